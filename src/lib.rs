@@ -1,0 +1,7 @@
+//! text → model → plan → run → events → views.
+//!
+//! A Markdown blueprint becomes a validated model, the model an immutable plan. The modules are
+//! listed in reading order; arrows between them only point up this list.
+
+pub mod diagnostic;
+pub mod document;
