@@ -1,0 +1,62 @@
+//! Locks: declared once, asked for by name, in the way they were declared.
+
+use std::collections::HashMap;
+
+use crate::blueprint::model::{Draft, LockMode};
+use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::document::Text;
+
+pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
+    let execution = &draft.execution;
+    let mut declared: HashMap<&str, LockMode> = HashMap::new();
+    for lock in &execution.locks {
+        if declared.insert(&lock.name, lock.mode).is_some() {
+            let mut problem = Diagnostic::new(
+                Code::DuplicateLock,
+                lock.name.span,
+                format!("the lock `{}` is declared twice", lock.name),
+            )
+            .label("again here")
+            .help("keep one declaration");
+            if let Some(first) = execution.lock(&lock.name) {
+                problem = problem.related(first.name.span, "first here");
+            }
+            problems.push(problem);
+        }
+    }
+    let unknown = |name: &Text<'_>, task: &str| {
+        let problem =
+            Diagnostic::new(Code::UnknownLock, name.span, format!("the lock `{name}` is not declared")).task(task);
+        match nearest(name, declared.keys().copied()) {
+            Some(meant) => problem
+                .label(format!("did you mean `{meant}`?"))
+                .help("declare it under `execution.resource_locks`, or correct the name"),
+            None => problem.label("unknown lock").help(format!("add `- name: {name}` to `execution.resource_locks`")),
+        }
+    };
+    for task in &draft.tasks {
+        for lock in task.locks() {
+            match declared.get(&*lock.name.value) {
+                None => problems.push(unknown(&lock.name, &task.id)),
+                Some(LockMode::Exclusive) if lock.mode == Some(LockMode::Shared) => problems.push(
+                    Diagnostic::new(
+                        Code::LockMode,
+                        lock.name.span,
+                        format!("`{}` is asked for as shared and declared as exclusive", lock.name),
+                    )
+                    .label("held alone all the same")
+                    .help("declare the lock as `type: shared`, or ask for it as `mode: exclusive`")
+                    .task(&task.id),
+                ),
+                Some(_) => {}
+            }
+        }
+        for stage in &task.verification {
+            for name in &stage.requires {
+                if !declared.contains_key(&*name.value) {
+                    problems.push(unknown(name, &task.id));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The dependency graph the author wrote must say what the tasks say.
+
+use std::collections::{HashMap, HashSet};
+
+use super::index_of;
+use super::links::Links;
+use super::references::nearest_id;
+use crate::blueprint::model::{AuthoredGraph, Draft, GraphEntry, TaskIndex};
+use crate::blueprint::read::port_reference;
+use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::document::{Source, Text};
+
+pub(super) fn check(
+    draft: &Draft<'_>,
+    links: &Links,
+    unreadable: &HashSet<String>,
+    source: &Source,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let Some(graph) = &draft.graph else {
+        return;
+    };
+    let ids = index_of(draft);
+    let mut entries: HashMap<TaskIndex, &GraphEntry<'_>> = HashMap::with_capacity(graph.entries.len());
+    let unknown = |name: &Text<'_>, problems: &mut Vec<Diagnostic>| {
+        if unreadable.contains(&*name.value) {
+            return;
+        }
+        let problem = Diagnostic::new(
+            Code::UnknownTask,
+            name.span,
+            format!("the graph names `{name}`, and there is no such task"),
+        );
+        problems.push(match nearest_id(name, draft.tasks.iter().map(|task| &*task.id.value)) {
+            Some(meant) => problem.label(format!("did you mean `{meant}`?")).help("name a task of this document"),
+            None => problem.label("unknown task").help("name a task of this document, or remove the entry"),
+        });
+    };
+    for entry in &graph.entries {
+        match ids.get(&*entry.task.value) {
+            Some(&index) => {
+                if let Some(first) = entries.insert(index, entry) {
+                    problems.push(
+                        Diagnostic::new(
+                            Code::DuplicateKey,
+                            entry.task.span,
+                            format!("the graph has `{}` twice", entry.task),
+                        )
+                        .label("again here")
+                        .related(first.task.span, "first here")
+                        .help("keep one entry"),
+                    );
+                }
+            }
+            None => unknown(&entry.task, problems),
+        }
+    }
+    for index in draft.indices() {
+        let task = draft.task(index);
+        // A second task of the same id is another error's business.
+        if ids.get(&*task.id.value) != Some(&index) {
+            continue;
+        }
+        let entry = entries.get(&index).copied();
+        let mut drawn: Vec<TaskIndex> = Vec::new();
+        let mut only_graph: Vec<&str> = Vec::new();
+        let mut dangling = false;
+        for name in entry.map(named).unwrap_or_default() {
+            match ids.get(&*name.value) {
+                Some(&target) => {
+                    if !drawn.contains(&target) {
+                        drawn.push(target);
+                        if !links.needs(index).iter().any(|need| need.task == target) {
+                            only_graph.push(&draft.task(target).id);
+                        }
+                    }
+                }
+                None => {
+                    dangling = true;
+                    unknown(&name, problems);
+                }
+            }
+        }
+        let only_task: Vec<_> = links.needs(index).iter().filter(|need| !drawn.contains(&need.task)).collect();
+        if only_graph.is_empty() && only_task.is_empty() {
+            continue;
+        }
+        let missing: Vec<&str> = only_task.iter().map(|need| draft.task(need.task).id.as_str()).collect();
+        let mut parts = Vec::new();
+        if !missing.is_empty() {
+            parts.push(format!("the task needs {}, the graph does not say so", list(&missing)));
+        }
+        if !only_graph.is_empty() {
+            parts.push(format!("the graph says it needs {}, the task does not", list(&only_graph)));
+        }
+        let place = entry.map_or_else(|| head(graph.span), |entry| entry.task.span);
+        let mut problem = Diagnostic::new(Code::GraphMismatch, place, format!("`{}`: {}", task.id, parts.join("; ")))
+            .label(if entry.is_some() { "this entry" } else { "no entry for it here" })
+            .help("run `outpost-bp check --fix` to write the graph from the tasks, or correct the task")
+            .task(&task.id);
+        problem = match only_task.first() {
+            Some(need) => problem.related(need.span, format!("`{}` needs it here", task.id)),
+            None => problem.related(task.id.span, "the task"),
+        };
+        if !dangling {
+            problem = write(problem, draft, links, index, entry, graph, source);
+        }
+        problems.push(problem);
+    }
+}
+
+/// The tasks an entry names, as written.
+fn named<'s>(entry: &GraphEntry<'s>) -> Vec<Text<'s>> {
+    let bound = entry.bindings.iter().filter_map(port_reference).map(|(task, _)| task);
+    entry.depends_on.iter().cloned().chain(bound).collect()
+}
+
+/// Adds the edit that makes the graph say what the task says.
+fn write(
+    problem: Diagnostic,
+    draft: &Draft<'_>,
+    links: &Links,
+    index: TaskIndex,
+    entry: Option<&GraphEntry<'_>>,
+    graph: &AuthoredGraph<'_>,
+    source: &Source,
+) -> Diagnostic {
+    let needs: Vec<&str> = links.needs(index).iter().map(|need| draft.task(need.task).id.as_str()).collect();
+    let needs = format!("[{}]", needs.join(", "));
+    match entry {
+        Some(entry) => match entry.list {
+            // Bindings of an entry may name tasks too; only the list is written.
+            Some(list) => problem.edit(list, needs),
+            None => problem,
+        },
+        None => {
+            let Some(last) = graph.entries.last() else {
+                return problem;
+            };
+            let line = source.line(source.position(last.task.span.start).line);
+            let indent: String = source.slice(Span::new(line.start, last.task.span.start)).to_owned();
+            if !indent.chars().all(|c| c == ' ') {
+                // A graph in braces: nothing to copy the layout from.
+                return problem;
+            }
+            let id = &draft.task(index).id;
+            let end = Span::new(last.span.end, last.span.end);
+            problem.edit(end, format!("\n{indent}{id}:\n{indent}  depends_on: {needs}"))
+        }
+    }
+}
+
+fn head(span: Span) -> Span {
+    Span::new(span.start, span.end.min(span.start + 16))
+}
+
+fn list(ids: &[&str]) -> String {
+    let quoted: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
+    quoted.join(", ")
+}

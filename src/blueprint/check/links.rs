@@ -1,0 +1,239 @@
+//! Who needs whom: dependencies and bindings as one compact graph, and its cycles.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::blueprint::model::{BindingSource, Draft, TaskIndex};
+use crate::diagnostic::{Code, Diagnostic, Span};
+
+/// Why a task needs another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeedKind {
+    /// It must be complete first.
+    Order,
+    /// Its data is bound.
+    Data,
+}
+
+/// An edge of the graph: a task needs `task`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    pub task: TaskIndex,
+    pub kind: NeedKind,
+    /// Where the document says so.
+    pub span: Span,
+}
+
+/// The needs of all tasks, each listed once: dependencies first, then bindings, as written.
+#[derive(Debug, Default)]
+pub struct Links {
+    starts: Vec<u32>,
+    needs: Vec<Need>,
+}
+
+impl Links {
+    pub(super) fn of(draft: &Draft<'_>) -> Self {
+        let mut links = Self { starts: Vec::with_capacity(draft.tasks.len() + 1), needs: Vec::new() };
+        links.starts.push(0);
+        for task in &draft.tasks {
+            let first = links.needs.len();
+            for dependency in &task.dependencies {
+                let kind = if dependency.port.is_some() { NeedKind::Data } else { NeedKind::Order };
+                links.add(first, dependency.target, kind, dependency.task.span);
+            }
+            for binding in &task.bindings {
+                if let BindingSource::Task { task, target, .. } = &binding.source {
+                    links.add(first, *target, NeedKind::Data, task.span);
+                }
+            }
+            links.starts.push(u32::try_from(links.needs.len()).unwrap_or(u32::MAX));
+        }
+        links
+    }
+
+    fn add(&mut self, first: usize, target: Option<TaskIndex>, kind: NeedKind, span: Span) {
+        let Some(task) = target else {
+            return;
+        };
+        match self.needs[first..].iter_mut().find(|need| need.task == task) {
+            Some(need) if kind == NeedKind::Data => need.kind = kind,
+            Some(_) => {}
+            None => self.needs.push(Need { task, kind, span }),
+        }
+    }
+
+    /// What a task needs.
+    pub fn needs(&self, task: TaskIndex) -> &[Need] {
+        let range = self.starts[task.get()] as usize..self.starts[task.get() + 1] as usize;
+        &self.needs[range]
+    }
+
+    pub const fn tasks(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    pub const fn edges(&self) -> usize {
+        self.needs.len()
+    }
+}
+
+/// Edges a cycle's message shows before it is cut.
+const SHOWN: usize = 40;
+
+/// Reports one shortest cycle for every knot of tasks that wait for each other.
+pub(super) fn check_cycles(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnostic>) {
+    let left = unorderable(links);
+    if left.is_empty() {
+        return;
+    }
+    for knot in knots(links, &left) {
+        if let Some(cycle) = shortest_cycle(links, &knot) {
+            problems.push(describe(draft, &cycle));
+        }
+    }
+}
+
+/// Tasks that no order can reach: those of cycles, and those behind them.
+fn unorderable(links: &Links) -> Vec<TaskIndex> {
+    let count = links.tasks();
+    let mut waiting: Vec<u32> = vec![0; count];
+    let mut dependents: Vec<Vec<u32>> = vec![Vec::new(); count];
+    for (index, waits) in waiting.iter_mut().enumerate() {
+        for need in links.needs(TaskIndex::new(index)) {
+            *waits += 1;
+            dependents[need.task.get()].push(TaskIndex::new(index).0);
+        }
+    }
+    let mut ready: Vec<usize> = (0..count).filter(|&index| waiting[index] == 0).collect();
+    while let Some(index) = ready.pop() {
+        for &dependent in &dependents[index] {
+            let dependent = dependent as usize;
+            waiting[dependent] -= 1;
+            if waiting[dependent] == 0 {
+                ready.push(dependent);
+            }
+        }
+    }
+    (0..count).filter(|&index| waiting[index] > 0).map(TaskIndex::new).collect()
+}
+
+/// Strongly connected components with a cycle in them, without recursion, in document order.
+fn knots(links: &Links, left: &[TaskIndex]) -> Vec<Vec<TaskIndex>> {
+    #[derive(Clone, Copy, Default)]
+    struct Mark {
+        order: u32,
+        low: u32,
+        on_stack: bool,
+    }
+    let mut marks: HashMap<TaskIndex, Mark> = left.iter().map(|&task| (task, Mark::default())).collect();
+    let mut knots = Vec::new();
+    let mut stack = Vec::new();
+    let mut counter = 0;
+    for &root in left {
+        if marks.get(&root).is_some_and(|mark| mark.order > 0) {
+            continue;
+        }
+        let mut path: Vec<(TaskIndex, usize)> = vec![(root, 0)];
+        while let Some(&mut (task, ref mut next)) = path.last_mut() {
+            if *next == 0 {
+                counter += 1;
+                marks.insert(task, Mark { order: counter, low: counter, on_stack: true });
+                stack.push(task);
+            }
+            let needs = links.needs(task);
+            if let Some(need) = needs.get(*next) {
+                *next += 1;
+                match marks.get(&need.task).copied() {
+                    Some(mark) if mark.order == 0 => path.push((need.task, 0)),
+                    Some(mark) if mark.on_stack => {
+                        if let Some(own) = marks.get_mut(&task) {
+                            own.low = own.low.min(mark.order);
+                        }
+                    }
+                    _ => {}
+                }
+                continue;
+            }
+            path.pop();
+            let mark = marks.get(&task).copied().unwrap_or_default();
+            if let Some(&(parent, _)) = path.last()
+                && let Some(own) = marks.get_mut(&parent)
+            {
+                own.low = own.low.min(mark.low);
+            }
+            if mark.low == mark.order {
+                let mut knot = Vec::new();
+                while let Some(member) = stack.pop() {
+                    if let Some(mark) = marks.get_mut(&member) {
+                        mark.on_stack = false;
+                    }
+                    knot.push(member);
+                    if member == task {
+                        break;
+                    }
+                }
+                let tied = knot.len() > 1 || links.needs(task).iter().any(|need| need.task == task);
+                if tied {
+                    knot.sort_unstable();
+                    knots.push(knot);
+                }
+            }
+        }
+    }
+    knots.sort_unstable();
+    knots
+}
+
+/// A shortest cycle through the first task of a knot, as (task, edge to the next).
+fn shortest_cycle(links: &Links, knot: &[TaskIndex]) -> Option<Vec<(TaskIndex, Need)>> {
+    let start = *knot.first()?;
+    let mut came: HashMap<TaskIndex, (TaskIndex, Need)> = HashMap::new();
+    let mut queue = VecDeque::from([start]);
+    while let Some(task) = queue.pop_front() {
+        for need in links.needs(task) {
+            if need.task == start {
+                let mut cycle = vec![(task, *need)];
+                let mut at = task;
+                while at != start {
+                    let (previous, need) = *came.get(&at)?;
+                    cycle.push((previous, need));
+                    at = previous;
+                }
+                cycle.reverse();
+                return Some(cycle);
+            }
+            if knot.binary_search(&need.task).is_ok() && !came.contains_key(&need.task) {
+                came.insert(need.task, (task, *need));
+                queue.push_back(need.task);
+            }
+        }
+    }
+    None
+}
+
+fn describe(draft: &Draft<'_>, cycle: &[(TaskIndex, Need)]) -> Diagnostic {
+    let id = |task: TaskIndex| &draft.task(task).id;
+    let (first, need) = cycle[0];
+    if cycle.len() == 1 {
+        return Diagnostic::new(Code::Cycle, need.span, format!("`{}` needs itself", id(first)))
+            .label("its own id")
+            .help("remove it, or name the task that was meant")
+            .task(id(first));
+    }
+    let mut names: Vec<&str> = cycle.iter().take(SHOWN).map(|(task, _)| id(*task).as_str()).collect();
+    if cycle.len() > SHOWN {
+        names.push("…");
+    }
+    names.push(id(first));
+    let mut problem = Diagnostic::new(
+        Code::Cycle,
+        need.span,
+        format!("{} tasks wait for each other: {}", cycle.len(), names.join(" → ")),
+    )
+    .label(format!("`{}` needs `{}`", id(first), id(need.task)))
+    .help("remove one of these needs; `→` reads \"needs\"")
+    .task(id(first));
+    for (task, need) in cycle.iter().skip(1).take(SHOWN) {
+        problem = problem.related(need.span, format!("`{}` needs `{}`", id(*task), id(need.task)));
+    }
+    problem
+}

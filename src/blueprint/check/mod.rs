@@ -1,0 +1,104 @@
+//! What only the whole document can show: references, order, ports, schemas, locks.
+//!
+//! Each file judges one thing and adds its diagnostics; none stops another.
+
+mod bindings;
+mod execution;
+mod graph;
+mod jq;
+pub(super) mod links;
+mod references;
+mod schemas;
+mod secrets;
+mod tasks;
+
+use std::collections::HashMap;
+
+use super::model::Draft;
+use super::read::Found;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::Source;
+use links::Links;
+
+/// Checks a draft, fills in the targets of its references, and answers who needs whom.
+pub(super) fn check(found: &mut Found<'_>, source: &Source, strict: bool) -> Links {
+    let problems = &mut found.problems;
+    references::resolve(&mut found.draft, &found.unreadable, problems);
+    let links = Links::of(&found.draft);
+    let draft = &found.draft;
+    links::check_cycles(draft, &links, problems);
+    graph::check(draft, &links, &found.unreadable, source, problems);
+    tasks::check(draft, problems);
+    let mut schemas = schemas::Schemas::new(source);
+    schemas.check_all(draft, problems);
+    bindings::check(draft, &mut jq::Expressions::default(), problems);
+    if !found.execution_unreadable {
+        execution::check(draft, problems);
+    }
+    secrets::check(source, problems);
+    absent_fields(found, strict);
+    links
+}
+
+/// Fields that strict 2.0 requires. By default one diagnostic per field counts the tasks that lack
+/// it; under `--strict` every place is an error of its own.
+fn absent_fields(found: &mut Found<'_>, strict: bool) {
+    let Found { draft, problems, absent, .. } = found;
+    if strict {
+        for (task, absent) in absent.iter() {
+            let id = &draft.tasks[*task as usize].id;
+            problems.push(
+                Diagnostic::new(Code::StrictField, absent.at, format!("`{id}` has no `{}`", absent.key))
+                    .label("required by strict BSF 2.0")
+                    .help(strict_help(absent.key))
+                    .task(id),
+            );
+        }
+        return;
+    }
+    let mut fields: Vec<(&'static str, usize, usize)> = Vec::new();
+    for (index, (_, absent)) in absent.iter().enumerate() {
+        match fields.iter_mut().find(|(key, ..)| *key == absent.key) {
+            Some((_, _, count)) => *count += 1,
+            None => fields.push((absent.key, index, 1)),
+        }
+    }
+    for (key, first, count) in fields {
+        let (task, place) = &absent[first];
+        let id = &draft.tasks[*task as usize].id;
+        let total = draft.tasks.len();
+        let message = match count {
+            1 => format!("`{id}` has no `{key}`, which strict BSF 2.0 requires"),
+            _ => format!("{count} of {total} tasks have no `{key}`, which strict BSF 2.0 requires"),
+        };
+        problems.push(
+            Diagnostic::new(Code::StrictField, place.at, message)
+                .label(if count == 1 { "this task" } else { "the first of them" })
+                .help(strict_help(key))
+                .task(id),
+        );
+    }
+}
+
+fn strict_help(key: &str) -> String {
+    match key {
+        "input_bindings" => "add `input_bindings: {}` where a task binds nothing".to_owned(),
+        "status" => "add `status: not_started`".to_owned(),
+        "dependencies" => "add `dependencies: []` where a task waits for nothing".to_owned(),
+        "rollback" => "add the command that undoes the task".to_owned(),
+        "verification" => {
+            "add a command that fails when the work is not done; until then the exit code of `run` decides".to_owned()
+        }
+        "output" => "add `output:` with a `location` and `ports` for what other tasks need".to_owned(),
+        _ => format!("add `{key}:`"),
+    }
+}
+
+/// Ids and their places, the first of each.
+fn index_of<'d>(draft: &'d Draft<'_>) -> HashMap<&'d str, super::TaskIndex> {
+    let mut ids = HashMap::with_capacity(draft.tasks.len());
+    for index in draft.indices() {
+        ids.entry(&*draft.task(index).id.value).or_insert(index);
+    }
+    ids
+}

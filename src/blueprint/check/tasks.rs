@@ -1,0 +1,156 @@
+//! Single tasks: blocks whose fields contradict each other.
+
+use crate::blueprint::misspelt_executor;
+use crate::blueprint::model::{Draft, Handoff, Output, PORT_TYPES, Task, Transfer};
+use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::document::Node;
+
+pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
+    for task in &draft.tasks {
+        let first = problems.len();
+        if let Some(output) = &task.output {
+            check_output(output, problems);
+        }
+        if let Some(handoff) = &task.handoff {
+            check_handoff(handoff, problems);
+        }
+        if let Some(gate) = &task.gate {
+            if let Some(notify) = &gate.notify {
+                check_notify(notify, problems);
+            }
+            if gate.action.is_empty() {
+                problems.push(
+                    Diagnostic::new(
+                        Code::MissingField,
+                        task.id.span,
+                        format!("the gate of `{}` does not say what the person must do", task.id),
+                    )
+                    .help("add `human_required.action: \"…\"`; it is what the person is shown"),
+                );
+            }
+        }
+        if let Some(executor) = &task.executor {
+            problems.extend(misspelt_executor(executor));
+        }
+        label(task, &mut problems[first..]);
+    }
+    if let Some(executor) = &draft.execution.executor {
+        problems.extend(misspelt_executor(executor));
+    }
+}
+
+fn label(task: &Task<'_>, problems: &mut [Diagnostic]) {
+    for problem in problems {
+        problem.task.get_or_insert_with(|| task.id.value.as_ref().into());
+    }
+}
+
+fn check_output(output: &Output<'_>, problems: &mut Vec<Diagnostic>) {
+    for port in &output.ports {
+        let kind = &port.kind.0;
+        if kind.is_empty() || PORT_TYPES.contains(&kind.as_str()) {
+            continue;
+        }
+        // Any word may be a type; only an obvious slip is worth a word of ours.
+        if let Some(meant) = nearest(kind, PORT_TYPES.iter().copied().filter(|known| known.len() > 3)) {
+            problems.push(
+                Diagnostic::new(Code::UnknownPortType, kind.span, format!("`{kind}` is no known port type"))
+                    .label(format!("did you mean `{meant}`?"))
+                    .help("unknown types are passed on as text; rename it if that is not meant"),
+            );
+        }
+    }
+    if output.location == Transfer::Network {
+        match &output.network {
+            None => problems.push(
+                Diagnostic::new(Code::BadOutput, output.span, "`location: network` without a `network` block")
+                    .help("add `network:` with a `protocol` and an `endpoint`"),
+            ),
+            Some(network) => check_network(network, problems),
+        }
+    }
+    if let Some(cleanup) = &output.cleanup {
+        for key in ["on_blueprint_complete", "on_blueprint_failure"] {
+            if let Some(action) = cleanup.get(key).filter(|node| node.text() == Some("archive"))
+                && cleanup.get("archive_path").is_none()
+            {
+                problems.push(
+                    Diagnostic::new(Code::BadOutput, action.span, "`archive` without an `archive_path`")
+                        .help("add `archive_path`, or write `keep`"),
+                );
+            }
+        }
+    }
+}
+
+fn check_network(network: &Node<'_>, problems: &mut Vec<Diagnostic>) {
+    let Some(protocol) = network.get("protocol") else {
+        return;
+    };
+    let Some(word) = protocol.text() else {
+        return;
+    };
+    if matches!(word, "sqs" | "kafka") {
+        problems.push(
+            Diagnostic::new(Code::Unsupported, protocol.span, format!("`{word}` outputs are not supported"))
+                .help("write to `s3`, `http` or `https`, and let a command send the message"),
+        );
+        return;
+    }
+    if let Some(endpoint) = network.get("endpoint")
+        && let Some(address) = endpoint.text()
+        && !address.starts_with(&format!("{word}://"))
+        && !address.starts_with("${")
+    {
+        problems.push(
+            Diagnostic::new(Code::BadOutput, endpoint.span, format!("the endpoint does not begin with `{word}://`"))
+                .related(protocol.span, "because of this protocol")
+                .help("make protocol and endpoint the same"),
+        );
+    }
+}
+
+fn check_notify(notify: &Node<'_>, problems: &mut Vec<Diagnostic>) {
+    let Some(channel) = notify.get("channel") else {
+        return;
+    };
+    let needed = match channel.text() {
+        Some("env") => "variable",
+        Some("webhook") => "url",
+        _ => return,
+    };
+    if notify.get(needed).is_none() {
+        let word = channel.text().unwrap_or_default();
+        problems.push(
+            Diagnostic::new(Code::MissingField, channel.span, format!("the `{word}` channel needs `{needed}`"))
+                .help(format!("add `notify.{needed}`")),
+        );
+    }
+}
+
+fn check_handoff(handoff: &Handoff<'_>, problems: &mut Vec<Diagnostic>) {
+    for (position, field) in handoff.state_fields.iter().enumerate() {
+        if let Some(before) =
+            handoff.state_fields[..position].iter().find(|before| before.name.value == field.name.value)
+        {
+            problems.push(
+                Diagnostic::new(
+                    Code::BadHandoff,
+                    field.name.span,
+                    format!("the state field `{}` is listed twice", field.name),
+                )
+                .label("again here")
+                .related(before.name.span, "first here")
+                .help("give one of them another name"),
+            );
+        }
+        if let Some(path) = &field.path
+            && let Err(error) = serde_json_path::JsonPath::parse(path)
+        {
+            problems.push(
+                Diagnostic::new(Code::BadHandoff, path.span, format!("`{path}` is no JSONPath: {}", error.message()))
+                    .help("begin with `$`, as in `$.custom.current_step`"),
+            );
+        }
+    }
+}

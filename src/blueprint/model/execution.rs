@@ -1,0 +1,111 @@
+//! Settings that hold for all tasks: `execution:`.
+
+use std::time::Duration;
+
+use super::LockMode;
+use crate::diagnostic::Span;
+use crate::document::{Node, Text};
+
+#[derive(Clone, Debug, Default)]
+pub struct Execution<'s> {
+    /// The block, where there is one.
+    pub span: Option<Span>,
+    pub shell: Option<Text<'s>>,
+    pub shell_flags: Option<Vec<Text<'s>>>,
+    pub max_parallel_tasks: Option<u32>,
+    pub locks: Vec<LockDeclaration<'s>>,
+    pub preflight: Vec<Preflight<'s>>,
+    pub secrets: Option<SecretPolicy<'s>>,
+    pub compatibility: Compatibility,
+    pub hierarchy: Hierarchy,
+    pub executor: Option<Text<'s>>,
+    pub rollback: Option<RollbackMode>,
+    pub environments: Vec<Environment<'s>>,
+    /// 2.1's default for tasks without `on_failure`.
+    pub max_retries: Option<u32>,
+    pub retry_delay: Option<Duration>,
+    /// The `logging` block as written.
+    pub logging: Option<Node<'s>>,
+    /// The `storage` block as written.
+    pub storage: Option<Node<'s>>,
+}
+
+impl<'s> Execution<'s> {
+    pub fn lock(&self, name: &str) -> Option<&LockDeclaration<'s>> {
+        self.locks.iter().find(|lock| lock.name.value == name)
+    }
+}
+
+/// A lock tasks may ask for.
+#[derive(Clone, Debug)]
+pub struct LockDeclaration<'s> {
+    pub name: Text<'s>,
+    pub mode: LockMode,
+    /// How many may hold it at once; 1 for an exclusive lock.
+    pub max_holders: u32,
+}
+
+/// A command that must pass before anything runs.
+#[derive(Clone, Debug)]
+pub struct Preflight<'s> {
+    pub command: Text<'s>,
+    pub expected_exit_code: u8,
+    pub error_message: Option<Text<'s>>,
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SecretPolicy<'s> {
+    /// `abort` unless the author says otherwise.
+    pub on_missing: Option<Text<'s>>,
+    pub sources: Vec<SecretSource<'s>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SecretSource<'s> {
+    pub kind: SecretSourceKind,
+    pub prefix: Option<Text<'s>>,
+    pub path: Option<Text<'s>>,
+    pub address: Option<Text<'s>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretSourceKind {
+    Env,
+    File,
+    Vault,
+    AwsSsm,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compatibility {
+    #[default]
+    Strict,
+    V1Migration,
+}
+
+/// How `T1` and `T1.1` relate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hierarchy {
+    /// A parent waits for the children that do not wait for it.
+    #[default]
+    Auto,
+    /// A parent always waits for its children.
+    Rollup,
+    /// Ids mean nothing.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RollbackMode {
+    Manual,
+    Ask,
+    Auto,
+}
+
+/// Variables chosen with `--env`.
+#[derive(Clone, Debug)]
+pub struct Environment<'s> {
+    pub name: Text<'s>,
+    pub variables: Vec<(Text<'s>, Text<'s>)>,
+}

@@ -1,0 +1,142 @@
+//! The model: what a blueprint says, in one form for all carriers and dialects.
+//!
+//! Values keep their text and place. Defaults of the format are applied by methods, so that the
+//! fields still tell what the author wrote.
+
+mod execution;
+mod task;
+
+use std::fmt;
+
+pub use execution::{
+    Compatibility, Environment, Execution, Hierarchy, LockDeclaration, Preflight, RollbackMode, SecretPolicy,
+    SecretSource, SecretSourceKind,
+};
+pub use task::{
+    Binding, BindingSource, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback, Gate,
+    GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, PORT_TYPES, Port, PortType, Resources,
+    Rollback, Stage, StateField, Task, Transfer, Verification,
+};
+
+use crate::diagnostic::Span;
+use crate::document::{Carrier, Text};
+
+/// The version family a document is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    V1,
+    V20,
+    V21,
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "1.x",
+            Self::V20 => "2.0",
+            Self::V21 => "2.1",
+        })
+    }
+}
+
+/// A task's place in `tasks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskIndex(pub u32);
+
+impl TaskIndex {
+    pub fn new(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    pub const fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The `_keys` of the metadata block, and what they say.
+#[derive(Clone, Debug, Default)]
+pub struct Metadata<'s> {
+    pub version: Option<Text<'s>>,
+    pub generated_at: Option<Text<'s>>,
+    pub generator: Option<Text<'s>>,
+    pub checksum: Option<Text<'s>>,
+    /// All other keys in document order, with their leading `_`.
+    pub other: Vec<(Text<'s>, Text<'s>)>,
+}
+
+impl<'s> Metadata<'s> {
+    pub fn get(&self, key: &str) -> Option<&Text<'s>> {
+        self.other.iter().find(|(name, _)| name.value == key).map(|(_, value)| value)
+    }
+}
+
+/// A phase of the blueprint.
+#[derive(Clone, Debug)]
+pub struct Tier {
+    pub number: Option<u32>,
+    pub title: String,
+    pub span: Span,
+}
+
+/// One row of the success-metric table, as cells.
+pub type Metric = Vec<String>;
+
+/// A block that is no task and no setting: kept, shown by `check --verbose`.
+#[derive(Clone, Debug)]
+pub struct DataBlock {
+    pub keys: Vec<String>,
+    pub span: Span,
+}
+
+/// The dependency graph the author wrote down.
+#[derive(Clone, Debug)]
+pub struct AuthoredGraph<'s> {
+    pub span: Span,
+    pub entries: Vec<GraphEntry<'s>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct GraphEntry<'s> {
+    pub task: Text<'s>,
+    /// From the key to the end of its value.
+    pub span: Span,
+    pub depends_on: Vec<Text<'s>>,
+    /// The list itself, brackets and all; absent where the entry has none.
+    pub list: Option<Span>,
+    /// `T0.1.output.port` of the entry's bindings.
+    pub bindings: Vec<Text<'s>>,
+}
+
+/// Everything that could be read of a document, right or wrong.
+#[derive(Debug)]
+pub struct Draft<'s> {
+    pub carrier: Carrier,
+    pub dialect: Dialect,
+    pub metadata: Metadata<'s>,
+    pub title: Option<Text<'s>>,
+    /// `Status: Active` and its neighbours under the title.
+    pub banner: Vec<(String, String)>,
+    pub vision: Option<String>,
+    pub metrics: Vec<Metric>,
+    pub execution: Execution<'s>,
+    pub tiers: Vec<Tier>,
+    /// In document order. Boxed: 100,000 tasks move between threads as pointers, not as 64 MB.
+    pub tasks: Vec<Box<Task<'s>>>,
+    pub graph: Option<AuthoredGraph<'s>>,
+    pub data: Vec<DataBlock>,
+}
+
+impl<'s> Draft<'s> {
+    pub fn task(&self, index: TaskIndex) -> &Task<'s> {
+        &self.tasks[index.get()]
+    }
+
+    pub fn indices(&self) -> impl Iterator<Item = TaskIndex> + use<> {
+        (0..self.tasks.len()).map(TaskIndex::new)
+    }
+
+    /// The name people know the blueprint by.
+    pub fn name(&self) -> &str {
+        self.title.as_deref().unwrap_or("untitled blueprint")
+    }
+}

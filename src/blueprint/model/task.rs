@@ -1,0 +1,357 @@
+//! A task and everything that hangs on it.
+
+use std::time::Duration;
+
+use super::TaskIndex;
+use crate::blueprint::capability::Capability;
+use crate::blueprint::status::Status;
+use crate::diagnostic::Span;
+use crate::document::{Node, Text};
+
+#[derive(Clone, Debug)]
+pub struct Task<'s> {
+    pub id: Text<'s>,
+    pub name: Text<'s>,
+    /// The YAML of the task.
+    pub span: Span,
+    /// The section of the document the task stands in: heading, prose and block.
+    pub section: Span,
+    /// Its place in `Draft::tiers`.
+    pub tier: Option<u32>,
+    pub status: Status,
+    pub dependencies: Vec<Dependency<'s>>,
+    pub bindings: Vec<Binding<'s>>,
+    pub interface: Interface<'s>,
+    pub output: Option<Box<Output<'s>>>,
+    pub criteria: Vec<Text<'s>>,
+    pub capabilities: Vec<Capability<'s>>,
+    pub verification: Vec<Verification<'s>>,
+    pub rollback: Option<Rollback<'s>>,
+    pub run: Option<Text<'s>>,
+    pub executor: Option<Text<'s>>,
+    pub when: Option<Text<'s>>,
+    pub resources: Option<Box<Resources<'s>>>,
+    pub context: Option<Box<Context<'s>>>,
+    pub on_failure: Option<Box<Failure<'s>>>,
+    pub on_success: Option<Text<'s>>,
+    pub gate: Option<Box<Gate<'s>>>,
+    pub handoff: Option<Box<Handoff<'s>>>,
+    pub idempotent: Option<bool>,
+    pub files_to_create: Vec<Text<'s>>,
+    pub files_to_modify: Vec<Text<'s>>,
+    pub details: Option<Box<Details<'s>>>,
+}
+
+impl<'s> Task<'s> {
+    pub fn locks(&self) -> &[LockRequest<'s>] {
+        self.resources.as_ref().map_or(&[], |resources| &resources.locks)
+    }
+
+    pub fn assignee(&self) -> Option<&Text<'s>> {
+        self.details.as_ref().and_then(|details| details.assignee.as_ref())
+    }
+
+    pub fn ports(&self) -> &[Port<'s>] {
+        self.output.as_ref().map_or(&[], |output| &output.ports)
+    }
+
+    pub fn port(&self, name: &str) -> Option<&Port<'s>> {
+        self.ports().iter().find(|port| port.name.value == name)
+    }
+}
+
+/// `dependencies:` — a task that must be complete first.
+#[derive(Clone, Debug)]
+pub struct Dependency<'s> {
+    pub task: Text<'s>,
+    pub kind: DependencyKind,
+    pub port: Option<Text<'s>>,
+    pub resource: Option<Text<'s>>,
+    /// Filled in once all tasks are known.
+    pub target: Option<TaskIndex>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DependencyKind {
+    Data,
+    #[default]
+    Completion,
+    Resource,
+}
+
+/// `input_bindings:` — data that comes from another task or from a file.
+#[derive(Clone, Debug)]
+pub struct Binding<'s> {
+    pub name: Text<'s>,
+    pub source: BindingSource<'s>,
+    pub transfer: Transfer,
+    pub required: bool,
+    /// A jq expression.
+    pub transform: Option<Text<'s>>,
+    pub fallback: Option<Box<Fallback<'s>>>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub enum BindingSource<'s> {
+    Task {
+        task: Text<'s>,
+        port: Option<Text<'s>>,
+        /// Filled in once all tasks are known.
+        target: Option<TaskIndex>,
+    },
+    /// 2.1: a plain path.
+    Path(Text<'s>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Fallback<'s> {
+    pub transfer: Transfer,
+    pub format: Option<Text<'s>>,
+    pub path: Option<Text<'s>>,
+}
+
+/// How data travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transfer {
+    Stdout,
+    #[default]
+    File,
+    Memory,
+    Network,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Interface<'s> {
+    pub input: Option<Text<'s>>,
+    pub output: Option<Text<'s>>,
+    pub input_type: Option<Text<'s>>,
+    pub output_type: Option<Text<'s>>,
+    pub input_schema: Option<Box<Node<'s>>>,
+    pub output_schema: Option<Box<Node<'s>>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Output<'s> {
+    pub location: Transfer,
+    pub path: Option<Text<'s>>,
+    pub format: Option<Text<'s>>,
+    pub ports: Vec<Port<'s>>,
+    /// The `cleanup` block as written.
+    pub cleanup: Option<Box<Node<'s>>>,
+    /// The `network` block as written.
+    pub network: Option<Box<Node<'s>>>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct Port<'s> {
+    pub name: Text<'s>,
+    pub kind: PortType<'s>,
+    pub schema: Option<Box<Node<'s>>>,
+    pub value: Option<Box<Node<'s>>>,
+}
+
+/// The type word of a port. The format lists none; words we do not know are opaque text.
+#[derive(Clone, Debug)]
+pub struct PortType<'s>(pub Text<'s>);
+
+/// Port types with a meaning of their own.
+pub const PORT_TYPES: &[&str] = &[
+    "json",
+    "yaml",
+    "text",
+    "string",
+    "file_path",
+    "integer",
+    "number",
+    "boolean",
+    "array",
+    "object",
+    "binary",
+    "any",
+    "null",
+];
+
+impl PortType<'_> {
+    /// The JSON Schema type the data has for certain, if the word says so.
+    pub fn json_type(&self) -> Option<&str> {
+        match self.0.as_str() {
+            "string" | "text" | "file_path" => Some("string"),
+            word @ ("integer" | "number" | "boolean" | "array" | "object" | "null") => Some(word),
+            _ => None,
+        }
+    }
+}
+
+/// One stage of `verification:`; a task has them in the order they run.
+#[derive(Clone, Debug)]
+pub struct Verification<'s> {
+    pub stage: Stage,
+    pub command: Text<'s>,
+    pub timeout: Option<Duration>,
+    pub expected_exit_code: u8,
+    pub requires: Vec<Text<'s>>,
+    pub optional: bool,
+}
+
+impl Verification<'_> {
+    /// The format's default: two minutes.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(120))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Smoke,
+    Unit,
+    Integration,
+    E2e,
+}
+
+impl Stage {
+    pub const ALL: [Self; 4] = [Self::Smoke, Self::Unit, Self::Integration, Self::E2e];
+
+    pub const fn word(self) -> &'static str {
+        crate::blueprint::format::STAGES[self as usize]
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Rollback<'s> {
+    pub command: Option<Text<'s>>,
+    pub strategy: Option<Text<'s>>,
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Resources<'s> {
+    /// Thousandths of a processor.
+    pub cpu: Option<u32>,
+    /// Bytes.
+    pub memory: Option<u64>,
+    pub gpu: Option<u32>,
+    /// Bytes.
+    pub disk: Option<u64>,
+    pub locks: Vec<LockRequest<'s>>,
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LockRequest<'s> {
+    pub name: Text<'s>,
+    /// Absent: as declared.
+    pub mode: Option<LockMode>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LockMode {
+    #[default]
+    Exclusive,
+    Shared,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Context<'s> {
+    pub working_directory: Option<Text<'s>>,
+    pub environment: Vec<(Text<'s>, Text<'s>)>,
+    pub required_tools: Vec<Text<'s>>,
+    pub timeout: Option<Duration>,
+    pub setup_command: Option<Text<'s>>,
+    pub shell: Option<Text<'s>>,
+    pub shell_args: Option<Vec<Text<'s>>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Failure<'s> {
+    pub max_retries: Option<u32>,
+    pub retry_delay: Option<Duration>,
+    pub action: FailureAction,
+    pub fallback_task: Option<Text<'s>>,
+    pub fallback_target: Option<TaskIndex>,
+    pub rollback: Option<super::RollbackMode>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailureAction {
+    #[default]
+    Block,
+    Abort,
+    Skip,
+}
+
+/// `human_required:` — a person decides.
+#[derive(Clone, Debug)]
+pub struct Gate<'s> {
+    /// What the person must do; empty when the author left it out.
+    pub action: Text<'s>,
+    pub reason: Option<Text<'s>>,
+    pub when: GateTime,
+    pub timeout: Option<Duration>,
+    pub on_timeout: GateTimeout,
+    pub on_missing: Option<GateTimeout>,
+    /// The `notify` block as written.
+    pub notify: Option<Box<Node<'s>>>,
+}
+
+impl Gate<'_> {
+    /// The format's default: a day.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(24 * 3600))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GateTime {
+    #[default]
+    Before,
+    After,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GateTimeout {
+    #[default]
+    Abort,
+    Skip,
+    Continue,
+}
+
+/// `handoff:` — checkpoints.
+#[derive(Clone, Debug)]
+pub struct Handoff<'s> {
+    pub checkpoint_path: Option<Text<'s>>,
+    pub checkpoint_format: Option<Text<'s>>,
+    pub checkpoint_interval: Option<Duration>,
+    pub resume_strategy: Option<Text<'s>>,
+    pub state_fields: Vec<StateField<'s>>,
+    pub state_schema: Option<Box<Node<'s>>>,
+    /// Absent: the format's default of 30 seconds.
+    pub interrupt_timeout: Option<Duration>,
+    pub interrupt_action: Option<Text<'s>>,
+    pub handoff_allowed: bool,
+    pub required_context: Vec<Text<'s>>,
+    pub conflict_resolution: Option<Text<'s>>,
+    pub checkpoint_versioning: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct StateField<'s> {
+    pub name: Text<'s>,
+    /// JSONPath; absent for a bare name.
+    pub path: Option<Text<'s>>,
+    pub kind: Option<Text<'s>>,
+}
+
+/// What is kept for people and agents and decides nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Details<'s> {
+    pub assignee: Option<Text<'s>>,
+    pub estimated_sessions: Option<f64>,
+    pub notes: Vec<Text<'s>>,
+    pub description: Option<Text<'s>>,
+    pub parallel_group: Option<Text<'s>>,
+    pub track: Option<Text<'s>>,
+    pub priority: Option<Text<'s>>,
+    pub example: Option<Box<Node<'s>>>,
+}

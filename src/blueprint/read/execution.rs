@@ -1,0 +1,93 @@
+//! The execution block → [`Execution`].
+
+use crate::blueprint::model::{
+    Compatibility, Environment, Execution, Hierarchy, LockDeclaration, LockMode, Preflight, SecretPolicy, SecretSource,
+    SecretSourceKind,
+};
+use crate::document::Node;
+
+use super::field::{Fields, pairs, texts};
+use super::task::ROLLBACK_MODES;
+
+const MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
+
+/// Reads a block whose shape was checked.
+pub(super) fn read<'s>(node: &Node<'s>) -> Execution<'s> {
+    let parallelism = node.field("parallelism");
+    let retry = node.field("retry_policy");
+    Execution {
+        span: Some(node.span),
+        shell: node.filled("shell"),
+        shell_flags: node.field("shell_flags").map(texts),
+        max_parallel_tasks: node
+            .count("max_parallel_tasks")
+            .or_else(|| parallelism.and_then(|node| node.count("max_concurrent_tasks"))),
+        locks: items(node, "resource_locks").iter().filter_map(lock).collect(),
+        preflight: items(node, "preflight_checks").iter().filter_map(preflight).collect(),
+        secrets: node.field("secret_resolution").map(|node| SecretPolicy {
+            on_missing: node.filled("on_missing"),
+            sources: items(node, "sources").iter().filter_map(secret_source).collect(),
+        }),
+        compatibility: node
+            .choice("compatibility_mode", &[("v1_migration", Compatibility::V1Migration)])
+            .unwrap_or_default(),
+        hierarchy: node
+            .choice("hierarchy", &[("auto", Hierarchy::Auto), ("rollup", Hierarchy::Rollup), ("none", Hierarchy::None)])
+            .unwrap_or_default(),
+        executor: node.filled("executor"),
+        rollback: node.choice("rollback", ROLLBACK_MODES),
+        environments: node
+            .field("environments")
+            .and_then(Node::as_map)
+            .unwrap_or_default()
+            .iter()
+            .map(|entry| Environment { name: entry.key.clone(), variables: pairs(Some(&entry.value)) })
+            .collect(),
+        max_retries: retry.and_then(|node| {
+            node.count("max_retries").or_else(|| node.count("max_attempts").map(|attempts| attempts.saturating_sub(1)))
+        }),
+        retry_delay: retry.and_then(|node| node.duration("retry_delay").or_else(|| node.duration("delay"))),
+        logging: node.field("logging").cloned(),
+        storage: node.field("storage").cloned(),
+    }
+}
+
+fn items<'n, 's>(node: &'n Node<'s>, key: &str) -> &'n [Node<'s>] {
+    node.get(key).and_then(Node::as_list).unwrap_or_default()
+}
+
+fn lock<'s>(node: &Node<'s>) -> Option<LockDeclaration<'s>> {
+    let name = node.to_text().or_else(|| node.filled("name"))?;
+    let mode = node.choice("type", MODES).or_else(|| node.choice("mode", MODES)).unwrap_or_default();
+    let max_holders = match mode {
+        LockMode::Exclusive => 1,
+        LockMode::Shared => node.count("max_holders").unwrap_or(u32::MAX),
+    };
+    Some(LockDeclaration { name, mode, max_holders })
+}
+
+fn preflight<'s>(node: &Node<'s>) -> Option<Preflight<'s>> {
+    Some(Preflight {
+        command: node.to_text().or_else(|| node.filled("command"))?,
+        expected_exit_code: node.exit_code("expected_exit_code"),
+        error_message: node.filled("error_message"),
+        timeout: node.duration("timeout"),
+    })
+}
+
+fn secret_source<'s>(node: &Node<'s>) -> Option<SecretSource<'s>> {
+    Some(SecretSource {
+        kind: node.choice(
+            "type",
+            &[
+                ("env", SecretSourceKind::Env),
+                ("file", SecretSourceKind::File),
+                ("vault", SecretSourceKind::Vault),
+                ("aws_ssm", SecretSourceKind::AwsSsm),
+            ],
+        )?,
+        prefix: node.scalar("prefix"),
+        path: node.filled("path"),
+        address: node.filled("address"),
+    })
+}

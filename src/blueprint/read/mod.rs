@@ -1,0 +1,465 @@
+//! Document → [`Draft`]: outline, blocks (many at once), then one draft with every problem so far.
+
+mod block;
+mod execution;
+mod field;
+mod outline;
+mod task;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use block::Reading;
+use outline::{Announced, Item, Outline};
+
+use super::model::{Compatibility, Dialect, Draft, Metadata, Task, Tier};
+use super::shape::Absent;
+use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::document::source::offset;
+use crate::document::{Carrier, Document, Text};
+
+pub(in crate::blueprint) use task::port_reference;
+
+/// A draft and what is known to be wrong with it.
+#[derive(Debug)]
+pub(super) struct Found<'s> {
+    pub(super) draft: Draft<'s>,
+    pub(super) problems: Vec<Diagnostic>,
+    /// Fields that strict 2.0 requires, by the task that lacks them.
+    pub(super) absent: Vec<(u32, Absent)>,
+    /// Ids of tasks whose YAML could not be read.
+    pub(super) unreadable: HashSet<String>,
+    /// Whether the execution block could not be read, so that nothing is said about its locks.
+    pub(super) execution_unreadable: bool,
+}
+
+/// Blocks a thread takes at a time.
+const BATCH: usize = 256;
+
+pub(super) fn read<'s>(mut document: Document<'s>) -> Found<'s> {
+    let mut problems = std::mem::take(&mut document.problems);
+    let outline = outline::read(&document);
+    let readings = read_blocks(&document, &outline.items);
+    let merged = merge(&document, &outline, readings, &mut problems);
+    let Merged {
+        tasks,
+        absent,
+        unreadable,
+        mut tiers,
+        mut execution,
+        graph,
+        data,
+        legacy,
+        yaml,
+        looks_21,
+        execution_unreadable,
+    } = merged;
+
+    let mut pairs = front_matter(&document, &mut problems);
+    pairs.extend(outline.metadata);
+    pairs.extend(yaml.metadata);
+    let metadata = metadata(pairs);
+    let dialect = dialect(&metadata, &tasks, looks_21);
+    let migrating = execution.compatibility == Compatibility::V1Migration;
+    if dialect != Dialect::V1 && !migrating {
+        problems.extend(legacy);
+    }
+    let absent = if dialect == Dialect::V1 || migrating { Vec::new() } else { absent };
+    check_metadata(&document, &metadata, tasks.len() + unreadable.len(), !unreadable.is_empty(), &mut problems);
+    check_checksum(&document, &metadata, &mut problems);
+    if tasks.is_empty() && unreadable.is_empty() {
+        problems.push(
+            Diagnostic::whole(Code::NoTasks, "the document has no task")
+                .help("write a task as a ```yaml block with a `task_id`; `outpost-bp new` prints an example"),
+        );
+    }
+    execution.locks.shrink_to_fit();
+    let mut tasks = tasks;
+    place_in_tiers(&mut tasks, &mut tiers);
+    let draft = Draft {
+        carrier: document.carrier,
+        dialect,
+        title: yaml.title.or(outline.title),
+        banner: outline.banner,
+        vision: yaml.vision.or(outline.vision),
+        metrics: if yaml.metrics.is_empty() { outline.metrics } else { yaml.metrics },
+        metadata,
+        execution,
+        tiers,
+        tasks,
+        graph,
+        data,
+    };
+    Found { draft, problems, absent, unreadable, execution_unreadable }
+}
+
+/// Reads all blocks, on as many threads as the machine has processors when there are many.
+fn read_blocks<'s>(document: &Document<'s>, items: &[Item<'_>]) -> Vec<Reading<'s>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len() / BATCH + 1);
+    if threads == 1 {
+        return items.iter().map(|item| block::read(document, item.fence)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut batches = Vec::new();
+        loop {
+            let start = next.fetch_add(BATCH, Ordering::Relaxed);
+            let Some(batch) = items.get(start..items.len().min(start + BATCH)) else {
+                return batches;
+            };
+            if batch.is_empty() {
+                return batches;
+            }
+            let readings: Vec<_> = batch.iter().map(|item| block::read(document, item.fence)).collect();
+            batches.push((start, readings));
+        }
+    };
+    let mut batches: Vec<(usize, Vec<Reading<'s>>)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut batches = work();
+        for other in others {
+            match other.join() {
+                Ok(more) => batches.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        batches
+    });
+    batches.sort_unstable_by_key(|(start, _)| *start);
+    batches.into_iter().flat_map(|(_, readings)| readings).collect()
+}
+
+/// What the YAML of the document says about the document.
+#[derive(Default)]
+struct Yaml<'s> {
+    metadata: Vec<(Text<'s>, Text<'s>)>,
+    title: Option<Text<'s>>,
+    vision: Option<String>,
+    metrics: Vec<Vec<String>>,
+}
+
+struct Merged<'s> {
+    #[expect(clippy::vec_box, reason = "as in Draft")]
+    tasks: Vec<Box<Task<'s>>>,
+    absent: Vec<(u32, Absent)>,
+    unreadable: HashSet<String>,
+    tiers: Vec<Tier>,
+    execution: super::model::Execution<'s>,
+    graph: Option<super::model::AuthoredGraph<'s>>,
+    data: Vec<super::model::DataBlock>,
+    legacy: Vec<Diagnostic>,
+    yaml: Yaml<'s>,
+    looks_21: bool,
+    execution_unreadable: bool,
+}
+
+fn merge<'s>(
+    document: &Document<'s>,
+    outline: &Outline<'_, 's>,
+    readings: Vec<Reading<'s>>,
+    problems: &mut Vec<Diagnostic>,
+) -> Merged<'s> {
+    let mut merged = Merged {
+        tasks: Vec::with_capacity(readings.iter().map(|reading| reading.tasks.len()).sum()),
+        absent: Vec::new(),
+        unreadable: HashSet::new(),
+        tiers: outline.tiers.clone(),
+        execution: super::model::Execution::default(),
+        graph: None,
+        data: Vec::new(),
+        legacy: Vec::new(),
+        yaml: Yaml::default(),
+        looks_21: false,
+        execution_unreadable: false,
+    };
+    let ids: HashSet<String> =
+        readings.iter().flat_map(|reading| reading.tasks.iter()).map(|found| found.task.id.value.to_string()).collect();
+    for (item, reading) in outline.items.iter().zip(readings) {
+        let first_tier = offset(merged.tiers.len());
+        merged.tiers.extend(reading.tiers);
+        problems.extend(reading.problems);
+        merged.legacy.extend(reading.legacy);
+        merged.data.extend(reading.data);
+        merged.unreadable.extend(reading.unreadable.into_iter().map(|(id, _)| id));
+        merged.looks_21 |= reading.looks_21;
+        merged.execution_unreadable |= reading.execution_unreadable;
+        merged.yaml.metadata.extend(reading.metadata);
+        merged.yaml.title = merged.yaml.title.take().or(reading.title);
+        merged.yaml.vision = merged.yaml.vision.take().or(reading.vision);
+        if !reading.metrics.is_empty() {
+            merged.yaml.metrics = reading.metrics;
+        }
+        for execution in reading.execution {
+            match (merged.execution.span, execution.span) {
+                (Some(first), Some(second)) => problems.push(
+                    Diagnostic::new(Code::DuplicateExecution, second, "a second execution block")
+                        .label("ignored")
+                        .related(first, "the first one")
+                        .help("keep one `execution:` block; its settings hold for all tasks"),
+                ),
+                _ => merged.execution = execution,
+            }
+        }
+        if let Some(graph) = reading.graph {
+            match &mut merged.graph {
+                // A long graph may be spread over several blocks.
+                Some(whole) => whole.entries.extend(graph.entries),
+                slot => *slot = Some(graph),
+            }
+        }
+        let mut first = true;
+        for mut found in reading.tasks {
+            if first && document.carrier == Carrier::Markdown {
+                check_announced(item, &found.task, &ids, problems);
+            }
+            first = false;
+            found.task.tier = found.tier.map(|index| first_tier + offset(index)).or(item.tier);
+            if document.carrier == Carrier::Markdown {
+                found.task.section = item.section;
+            }
+            check_tier(&found.task, &merged.tiers, problems);
+            let index = offset(merged.tasks.len());
+            merged.absent.extend(found.absent.into_iter().map(|absent| (index, absent)));
+            merged.tasks.push(found.task);
+        }
+    }
+    for (end, begin) in &outline.marker_ends {
+        if begin.as_ref() != Some(&end.id) {
+            let began = begin
+                .as_ref()
+                .map_or_else(|| "no `TASK_BEGIN` before it".to_owned(), |id| format!("`TASK_BEGIN: {id}`"));
+            problems.push(
+                Diagnostic::new(Code::HeadingMismatch, end.span, format!("`TASK_END: {}` closes {began}", end.id))
+                    .help("name the same task in both markers, or remove them"),
+            );
+        }
+    }
+    merged
+}
+
+/// The heading and the marker above a block must name its task.
+fn check_announced(item: &Item<'_>, task: &Task<'_>, ids: &HashSet<String>, problems: &mut Vec<Diagnostic>) {
+    let mut refuse = |announced: &Announced, what: &str| {
+        problems.push(
+            Diagnostic::new(
+                Code::HeadingMismatch,
+                task.id.span,
+                format!("the {what} says `{}`, the block says `{}`", announced.id, task.id),
+            )
+            .label("this id")
+            .related(announced.span, format!("this {what}"))
+            .help("make both the same; dependencies refer to the `task_id`")
+            .task(&task.id),
+        );
+    };
+    if let Some(heading) = &item.heading
+        && heading.id != task.id.value
+        && (ids.contains(&heading.id) || is_tiered(&heading.id))
+    {
+        refuse(heading, "heading");
+    }
+    if let Some(marker) = &item.marker
+        && marker.id != task.id.value
+    {
+        refuse(marker, "marker");
+    }
+}
+
+/// `T1.2…` stands in tier 1.
+fn tier_of(id: &str) -> Option<u32> {
+    let (number, _) = id.strip_prefix('T')?.split_once('.')?;
+    number.parse().ok()
+}
+
+fn is_tiered(id: &str) -> bool {
+    tier_of(id).is_some() && !id.ends_with('.')
+}
+
+fn check_tier(task: &Task<'_>, tiers: &[Tier], problems: &mut Vec<Diagnostic>) {
+    let Some(tier) = task.tier.and_then(|index| tiers.get(index as usize)) else {
+        return;
+    };
+    if let (Some(says), Some(stands)) = (tier_of(&task.id), tier.number)
+        && says != stands
+    {
+        problems.push(
+            Diagnostic::new(Code::HeadingMismatch, task.id.span, format!("`{}` stands in tier {stands}", task.id))
+                .label(format!("this id belongs to tier {says}"))
+                .related(first_line(tier.span), "the tier begins here")
+                .help("move the task, or renumber it")
+                .task(&task.id),
+        );
+    }
+}
+
+fn first_line(span: Span) -> Span {
+    Span::new(span.start, span.end.min(span.start + 80))
+}
+
+/// Tasks outside of a tier's section belong to the tier their id names.
+fn place_in_tiers(tasks: &mut [Box<Task<'_>>], tiers: &mut Vec<Tier>) {
+    let mut by_number: HashMap<u32, u32> = HashMap::new();
+    for (index, tier) in tiers.iter().enumerate() {
+        if let Some(number) = tier.number {
+            by_number.entry(number).or_insert(offset(index));
+        }
+    }
+    for task in tasks {
+        if task.tier.is_some() {
+            continue;
+        }
+        if let Some(number) = tier_of(&task.id) {
+            let index = *by_number.entry(number).or_insert_with(|| {
+                tiers.push(Tier { number: Some(number), title: String::new(), span: task.span });
+                offset(tiers.len() - 1)
+            });
+            task.tier = Some(index);
+        }
+    }
+}
+
+fn front_matter<'s>(document: &Document<'s>, problems: &mut Vec<Diagnostic>) -> Vec<(Text<'s>, Text<'s>)> {
+    let Some(place) = document.front_matter else {
+        return Vec::new();
+    };
+    let yaml = document.yaml_at(place);
+    problems.extend(yaml.problems);
+    yaml.documents.first().map(|node| field::pairs(Some(node))).unwrap_or_default()
+}
+
+fn metadata<'s>(pairs: Vec<(Text<'s>, Text<'s>)>) -> Metadata<'s> {
+    let mut metadata = Metadata::default();
+    for (key, value) in pairs {
+        let slot = match &*key.value {
+            "_blueprint_version" => &mut metadata.version,
+            "_generated_at" => &mut metadata.generated_at,
+            "_generator" => &mut metadata.generator,
+            "_checksum" => &mut metadata.checksum,
+            _ => {
+                metadata.other.push((key, value));
+                continue;
+            }
+        };
+        if slot.is_none() {
+            *slot = Some(value);
+        }
+    }
+    metadata
+}
+
+/// The dialect a document declares, or the one it looks like.
+fn dialect(metadata: &Metadata<'_>, tasks: &[Box<Task<'_>>], looks_21: bool) -> Dialect {
+    if let Some(version) = &metadata.version {
+        let version = version.trim().trim_start_matches(['v', 'V']);
+        return if version.starts_with("0.") || version.starts_with("1.") || version == "1" {
+            Dialect::V1
+        } else if version.starts_with("2.1") || looks_21 {
+            Dialect::V21
+        } else {
+            Dialect::V20
+        };
+    }
+    let v2 = |task: &Task<'_>| {
+        task.output.is_some()
+            || !task.bindings.is_empty()
+            || task.run.is_some()
+            || task.verification.iter().any(|stage| stage.timeout.is_some())
+    };
+    if looks_21 {
+        Dialect::V21
+    } else if tasks.is_empty() || tasks.iter().any(|task| v2(task)) {
+        Dialect::V20
+    } else {
+        Dialect::V1
+    }
+}
+
+fn check_metadata(
+    document: &Document<'_>,
+    metadata: &Metadata<'_>,
+    tasks: usize,
+    broken: bool,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let missing: Vec<&str> = [
+        ("_blueprint_version", metadata.version.is_some()),
+        ("_generated_at", metadata.generated_at.is_some()),
+        ("_generator", metadata.generator.is_some()),
+    ]
+    .iter()
+    .filter(|(_, there)| !there)
+    .map(|(key, _)| *key)
+    .collect();
+    if !missing.is_empty() {
+        let message = if missing.len() == 3 {
+            "the document has no metadata block".to_owned()
+        } else {
+            let missing: Vec<String> = missing.iter().map(|key| format!("`{key}`")).collect();
+            format!("the metadata has no {}", missing.join(" and no "))
+        };
+        let first = document.source.line(1);
+        problems.push(
+            Diagnostic::new(Code::MetadataMissing, first, message)
+                .label("belongs near the top")
+                .help("add `<!-- _blueprint_version: 2.0.2 -->` with `_generated_at` and `_generator`, or the same keys as front matter"),
+        );
+    }
+    if let Some(total) = metadata.get("_total_tasks")
+        && let Ok(said) = total.trim().parse::<usize>()
+        && said != tasks
+        && !broken
+    {
+        problems.push(
+            Diagnostic::new(
+                Code::MetadataMismatch,
+                total.span,
+                format!("the metadata counts {said} tasks, the document has {tasks}"),
+            )
+            .label(format!("there are {tasks}"))
+            .help("correct the number, or look for tasks that got lost")
+            .edit(total.span, tasks.to_string()),
+        );
+    }
+}
+
+/// The checksum of a document: SHA-256 of all lines but the one that states it.
+pub(super) fn checksum(text: &str, stated: Span) -> String {
+    let start = text[..stated.start as usize].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[stated.end as usize..].find('\n').map_or(text.len(), |newline| stated.end as usize + newline + 1);
+    let mut hasher = Sha256::new();
+    hasher.update(&text.as_bytes()[..start]);
+    hasher.update(&text.as_bytes()[end..]);
+    hex(&hasher.finalize())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn check_checksum(document: &Document<'_>, metadata: &Metadata<'_>, problems: &mut Vec<Diagnostic>) {
+    let Some(stated) = &metadata.checksum else {
+        return;
+    };
+    let actual = checksum(document.source.text(), stated.span);
+    let Some(expected) = stated.trim().strip_prefix("sha256:") else {
+        problems.push(
+            Diagnostic::new(Code::ChecksumMismatch, stated.span, "the checksum is not of the form `sha256:…`")
+                .help("write `sha256:` and 64 hexadecimal digits, or remove the line"),
+        );
+        return;
+    };
+    if !expected.eq_ignore_ascii_case(&actual) {
+        problems.push(
+            Diagnostic::new(Code::ChecksumMismatch, stated.span, "the checksum does not fit the document")
+                .label("the document was changed after this was written")
+                .help(format!("if the change is yours, write `sha256:{actual}` (the line itself does not count)")),
+        );
+    }
+}

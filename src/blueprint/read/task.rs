@@ -1,0 +1,443 @@
+//! A task block → [`Task`], in all dialects.
+
+use crate::blueprint::capability::{Capability, Requirement};
+use crate::blueprint::duration;
+use crate::blueprint::model::{
+    Binding, BindingSource, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback, Gate,
+    GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, Port, PortType, Resources, Rollback,
+    RollbackMode, Stage, StateField, Task, Transfer, Verification,
+};
+use crate::blueprint::shape::Checker;
+use crate::blueprint::status;
+use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::document::{Node, Text, Value};
+
+use super::field::{Fields, pairs, texts};
+
+const TRANSFERS: &[(&str, Transfer)] = &[
+    ("stdout", Transfer::Stdout),
+    ("file", Transfer::File),
+    ("memory", Transfer::Memory),
+    ("network", Transfer::Network),
+];
+const LOCK_MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
+const GATE_TIMEOUTS: &[(&str, GateTimeout)] =
+    &[("abort", GateTimeout::Abort), ("skip", GateTimeout::Skip), ("continue", GateTimeout::Continue)];
+pub(super) const ROLLBACK_MODES: &[(&str, RollbackMode)] =
+    &[("manual", RollbackMode::Manual), ("ask", RollbackMode::Ask), ("auto", RollbackMode::Auto)];
+
+/// Reads a block whose shape was checked. Reports what only the fields together show.
+pub(super) fn read<'s>(node: &Node<'s>, checker: &mut Checker) -> Task<'s> {
+    let id = node.filled("task_id").unwrap_or_default();
+    let interface = interface(node.field("interface"));
+    let output = output(node);
+    Task {
+        name: node.filled("name").unwrap_or_else(|| id.clone()),
+        id,
+        span: node.span,
+        section: node.span,
+        tier: None,
+        status: node
+            .field("status")
+            .and_then(Node::text)
+            .and_then(status::read)
+            .map(|(status, _)| status)
+            .unwrap_or_default(),
+        dependencies: dependencies(node.field("dependencies")),
+        bindings: bindings(node.field("input_bindings")),
+        interface,
+        output,
+        criteria: node.texts("acceptance_criteria"),
+        capabilities: capabilities(node, checker),
+        verification: verification(node, checker),
+        rollback: rollback(node.field("rollback")),
+        run: node.filled("run"),
+        executor: node.filled("executor"),
+        when: node.filled("when"),
+        resources: node.field("resources").map(|node| Box::new(resources(node))),
+        context: context(node),
+        on_failure: node.field("on_failure").map(|node| Box::new(failure(node))),
+        on_success: node.filled("on_success"),
+        gate: node.field("human_required").and_then(gate).map(Box::new),
+        handoff: node.field("handoff").map(|node| Box::new(handoff(node))),
+        idempotent: node.flag("idempotent"),
+        files_to_create: node.texts("files_to_create"),
+        files_to_modify: node.texts("files_to_modify"),
+        details: details(node),
+    }
+}
+
+fn dependencies<'s>(node: Option<&Node<'s>>) -> Vec<Dependency<'s>> {
+    let items = node.and_then(Node::as_list).unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| {
+            if let Some(task) = item.to_text() {
+                return Some(Dependency {
+                    task,
+                    kind: DependencyKind::Completion,
+                    port: None,
+                    resource: None,
+                    target: None,
+                });
+            }
+            Some(Dependency {
+                task: item.filled("task")?,
+                kind: item
+                    .choice(
+                        "type",
+                        &[
+                            ("data", DependencyKind::Data),
+                            ("completion", DependencyKind::Completion),
+                            ("resource", DependencyKind::Resource),
+                        ],
+                    )
+                    .unwrap_or_default(),
+                port: item.filled("output_port"),
+                resource: item.filled("resource"),
+                target: None,
+            })
+        })
+        .collect()
+}
+
+/// Splits `T0.1.output.port`.
+pub(in crate::blueprint) fn port_reference<'s>(text: &Text<'s>) -> Option<(Text<'s>, Text<'s>)> {
+    let (task, port) = text.value.split_once(".output.")?;
+    let piece = |value: &str| Text { value: value.to_owned().into(), span: text.span };
+    Some((piece(task), piece(port)))
+}
+
+fn bindings<'s>(node: Option<&Node<'s>>) -> Vec<Binding<'s>> {
+    let entries = node.and_then(Node::as_map).unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let name = entry.key.clone();
+            let span = entry.span();
+            if let Some(text) = entry.value.to_text() {
+                let source = match port_reference(&text) {
+                    Some((task, port)) => BindingSource::Task { task, port: Some(port), target: None },
+                    None => BindingSource::Path(text),
+                };
+                return Some(Binding {
+                    name,
+                    source,
+                    transfer: Transfer::File,
+                    required: true,
+                    transform: None,
+                    fallback: None,
+                    span,
+                });
+            }
+            let node = &entry.value;
+            Some(Binding {
+                name,
+                source: BindingSource::Task {
+                    task: node.filled("source")?,
+                    port: node.filled("output_port"),
+                    target: None,
+                },
+                transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
+                required: node.flag("required").unwrap_or(true),
+                transform: node.field("transform").and_then(|transform| transform.filled("expression")),
+                fallback: node.field("fallback").map(|node| {
+                    Box::new(Fallback {
+                        transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
+                        format: node.filled("format"),
+                        path: node.filled("path"),
+                    })
+                }),
+                span,
+            })
+        })
+        .collect()
+}
+
+fn interface<'s>(node: Option<&Node<'s>>) -> Interface<'s> {
+    let Some(node) = node else {
+        return Interface::default();
+    };
+    Interface {
+        input: node.scalar("input"),
+        output: node.scalar("output"),
+        input_type: node.scalar("input_type"),
+        output_type: node.scalar("output_type"),
+        input_schema: node.boxed("input_schema"),
+        output_schema: node.boxed("output_schema"),
+    }
+}
+
+fn output<'s>(task: &Node<'s>) -> Option<Box<Output<'s>>> {
+    let block = task.field("output").filter(|node| node.as_map().is_some());
+    let mut ports: Vec<Port<'s>> = block
+        .and_then(|node| node.field("ports"))
+        .and_then(Node::as_map)
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| {
+            let node = &entry.value;
+            Port {
+                name: entry.key.clone(),
+                kind: PortType(node.to_text().or_else(|| node.filled("type")).unwrap_or_default()),
+                schema: node.boxed("schema"),
+                value: node.boxed("value"),
+            }
+        })
+        .collect();
+    // 2.1 lists outputs in the interface; they are ports like any other.
+    let listed =
+        task.field("interface").and_then(|node| node.field("outputs")).and_then(Node::as_list).unwrap_or_default();
+    for item in listed {
+        let Some(name) = item.to_text().or_else(|| item.filled("name")) else {
+            continue;
+        };
+        if !ports.iter().any(|port| port.name.value == name.value) {
+            ports.push(Port {
+                kind: PortType(item.filled("type").unwrap_or_default()),
+                schema: item.boxed("schema"),
+                value: None,
+                name,
+            });
+        }
+    }
+    if block.is_none() && ports.is_empty() {
+        return None;
+    }
+    Some(Box::new(Output {
+        location: block.and_then(|node| node.choice("location", TRANSFERS)).unwrap_or(Transfer::Stdout),
+        path: block.and_then(|node| node.filled("path")),
+        format: block.and_then(|node| node.filled("format")),
+        ports,
+        cleanup: block.and_then(|node| node.boxed("cleanup")),
+        network: block.and_then(|node| node.boxed("network")),
+        span: block.unwrap_or(task).span,
+    }))
+}
+
+fn capabilities<'s>(task: &Node<'s>, checker: &mut Checker) -> Vec<Capability<'s>> {
+    let mut capabilities = Vec::new();
+    for text in task.texts("required_capabilities") {
+        match Requirement::parse(&text) {
+            Ok(requirement) => capabilities.push(Capability { text, requirement }),
+            Err(reason) if !text.trim().is_empty() => checker.problems.push(
+                Diagnostic::new(
+                    Code::BadCapability,
+                    text.span,
+                    format!("`{text}` is no capability: {reason}"),
+                )
+                .help("write a tool and the versions that will do: `git`, `python3.11`, `node>=18`, `rust~1.70`, `go^1.21`, `jq==1.7.1`"),
+            ),
+            Err(_) => {}
+        }
+    }
+    capabilities
+}
+
+fn verification<'s>(task: &Node<'s>, checker: &mut Checker) -> Vec<Verification<'s>> {
+    let block = task.field("verification");
+    let legacy = task.filled("test_command");
+    let mut stages = Vec::new();
+    if let Some(block) = block {
+        for stage in Stage::ALL {
+            let Some(node) = block.field(stage.word()) else {
+                continue;
+            };
+            let Some(command) = node.to_text().or_else(|| node.scalar("command")) else {
+                continue;
+            };
+            stages.push(Verification {
+                stage,
+                command,
+                timeout: node.duration_or_seconds("timeout", "timeout_seconds"),
+                expected_exit_code: node.exit_code("expected_exit_code"),
+                requires: node.texts("requires_resources"),
+                optional: node.flag("optional").unwrap_or(false),
+            });
+        }
+    }
+    match (block, legacy) {
+        (Some(_), Some(legacy)) => checker.problems.push(
+            Diagnostic::new(
+                Code::TwoVerifications,
+                legacy.span,
+                "`test_command` is ignored: the task has `verification`",
+            )
+            .label("never runs")
+            .help("remove `test_command`, or move it to `verification.unit.command`"),
+        ),
+        (None, Some(command)) => stages.push(Verification {
+            stage: Stage::Unit,
+            command,
+            timeout: None,
+            expected_exit_code: 0,
+            requires: Vec::new(),
+            optional: false,
+        }),
+        _ => {}
+    }
+    for stage in &stages {
+        if is_trivial(&stage.command) && stage.expected_exit_code == 0 {
+            checker.problems.push(
+                Diagnostic::new(Code::TrivialVerification, stage.command.span, "this verification cannot fail")
+                    .label("always exits 0")
+                    .help("run something that fails when the work is not done, such as `test -f FILE`"),
+            );
+        }
+    }
+    if stages.is_empty() {
+        let at = task.as_map().and_then(|entries| entries.first()).map_or(task.span, |entry| entry.key.span);
+        let at = block.map_or(at, |node| node.span);
+        if task.field("run").is_some() {
+            checker.absent.push(crate::blueprint::shape::Absent { key: "verification", at });
+        } else {
+            checker.problems.push(
+                Diagnostic::new(Code::NoVerification, at, "nothing shows that the task is done")
+                    .label("no `verification`, no `test_command`")
+                    .help("add `verification:` with a `smoke:` or `unit:` command that exits 0 when the task is done"),
+            );
+        }
+    }
+    stages
+}
+
+/// A command that exits 0 whatever the task did.
+fn is_trivial(command: &str) -> bool {
+    let command = command.trim().trim_end_matches(';').trim();
+    matches!(command, "" | "true" | ":" | "exit 0" | "exit" | "/bin/true" | "return 0")
+        || (command.starts_with("echo ") && !command.contains(['|', '&', ';', '$', '`', '>', '\n']))
+}
+
+fn rollback<'s>(node: Option<&Node<'s>>) -> Option<Rollback<'s>> {
+    let node = node?;
+    if let Some(command) = node.to_text() {
+        return Some(Rollback { command: Some(command), strategy: None, timeout: None });
+    }
+    matches!(node.value, Value::Map(_)).then(|| Rollback {
+        command: node.filled("command"),
+        strategy: node.filled("strategy"),
+        timeout: node.duration("timeout"),
+    })
+}
+
+fn resources<'s>(node: &Node<'s>) -> Resources<'s> {
+    let measure = |key| node.field(key).and_then(Node::text);
+    Resources {
+        cpu: measure("cpu").and_then(duration::millicores),
+        memory: measure("memory").and_then(duration::bytes),
+        gpu: node.count("gpu"),
+        disk: measure("disk").and_then(duration::bytes),
+        locks: node
+            .field("locks")
+            .and_then(Node::as_list)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|item| {
+                Some(LockRequest {
+                    name: item.to_text().or_else(|| item.filled("name"))?,
+                    mode: item.choice("mode", LOCK_MODES).or_else(|| item.choice("type", LOCK_MODES)),
+                })
+            })
+            .collect(),
+        timeout: node.duration_or_seconds("timeout", "timeout_seconds"),
+    }
+}
+
+fn context<'s>(task: &Node<'s>) -> Option<Box<Context<'s>>> {
+    let task_timeout = task.field("timeout_seconds").and_then(Node::as_number).map(std::time::Duration::from_secs);
+    let Some(node) = task.field("execution_context") else {
+        return task_timeout.map(|timeout| Box::new(Context { timeout: Some(timeout), ..Context::default() }));
+    };
+    Some(Box::new(Context {
+        working_directory: node.filled("working_directory"),
+        environment: pairs(node.field("environment_variables")),
+        required_tools: node.texts("required_tools"),
+        timeout: node.duration_or_seconds("timeout", "timeout_seconds").or(task_timeout),
+        setup_command: node.filled("setup_command"),
+        shell: node.filled("shell_override").or_else(|| node.filled("shell")),
+        shell_args: node.field("shell_args").map(texts),
+    }))
+}
+
+fn failure<'s>(node: &Node<'s>) -> Failure<'s> {
+    Failure {
+        max_retries: node.count("max_retries"),
+        retry_delay: node.duration_or_seconds("retry_delay", "retry_delay_seconds"),
+        action: node
+            .choice(
+                "action",
+                &[("block", FailureAction::Block), ("abort", FailureAction::Abort), ("skip", FailureAction::Skip)],
+            )
+            .unwrap_or_default(),
+        fallback_task: node.filled("fallback_task"),
+        fallback_target: None,
+        rollback: node.choice("rollback", ROLLBACK_MODES),
+    }
+}
+
+fn gate<'s>(node: &Node<'s>) -> Option<Gate<'s>> {
+    node.as_map()?;
+    // 2.1: `description` says what to decide on, `action_required` how.
+    let action = node
+        .filled("action")
+        .or_else(|| node.filled("description"))
+        .or_else(|| node.filled("action_required"))
+        .unwrap_or(Text { value: "".into(), span: Span::new(node.span.start, node.span.start) });
+    Some(Gate {
+        action,
+        reason: node.filled("reason"),
+        when: node.choice("when", &[("before", GateTime::Before), ("after", GateTime::After)]).unwrap_or_default(),
+        timeout: node.duration("timeout"),
+        on_timeout: node.choice("on_timeout", GATE_TIMEOUTS).unwrap_or_default(),
+        on_missing: node.choice("on_missing", GATE_TIMEOUTS),
+        notify: node.boxed("notify"),
+    })
+}
+
+fn handoff<'s>(node: &Node<'s>) -> Handoff<'s> {
+    let interrupt = node.field("on_interrupt");
+    let agent = node.field("agent_handoff");
+    Handoff {
+        checkpoint_path: node.filled("checkpoint_path"),
+        checkpoint_format: node.filled("checkpoint_format"),
+        checkpoint_interval: node.duration("checkpoint_interval"),
+        resume_strategy: node.filled("resume_strategy"),
+        state_fields: node
+            .field("state_fields")
+            .and_then(Node::as_list)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|item| {
+                Some(StateField {
+                    name: item.to_text().or_else(|| item.filled("name"))?,
+                    path: item.filled("path"),
+                    kind: item.filled("type"),
+                })
+            })
+            .collect(),
+        state_schema: node.boxed("state_schema"),
+        interrupt_timeout: interrupt.and_then(|node| node.duration("timeout")),
+        interrupt_action: interrupt.and_then(|node| node.filled("action")),
+        handoff_allowed: agent.and_then(|node| node.flag("allowed")).unwrap_or(false),
+        required_context: agent.map(|node| node.texts("required_context")).unwrap_or_default(),
+        conflict_resolution: node.filled("conflict_resolution"),
+        checkpoint_versioning: node.flag("checkpoint_versioning").unwrap_or(false),
+    }
+}
+
+fn details<'s>(node: &Node<'s>) -> Option<Box<Details<'s>>> {
+    const KEYS: [&str; 8] =
+        ["assignee", "estimated_sessions", "notes", "description", "parallel_group", "track", "priority", "example"];
+    KEYS.iter().any(|key| node.field(key).is_some()).then(|| {
+        Box::new(Details {
+            assignee: node.filled("assignee"),
+            estimated_sessions: node.field("estimated_sessions").and_then(Node::as_number),
+            notes: node.texts("notes"),
+            description: node.scalar("description"),
+            parallel_group: node.filled("parallel_group"),
+            track: node.filled("track"),
+            priority: node.filled("priority"),
+            example: node.boxed("example"),
+        })
+    })
+}
