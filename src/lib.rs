@@ -5,5 +5,6 @@
 //! `tests/architecture.rs` holds them to it.
 
 pub mod blueprint;
+pub mod report;
 pub mod diagnostic;
 pub mod document;
