@@ -5,6 +5,7 @@
 //! `tests/architecture.rs` holds them to it.
 
 pub mod blueprint;
-pub mod report;
 pub mod diagnostic;
 pub mod document;
+pub mod plan;
+pub mod report;

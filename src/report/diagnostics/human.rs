@@ -42,13 +42,16 @@ pub fn human(document: &Checked<'_>, style: Style) -> String {
     for (code, lines) in folded {
         let first: Vec<String> = lines.iter().take(8).map(ToString::to_string).collect();
         let more = if lines.len() > 8 { ", …" } else { "" };
-        out.push_str(&format!(
-            "and {} like it ({}: {}), lines {}{more}; --verbose shows all\n\n",
-            counted(lines.len(), "more"),
-            code.number(),
-            code.title(),
-            first.join(", "),
-        ).replace("mores like", "more like"));
+        out.push_str(
+            &format!(
+                "and {} like it ({}: {}), lines {}{more}; --verbose shows all\n\n",
+                counted(lines.len(), "more"),
+                code.number(),
+                code.title(),
+                first.join(", "),
+            )
+            .replace("mores like", "more like"),
+        );
     }
     out
 }
@@ -68,7 +71,10 @@ fn report<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic) -> Vec<Grou
 }
 
 /// The marks of a diagnostic, near ones together, each with the lines it needs.
-fn snippets<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+fn snippets<'a>(
+    document: &'a Checked<'_>,
+    diagnostic: &'a Diagnostic,
+) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
     let source = document.source;
     let Some(primary) = diagnostic.span else {
         return vec![Snippet::source("").path(source.name())];
@@ -77,9 +83,9 @@ fn snippets<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic) -> Vec<Sn
     for (span, label) in &diagnostic.related {
         let mark = (*span, AnnotationKind::Context, label.as_ref());
         let line = source.position(span.start).line;
-        let near = pieces.iter_mut().find(|piece| {
-            piece.iter().any(|(other, ..)| source.position(other.start).line.abs_diff(line) <= NEAR)
-        });
+        let near = pieces
+            .iter_mut()
+            .find(|piece| piece.iter().any(|(other, ..)| source.position(other.start).line.abs_diff(line) <= NEAR));
         match near {
             Some(piece) => piece.push(mark),
             None => pieces.push(vec![mark]),

@@ -31,12 +31,7 @@ const SPARED_STACK: usize = 4;
 const SWEEPS: usize = 6;
 
 /// Places boxes joined by `edges` within about `limit` columns.
-pub(super) fn arrange_boxes(
-    boxes: &[Extent],
-    edges: &[(usize, usize)],
-    limit: usize,
-    careful: bool,
-) -> Arrangement {
+pub(super) fn arrange_boxes(boxes: &[Extent], edges: &[(usize, usize)], limit: usize, careful: bool) -> Arrangement {
     let order = order_forward(boxes.len(), edges);
     let neighbours = Neighbours::collect(boxes.len(), edges, &order);
     let mut layers = split_layers(&order);
@@ -84,23 +79,12 @@ fn reduce_crossings(layers: &mut [Vec<usize>], neighbours: &Neighbours) {
     }
     for sweep in 0..SWEEPS {
         // The last sweep looks backwards, because that is the direction people read in.
-        let (sides, forward) = if sweep % 2 == 0 {
-            (&neighbours.after, false)
-        } else {
-            (&neighbours.before, true)
-        };
+        let (sides, forward) = if sweep % 2 == 0 { (&neighbours.after, false) } else { (&neighbours.before, true) };
         let count = layers.len();
         for step in 0..count {
             let layer = &mut layers[if forward { step } else { count - 1 - step }];
-            let mut keyed: Vec<(f64, usize)> = layer
-                .iter()
-                .map(|&at| {
-                    (
-                        mean(sides[at].iter().map(|&o| place[o])).unwrap_or(place[at]),
-                        at,
-                    )
-                })
-                .collect();
+            let mut keyed: Vec<(f64, usize)> =
+                layer.iter().map(|&at| (mean(sides[at].iter().map(|&o| place[o])).unwrap_or(place[at]), at)).collect();
             keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
             *layer = keyed.into_iter().map(|(_, at)| at).collect();
             spread_places(layer, &mut place);
@@ -131,10 +115,7 @@ fn as_f64(count: usize) -> f64 {
 fn split_stacks(layers: &[Vec<usize>], boxes: &[Extent]) -> Vec<Vec<usize>> {
     let mut stacks = Vec::new();
     for layer in layers {
-        let cells: usize = layer
-            .iter()
-            .map(|&at| boxes[at].rows * boxes[at].cols)
-            .sum();
+        let cells: usize = layer.iter().map(|&at| boxes[at].rows * boxes[at].cols).sum();
         let highest = cells.div_ceil(2).clamp(SPARED_STACK, HIGHEST_STACK);
         let total: usize = layer.iter().map(|&at| boxes[at].rows).sum();
         // Even columns look better than full ones followed by a stump.
@@ -156,12 +137,7 @@ fn split_stacks(layers: &[Vec<usize>], boxes: &[Extent]) -> Vec<Vec<usize>> {
     stacks
 }
 
-fn place_shelves(
-    stacks: &[Vec<usize>],
-    boxes: &[Extent],
-    neighbours: &Neighbours,
-    limit: usize,
-) -> Arrangement {
+fn place_shelves(stacks: &[Vec<usize>], boxes: &[Extent], neighbours: &Neighbours, limit: usize) -> Arrangement {
     let width = |stack: &Vec<usize>| stack.iter().map(|&at| boxes[at].cols).max().unwrap_or(0);
     let mut at = vec![(0, 0); boxes.len()];
     let mut extent = Extent { cols: 0, rows: 0 };
@@ -173,13 +149,7 @@ fn place_shelves(
             cols += width(&stacks[last]);
             last += 1;
         }
-        let rows = place_shelf(
-            &stacks[first..last],
-            boxes,
-            neighbours,
-            extent.rows,
-            &mut at,
-        );
+        let rows = place_shelf(&stacks[first..last], boxes, neighbours, extent.rows, &mut at);
         extent.cols = extent.cols.max(cols);
         extent.rows += rows;
         first = last;
@@ -204,17 +174,11 @@ fn place_shelf(
         let mut left = height(stack);
         let mut cursor = 0;
         for &b in stack {
-            let first_rows = neighbours.before[b]
-                .iter()
-                .filter(|o| placed.contains(o))
-                .map(|&o| as_f64(at[o].1 - top));
+            let first_rows = neighbours.before[b].iter().filter(|o| placed.contains(o)).map(|&o| as_f64(at[o].1 - top));
             // Arrows touch a box in its first row, so first rows are what to bring in line.
             let wanted = mean(first_rows).unwrap_or(0.0);
             // The lowest free row that is not below the wanted one; rows are few, so walk.
-            let row = (cursor..=rows - left)
-                .rev()
-                .find(|&r| as_f64(r) <= wanted)
-                .unwrap_or(cursor);
+            let row = (cursor..=rows - left).rev().find(|&r| as_f64(r) <= wanted).unwrap_or(cursor);
             at[b] = (col, top + row);
             cursor = row + boxes[b].rows;
             left -= boxes[b].rows;
@@ -235,13 +199,7 @@ mod tests {
         for seed in 0..40 {
             let n = 25;
             let sizes = random_pairs(seed + 100, 4, n);
-            let boxes: Vec<Extent> = sizes
-                .iter()
-                .map(|s| Extent {
-                    cols: s.0 + 1,
-                    rows: s.1 + 1,
-                })
-                .collect();
+            let boxes: Vec<Extent> = sizes.iter().map(|s| Extent { cols: s.0 + 1, rows: s.1 + 1 }).collect();
             let edges = random_pairs(seed, n, 30);
             let arranged = arrange_boxes(&boxes, &edges, 8, true);
             let mut taken = std::collections::BTreeSet::new();

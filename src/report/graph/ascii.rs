@@ -31,10 +31,7 @@ pub fn ascii(picture: &Picture, width: usize, color: bool) -> String {
         let tasks = nesting.walk_tier(tier);
         let title = flatten_text(&nesting.title_tier(picture, tier));
         page.write_line(&[]);
-        page.write_line(&[
-            (&title, BOLD),
-            (&format!("  ({})", count_tasks(tasks.len())), FAINT),
-        ]);
+        page.write_line(&[(&title, BOLD), (&format!("  ({})", count_tasks(tasks.len())), FAINT)]);
         let last = tops.last().copied();
         write_tasks(&mut page, picture, &nesting, &needs, &tasks, last);
     }
@@ -43,11 +40,7 @@ pub fn ascii(picture: &Picture, width: usize, color: bool) -> String {
 }
 
 fn count_tasks(count: usize) -> String {
-    if count == 1 {
-        "1 task".to_owned()
-    } else {
-        format!("{count} tasks")
-    }
+    if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
 }
 
 /// What each task needs, as ids to print. A parent's own children are shown by the rail.
@@ -59,11 +52,7 @@ fn collect_needs(picture: &Picture, nesting: &Nesting, drawn: &[DrawnArrow]) -> 
             continue;
         }
         let id = flatten_text(&picture.nodes[arrow.from].id);
-        needs[arrow.to].push(if drawn.back {
-            format!("{id}(cycle)")
-        } else {
-            id
-        });
+        needs[arrow.to].push(if drawn.back { format!("{id}(cycle)") } else { id });
     }
     needs
 }
@@ -84,10 +73,7 @@ fn draw_rail(nesting: &Nesting, task: usize, last: Option<usize>) -> (String, St
     let branch = if is_last(task) { "`- " } else { "|- " };
     let below = if is_last(task) { "   " } else { "|  " };
     let inside = if nesting.is_frame(task) { "|  " } else { "   " };
-    (
-        format!("{before}{branch}"),
-        format!("{before}{below}{inside}"),
-    )
+    (format!("{before}{branch}"), format!("{before}{below}{inside}"))
 }
 
 fn write_tasks(
@@ -99,29 +85,12 @@ fn write_tasks(
     last: Option<usize>,
 ) {
     let rails: Vec<(String, String)> = tasks.iter().map(|&t| draw_rail(nesting, t, last)).collect();
-    let ids: Vec<String> = tasks
-        .iter()
-        .map(|&t| flatten_text(&picture.nodes[t].id))
-        .collect();
-    let head =
-        |(rail, id): (&(String, String), &String)| count_width(&rail.0) + 5 + count_width(id);
+    let ids: Vec<String> = tasks.iter().map(|&t| flatten_text(&picture.nodes[t].id)).collect();
+    let head = |(rail, id): (&(String, String), &String)| count_width(&rail.0) + 5 + count_width(id);
     // One column for names, unless a single long id would push it too far.
-    let column = rails
-        .iter()
-        .zip(&ids)
-        .map(head)
-        .max()
-        .unwrap_or(0)
-        .min(page.width() / 3);
-    let longest = tasks
-        .iter()
-        .map(|&t| width_of_needs(&needs[t]))
-        .max()
-        .unwrap_or(0);
-    let room = page
-        .width()
-        .saturating_sub(column + 2)
-        .max(NARROWEST.min(page.width()));
+    let column = rails.iter().zip(&ids).map(head).max().unwrap_or(0).min(page.width() / 3);
+    let longest = tasks.iter().map(|&t| width_of_needs(&needs[t])).max().unwrap_or(0);
+    let room = page.width().saturating_sub(column + 2).max(NARROWEST.min(page.width()));
     let for_needs = longest.min(room * 2 / 5);
     let for_name = room.saturating_sub(for_needs + 2);
     for ((&task, (rail, below)), id) in tasks.iter().zip(&rails).zip(&ids) {
@@ -134,30 +103,12 @@ fn write_tasks(
         let spent = (head_width + 2).saturating_sub(column + 2);
         // A task without needs may use the whole line.
         let own = width_of_needs(&needs[task]).min(for_needs);
-        let name_room = if own == 0 {
-            for_name + for_needs + 2
-        } else {
-            for_name
-        };
+        let name_room = if own == 0 { for_name + for_needs + 2 } else { for_name };
         let name = cut_columns(&name, name_room.saturating_sub(spent));
         let wanted = list_needs(&needs[task], for_needs);
-        let name = if wanted.is_empty() {
-            name
-        } else {
-            pad_columns(&name, for_name.saturating_sub(spent) + 2)
-        };
-        let weight = if nesting.is_frame(task) || node.critical {
-            BOLD
-        } else {
-            ""
-        };
-        page.write_line(&[
-            (rail, FAINT),
-            (&mark, ""),
-            (&id, BOLD),
-            (&name, weight),
-            (&wanted, FAINT),
-        ]);
+        let name = if wanted.is_empty() { name } else { pad_columns(&name, for_name.saturating_sub(spent) + 2) };
+        let weight = if nesting.is_frame(task) || node.critical { BOLD } else { "" };
+        page.write_line(&[(rail, FAINT), (&mark, ""), (&id, BOLD), (&name, weight), (&wanted, FAINT)]);
         let notes = list_notes(picture, task);
         if !notes.is_empty() {
             page.write_line(&[(below, FAINT), (" ", ""), (&notes, "")]);
@@ -178,11 +129,7 @@ fn list_needs(needs: &[String], room: usize) -> String {
     let mut text = "<-".to_owned();
     for (at, id) in needs.iter().enumerate() {
         let rest = needs.len() - at - 1;
-        let tail = if rest == 0 {
-            0
-        } else {
-            2 + rest.to_string().len()
-        };
+        let tail = if rest == 0 { 0 } else { 2 + rest.to_string().len() };
         if at > 0 && count_width(&text) + 1 + count_width(id) + tail > room {
             let _ = write!(text, " +{}", rest + 1);
             break;
@@ -198,10 +145,7 @@ fn list_notes(picture: &Picture, task: usize) -> String {
     if let Some(gate) = &node.gate {
         notes.push(format!("gate: {}", gate.describe()));
     }
-    let locks: Vec<String> = list_locks(picture, node)
-        .iter()
-        .map(super::caption::HeldLock::describe)
-        .collect();
+    let locks: Vec<String> = list_locks(picture, node).iter().map(super::caption::HeldLock::describe).collect();
     if !locks.is_empty() {
         notes.push(format!("lock: {}", locks.join(", ")));
     }
@@ -235,10 +179,7 @@ fn write_key(page: &mut Page, picture: &Picture, left_out: usize) {
     }
     page.write_line(&[(&line, FAINT)]);
     if left_out > 0 {
-        page.write_line(&[(
-            &format!("{left_out} needs not listed: others imply them"),
-            FAINT,
-        )]);
+        page.write_line(&[(&format!("{left_out} needs not listed: others imply them"), FAINT)]);
     }
 }
 
@@ -252,8 +193,7 @@ mod tests {
     fn never_wider_than_asked() {
         let mut picture = mixed_picture(11, 120);
         picture.nodes[3].name = "日本語の長い名前".repeat(20);
-        picture.nodes[9].id =
-            "T9.a-very-long-id_that.goes.on.and.on.and.on.for.ever.and.ever".to_owned();
+        picture.nodes[9].id = "T9.a-very-long-id_that.goes.on.and.on.and.on.for.ever.and.ever".to_owned();
         for width in [1, 5, 20, 40, 79, 80, 200] {
             for line in ascii(&picture, width, false).lines() {
                 assert!(count_width(line) <= width, "{width}: {line:?}");
@@ -270,11 +210,7 @@ mod tests {
         for code in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m"] {
             stripped = stripped.replace(code, "");
         }
-        let trim = |text: &str| {
-            text.lines()
-                .map(|l| l.trim_end().to_owned())
-                .collect::<Vec<_>>()
-        };
+        let trim = |text: &str| text.lines().map(|l| l.trim_end().to_owned()).collect::<Vec<_>>();
         assert_eq!(trim(&plain), trim(&stripped));
         assert!(!plain.contains('\u{1b}'));
     }
@@ -283,9 +219,6 @@ mod tests {
     fn every_task_is_listed_also_in_large_pictures() {
         let pairs: Vec<(usize, usize)> = (1..20_000).map(|at| (at / 2, at)).collect();
         let text = ascii(&plain_picture(20_000, &pairs), 80, false);
-        assert_eq!(
-            text.lines().filter(|l| l.contains("[ ] T0.")).count(),
-            20_000
-        );
+        assert_eq!(text.lines().filter(|l| l.contains("[ ] T0.")).count(), 20_000);
     }
 }

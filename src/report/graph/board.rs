@@ -101,11 +101,7 @@ impl<'a> Board<'a> {
     /// them to the trunk. `None` when there is no way or the effort is spent.
     pub(super) fn find_way(&mut self, wish: &Wish<'_>, trunk: &mut Trunk) -> Option<Vec<usize>> {
         let (first, last) = (*wish.goals.keys().next()?, *wish.goals.keys().next_back()?);
-        let target = Target {
-            x: first % self.across,
-            low: first / self.across,
-            high: last / self.across,
-        };
+        let target = Target { x: first % self.across, low: first / self.across, high: last / self.across };
         self.current += 1;
         let mut open = Open::new();
         self.open_starts(&mut open, wish, trunk, &target);
@@ -119,11 +115,7 @@ impl<'a> Board<'a> {
                 continue;
             }
             self.effort = self.effort.checked_sub(1)?;
-            if let Some(arrival) = wish
-                .goals
-                .get(&(state / 2))
-                .filter(|_| state.is_multiple_of(2))
-            {
+            if let Some(arrival) = wish.goals.get(&(state / 2)).filter(|_| state.is_multiple_of(2)) {
                 let total = self.cost[state] + arrival + self.port_toll(state / 2, wish.name);
                 if best.is_none_or(|(known, _)| total < known) {
                     best = Some((total, state));
@@ -155,11 +147,7 @@ impl<'a> Board<'a> {
     }
 
     fn port_toll(&self, place: usize, name: u32) -> u32 {
-        if Self::is_other(self.along[place], name) {
-            OVERLAP
-        } else {
-            0
-        }
+        if Self::is_other(self.along[place], name) { OVERLAP } else { 0 }
     }
 
     /// What running on, or across, another trunk costs.
@@ -186,11 +174,7 @@ impl<'a> Board<'a> {
             let toll = Self::toll(self.along[next], self.upright[next], wish.name);
             let bend = if turns { BEND } else { 0 };
             // Running back against the reading direction belongs between the bands.
-            let against = if next_x < x && !self.between_bands[y] {
-                length
-            } else {
-                0
-            };
+            let against = if next_x < x && !self.between_bands[y] { length } else { 0 };
             let total = cost + length * (1 + 2 * u32::from(strange)) + against + toll + bend;
             self.offer(open, next * 2, total, state, target);
         }
@@ -206,11 +190,7 @@ impl<'a> Board<'a> {
             let next = next_y * self.across + x;
             let length = self.y[next_y].abs_diff(self.y[y]);
             let strange = !wish.kin.contains(&self.obstacles.frame_at(x, next_y));
-            let title = if self.obstacles.title_at(x, next_y) {
-                TITLE
-            } else {
-                0
-            };
+            let title = if self.obstacles.title_at(x, next_y) { TITLE } else { 0 };
             let toll = Self::toll(self.upright[next], self.along[next], wish.name);
             // Middle tracks first, so that the outer ones stay free and take no room.
             let off_middle = u32::try_from((x % GAP_TRACKS).abs_diff(GAP_TRACKS / 2)).unwrap_or(0);
@@ -261,17 +241,13 @@ impl<'a> Board<'a> {
         trunk.entry(fresh[0]).or_insert((None, 0));
         for pair in fresh.windows(2) {
             let (from, to) = (pair[0], pair[1]);
-            let owner = if from / self.across == to / self.across {
-                &mut self.along
-            } else {
-                &mut self.upright
-            };
+            let owner = if from / self.across == to / self.across { &mut self.along } else { &mut self.upright };
             owner[from] = name;
             owner[to] = name;
             let far = trunk.get(&from).map_or(0, |known| known.1);
             let (x, y) = (to % self.across, to / self.across);
-            let length = self.x[x].abs_diff(self.x[from % self.across])
-                + self.y[y].abs_diff(self.y[from / self.across]);
+            let length =
+                self.x[x].abs_diff(self.x[from % self.across]) + self.y[y].abs_diff(self.y[from / self.across]);
             trunk.entry(to).or_insert((Some(from), far + length));
         }
         way.extend(fresh);

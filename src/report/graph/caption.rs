@@ -76,16 +76,8 @@ impl Gate {
     /// What is asked, and when if that is not before the task.
     pub(super) fn describe(&self) -> String {
         let action = self.action.trim();
-        let action = if action.is_empty() {
-            "approval"
-        } else {
-            action
-        };
-        if self.after {
-            format!("{action} (after)")
-        } else {
-            action.to_owned()
-        }
+        let action = if action.is_empty() { "approval" } else { action };
+        if self.after { format!("{action} (after)") } else { action.to_owned() }
     }
 }
 
@@ -98,11 +90,7 @@ pub(super) struct HeldLock<'a> {
 impl HeldLock<'_> {
     /// The lock with its mode; exclusive is the usual mode and goes without saying.
     pub(super) fn describe(&self) -> String {
-        if self.exclusive {
-            self.name.to_owned()
-        } else {
-            format!("{} (shared)", self.name)
-        }
+        if self.exclusive { self.name.to_owned() } else { format!("{} (shared)", self.name) }
     }
 }
 
@@ -110,12 +98,7 @@ impl HeldLock<'_> {
 pub(super) fn list_locks<'a>(picture: &'a Picture, node: &NodeBox) -> Vec<HeldLock<'a>> {
     node.locks
         .iter()
-        .filter_map(|&(at, exclusive)| {
-            picture
-                .locks
-                .get(at)
-                .map(|name| HeldLock { name, exclusive })
-        })
+        .filter_map(|&(at, exclusive)| picture.locks.get(at).map(|name| HeldLock { name, exclusive }))
         .collect()
 }
 

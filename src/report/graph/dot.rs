@@ -34,10 +34,7 @@ pub fn dot(picture: &Picture) -> String {
     for tier in 0..nesting.tiers.len() {
         let title = escape_dot(&nesting.title_tier(picture, tier));
         let _ = writeln!(out, "  subgraph cluster_tier_{tier} {{");
-        let _ = writeln!(
-            out,
-            "    label=\"{title}\"; style=filled; color=\"#d0d7de\"; fillcolor=\"#f6f8fa\";"
-        );
+        let _ = writeln!(out, "    label=\"{title}\"; style=filled; color=\"#d0d7de\"; fillcolor=\"#f6f8fa\";");
         write_tier(&mut out, picture, &nesting, &names, tier);
         out.push_str("  }\n");
     }
@@ -46,13 +43,7 @@ pub fn dot(picture: &Picture) -> String {
     out
 }
 
-fn write_tier(
-    out: &mut String,
-    picture: &Picture,
-    nesting: &Nesting,
-    names: &[String],
-    tier: usize,
-) {
+fn write_tier(out: &mut String, picture: &Picture, nesting: &Nesting, names: &[String], tier: usize) {
     let mut open_depth = 0;
     for task in nesting.walk_tier(tier) {
         let depth = nesting.depth[task];
@@ -63,18 +54,10 @@ fn write_tier(
         if nesting.is_frame(task) {
             let node = &picture.nodes[task];
             let title = escape_dot(&format!("{} {}", node.id, node.name));
-            let _ = writeln!(
-                out,
-                "{}subgraph cluster_in_{} {{",
-                indent(depth + 1),
-                names[task]
-            );
+            let _ = writeln!(out, "{}subgraph cluster_in_{} {{", indent(depth + 1), names[task]);
             open_depth = depth + 1;
             let margin = indent(open_depth + 1);
-            let _ = writeln!(
-                out,
-                "{margin}label=\"{title}\"; style=filled; color=\"#8c959f\"; fillcolor=\"#eaeef2\";"
-            );
+            let _ = writeln!(out, "{margin}label=\"{title}\"; style=filled; color=\"#8c959f\"; fillcolor=\"#eaeef2\";");
         }
         write_task(out, picture, names, task, open_depth);
     }
@@ -134,10 +117,7 @@ fn write_task(out: &mut String, picture: &Picture, names: &[String], task: usize
     let weight = if node.critical { ", penwidth=3" } else { "" };
     let tooltip = escape_dot(&node.name);
     let fill = fill_status(node.status);
-    let _ = writeln!(
-        out,
-        "{margin}{name} [label=\"{label}\", tooltip=\"{tooltip}\", fillcolor=\"{fill}\"{weight}];"
-    );
+    let _ = writeln!(out, "{margin}{name} [label=\"{label}\", tooltip=\"{tooltip}\", fillcolor=\"{fill}\"{weight}];");
     if let Some(gate) = &node.gate {
         let action = break_label(&gate.describe());
         let _ = writeln!(
@@ -163,25 +143,14 @@ fn write_arrows(out: &mut String, picture: &Picture, names: &[String]) {
             let _ = write!(style, ", label=\"{}\"", escape_dot(port));
         }
         if hot[place] {
-            let _ = write!(
-                style,
-                "{}penwidth=3",
-                if style.is_empty() { "" } else { ", " }
-            );
+            let _ = write!(style, "{}penwidth=3", if style.is_empty() { "" } else { ", " });
         }
-        let _ = writeln!(
-            out,
-            "  {} -> {} [{style}];",
-            names[arrow.from], names[arrow.to]
-        );
+        let _ = writeln!(out, "  {} -> {} [{style}];", names[arrow.from], names[arrow.to]);
     }
     for (node, name) in picture.nodes.iter().zip(names) {
         match &node.gate {
             Some(gate) if gate.after => {
-                let _ = writeln!(
-                    out,
-                    "  {name} -> gate_{name} [dir=none, color=\"#bc4c00\"];"
-                );
+                let _ = writeln!(out, "  {name} -> gate_{name} [dir=none, color=\"#bc4c00\"];");
             }
             Some(_) => {
                 let _ = writeln!(out, "  gate_{name} -> {name} [color=\"#bc4c00\"];");

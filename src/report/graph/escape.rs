@@ -17,9 +17,7 @@ pub(super) fn flatten_text(text: &str) -> String {
         .map(|c| match c {
             c if c.is_control() => ' ',
             // XML 1.0 forbids the two noncharacters; direction overrides could disguise a name.
-            '\u{fffe}' | '\u{ffff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                '\u{fffd}'
-            }
+            '\u{fffe}' | '\u{ffff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
             '\u{2028}' | '\u{2029}' => ' ',
             c => c,
         })
@@ -68,9 +66,7 @@ pub(super) fn escape_mermaid(text: &str) -> String {
         let plain = match c {
             '.' => !only_digits,
             // Harmless inside a word only.
-            '-' | '_' => {
-                before.is_alphanumeric() && rest.peek().is_some_and(|next| next.is_alphanumeric())
-            }
+            '-' | '_' => before.is_alphanumeric() && rest.peek().is_some_and(|next| next.is_alphanumeric()),
             ' ' | ',' | '/' | '=' | '?' | '!' | ':' | '\u{27}' => true,
             c => !c.is_ascii() || c.is_ascii_alphanumeric(),
         };
@@ -88,12 +84,7 @@ pub(super) fn escape_mermaid(text: &str) -> String {
 
 /// Text as one quoted YAML value, for the head of a Mermaid document.
 pub(super) fn quote_yaml(text: &str) -> String {
-    format!(
-        "\"{}\"",
-        flatten_text(text)
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"")
-    )
+    format!("\"{}\"", flatten_text(text).replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A task id as a node name: letters and digits stay, everything else becomes its code.
@@ -135,22 +126,14 @@ mod tests {
     #[test]
     fn nothing_ends_a_quotation_or_starts_markup() {
         let nasty = "a\"b'<c>&#;`[{(|)}]\\\n\r\t\0\u{1b}\u{fffe}";
-        assert_eq!(
-            escape_xml(nasty),
-            "a&quot;b&#39;&lt;c&gt;&amp;#;`[{(|)}]\\     \u{fffd}"
-        );
+        assert_eq!(escape_xml(nasty), "a&quot;b&#39;&lt;c&gt;&amp;#;`[{(|)}]\\     \u{fffd}");
         assert_eq!(escape_dot("a\"\\n&b\nc"), "a\\\"\\\\n&amp;b c");
         let mermaid = escape_mermaid(nasty);
-        assert!(!mermaid.contains([
-            '"', '<', '>', '&', '`', '[', '{', '(', '|', '\\', '\n', '\0'
-        ]));
+        assert!(!mermaid.contains(['"', '<', '>', '&', '`', '[', '{', '(', '|', '\\', '\n', '\0']));
         assert_eq!(quote_yaml("a\"\\ \n b"), "\"a\\\"\\\\   b\"");
         assert_eq!(escape_mermaid("a;b#c"), "a#59;b#35;c");
         assert_eq!(escape_mermaid("1. one v1.2"), "1#46; one v1.2");
-        assert_eq!(
-            escape_mermaid("- item a-b_c _d_"),
-            "#45; item a-b_c #95;d#95;"
-        );
+        assert_eq!(escape_mermaid("- item a-b_c _d_"), "#45; item a-b_c #95;d#95;");
     }
 
     #[test]
@@ -162,10 +145,6 @@ mod tests {
         picture.nodes[2].id = picture.nodes[0].id.clone();
         let names = name_nodes(&picture);
         assert_ne!(names[0], names[2]);
-        assert!(
-            names
-                .iter()
-                .all(|n| n.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
-        );
+        assert!(names.iter().all(|n| n.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')));
     }
 }

@@ -50,37 +50,23 @@ pub(super) fn lay_out(picture: &Picture) -> Layout {
     let tracks = lay_tracks(&sheet);
     let small = careful && tracks.across.saturating_mul(tracks.down) <= MOST_PLACES;
     let routes = if small {
-        let usage = Usage {
-            x: vec![true; tracks.across],
-            y: vec![true; tracks.down],
-        };
+        let usage = Usage { x: vec![true; tracks.across], y: vec![true; tracks.down] };
         let scale = measure_sheet(&sheet, &tracks, &heights, &usage);
         let obstacles = find_obstacles(&sheet, &tracks, &nesting);
         let errands: Vec<Errand> = drawn
             .iter()
             .map(|d| {
                 let (from, to) = ends(d);
-                Errand {
-                    from,
-                    to,
-                    style: style_of(picture.arrows[d.arrow].kind, d),
-                }
+                Errand { from, to, style: style_of(picture.arrows[d.arrow].kind, d) }
             })
             .collect();
-        let ground = Ground {
-            sheet: &sheet,
-            tracks: &tracks,
-            obstacles: &obstacles,
-            nesting: &nesting,
-        };
+        let ground = Ground { sheet: &sheet, tracks: &tracks, obstacles: &obstacles, nesting: &nesting };
         route_errands(&ground, &scale, &errands)
     } else {
         vec![None; drawn.len()]
     };
     let scale = measure_sheet(&sheet, &tracks, &heights, &find_usage(&tracks, &routes));
-    let outlines: Vec<Rect> = (0..picture.nodes.len())
-        .map(|task| scale.outline(&sheet, task))
-        .collect();
+    let outlines: Vec<Rect> = (0..picture.nodes.len()).map(|task| scale.outline(&sheet, task)).collect();
     let touch = |task: usize| {
         let y = tracks.touch(&sheet, task);
         scale.y[y.start + y.len() / 2]
@@ -127,21 +113,14 @@ fn write_plaques(picture: &Picture, nesting: &Nesting, sheet: &Sheet) -> Vec<Pla
     let write = |task: usize| {
         let spot = sheet.spots[task];
         let frame = nesting.is_frame(task);
-        let width = if frame {
-            least_frame_width(spot.extent.cols, spot.left, spot.right)
-        } else {
-            NODE_WIDTH
-        };
+        let width = if frame { least_frame_width(spot.extent.cols, spot.left, spot.right) } else { NODE_WIDTH };
         write_plaque(picture, &picture.nodes[task], width, frame)
     };
     (0..picture.nodes.len()).map(write).collect()
 }
 
 fn measure_heights(sheet: &Sheet, plaques: &[Plaque]) -> Heights {
-    let mut heights = Heights {
-        body: vec![0.0; sheet.rows],
-        header: vec![Vec::new(); sheet.rows],
-    };
+    let mut heights = Heights { body: vec![0.0; sheet.rows], header: vec![Vec::new(); sheet.rows] };
     for (spot, plaque) in sheet.spots.iter().zip(plaques) {
         if spot.top == 0 {
             heights.body[spot.row] = plaque.height.max(heights.body[spot.row]);
@@ -180,18 +159,12 @@ mod tests {
             let outline = layout.outlines[a];
             assert!(outline.left > 0.0 && outline.right < layout.width);
             let (top, bottom) = layout.bands[nesting.tier[a]];
-            assert!(
-                top < outline.top && outline.bottom < bottom,
-                "task {a} inside its band"
-            );
+            assert!(top < outline.top && outline.bottom < bottom, "task {a} inside its band");
             if let Some(parent) = nesting.parent[a] {
                 let frame = layout.outlines[parent];
                 let title = frame.top + layout.plaques[parent].height;
                 assert!(frame.left < outline.left && outline.right < frame.right);
-                assert!(
-                    title <= outline.top && outline.bottom < frame.bottom,
-                    "task {a}"
-                );
+                assert!(title <= outline.top && outline.bottom < frame.bottom, "task {a}");
             }
             for b in (0..a).filter(|&b| !nesting.encloses(a, b) && !nesting.encloses(b, a)) {
                 assert!(!overlap(outline, layout.outlines[b]), "tasks {a} and {b}");
@@ -206,14 +179,9 @@ mod tests {
     fn check_arrows(picture: &Picture, layout: &Layout) {
         for (drawn, stroke) in &layout.arrows {
             let arrow = &picture.arrows[drawn.arrow];
-            let Stroke::Bent(points) = stroke else {
-                panic!("every arrow is routed")
-            };
+            let Stroke::Bent(points) = stroke else { panic!("every arrow is routed") };
             for pair in points.windows(2) {
-                assert!(
-                    pair[0].0 == pair[1].0 || pair[0].1 == pair[1].1,
-                    "right angles only"
-                );
+                assert!(pair[0].0 == pair[1].0 || pair[0].1 == pair[1].1, "right angles only");
                 let line = Rect {
                     left: pair[0].0.min(pair[1].0),
                     right: pair[0].0.max(pair[1].0),
@@ -222,12 +190,7 @@ mod tests {
                 };
                 for (task, outline) in layout.outlines.iter().enumerate() {
                     if !layout.nesting.is_frame(task) {
-                        assert!(
-                            !overlap(line, *outline),
-                            "{}->{} over {task}",
-                            arrow.from,
-                            arrow.to
-                        );
+                        assert!(!overlap(line, *outline), "{}->{} over {task}", arrow.from, arrow.to);
                     }
                 }
             }
@@ -256,19 +219,13 @@ mod tests {
 
     #[test]
     fn broken_pictures_are_laid_out() {
-        let mut picture = plain_picture(
-            9,
-            &[(0, 0), (1, 2), (2, 1), (3, 77), (4, 5), (5, 6), (6, 4)],
-        );
+        let mut picture = plain_picture(9, &[(0, 0), (1, 2), (2, 1), (3, 77), (4, 5), (5, 6), (6, 4)]);
         picture.nodes[7].parent = Some(8);
         picture.nodes[8].parent = Some(7);
         picture.nodes[1].tier = 40;
         let layout = lay_out(&picture);
         check_laws(&picture, &layout);
-        assert_eq!(
-            layout.arrows.iter().filter(|(drawn, _)| drawn.back).count(),
-            3
-        );
+        assert_eq!(layout.arrows.iter().filter(|(drawn, _)| drawn.back).count(), 3);
         assert!(lay_out(&plain_picture(0, &[])).arrows.is_empty());
         assert!(lay_out(&Picture::default()).bands.is_empty());
     }
@@ -278,12 +235,7 @@ mod tests {
         let pairs: Vec<(usize, usize)> = (1..20_000).map(|at| (at / 2, at)).collect();
         let layout = lay_out(&plain_picture(20_000, &pairs));
         assert_eq!(layout.arrows.len(), 19_999);
-        assert!(
-            layout
-                .arrows
-                .iter()
-                .all(|(_, stroke)| matches!(stroke, Stroke::Curve(..)))
-        );
+        assert!(layout.arrows.iter().all(|(_, stroke)| matches!(stroke, Stroke::Curve(..))));
         for pair in layout.outlines.windows(2) {
             assert!(!overlap(pair[0], pair[1]));
         }

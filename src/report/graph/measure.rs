@@ -83,20 +83,11 @@ fn as_f64(count: usize) -> f64 {
 
 fn room(used: &[bool], edge: f64, least: f64) -> f64 {
     let count = used.iter().filter(|u| **u).count();
-    if count == 0 {
-        least
-    } else {
-        least.max(2.0 * edge + PITCH * as_f64(count - 1))
-    }
+    if count == 0 { least } else { least.max(2.0 * edge + PITCH * as_f64(count - 1)) }
 }
 
 /// Measures a sheet.
-pub(super) fn measure_sheet(
-    sheet: &Sheet,
-    tracks: &Tracks,
-    heights: &Heights,
-    usage: &Usage,
-) -> Scale {
+pub(super) fn measure_sheet(sheet: &Sheet, tracks: &Tracks, heights: &Heights, usage: &Usage) -> Scale {
     let mut scale = Scale {
         x: vec![0.0; tracks.across],
         y: vec![0.0; tracks.down],
@@ -135,35 +126,20 @@ fn measure_columns(scale: &mut Scale, sheet: &Sheet, usage: &Usage) {
     scale.width = (at + MARGIN).max(LEAST_WIDTH);
 }
 
-fn measure_rows(
-    scale: &mut Scale,
-    sheet: &Sheet,
-    tracks: &Tracks,
-    heights: &Heights,
-    usage: &Usage,
-) {
+fn measure_rows(scale: &mut Scale, sheet: &Sheet, tracks: &Tracks, heights: &Heights, usage: &Usage) {
     let mut feet = vec![0usize; sheet.rows];
     for spot in &sheet.spots {
         feet[spot.last_row()] = feet[spot.last_row()].max(spot.bottom);
     }
     let mut at = TITLE_HEIGHT;
     let mut lay = |own: std::ops::Range<usize>, height: f64, at: &mut f64| {
-        spread(
-            &mut scale.y[own.clone()],
-            &usage.y[own],
-            (*at, *at + height),
-            PITCH,
-        );
+        spread(&mut scale.y[own.clone()], &usage.y[own], (*at, *at + height), PITCH);
         *at += height;
     };
     let mut fixed = Vec::new();
     for (tier, &(first, count)) in sheet.bands.iter().enumerate() {
         let gutter = tracks.gutter[tier].clone();
-        lay(
-            gutter.clone(),
-            room(&usage.y[gutter], ROW_EDGE, ROW_LEAST),
-            &mut at,
-        );
+        lay(gutter.clone(), room(&usage.y[gutter], ROW_EDGE, ROW_LEAST), &mut at);
         let top = at;
         at += BAND_TITLE;
         for (row, &feet) in feet.iter().enumerate().skip(first).take(count) {
@@ -186,11 +162,7 @@ fn measure_rows(
         scale.bands.push((top, at));
     }
     if let Some(gutter) = tracks.gutter.last().cloned() {
-        lay(
-            gutter.clone(),
-            room(&usage.y[gutter], ROW_EDGE, ROW_LEAST),
-            &mut at,
-        );
+        lay(gutter.clone(), room(&usage.y[gutter], ROW_EDGE, ROW_LEAST), &mut at);
     }
     // Beside boxes and title rows every track keeps its place, whether used or not.
     for (own, (top, bottom)) in fixed {

@@ -46,13 +46,7 @@ pub fn mermaid(picture: &Picture) -> String {
     out
 }
 
-fn write_tier(
-    out: &mut String,
-    picture: &Picture,
-    nesting: &Nesting,
-    names: &[String],
-    tier: usize,
-) {
+fn write_tier(out: &mut String, picture: &Picture, nesting: &Nesting, names: &[String], tier: usize) {
     let mut open_depth = 0;
     for task in nesting.walk_tier(tier) {
         let depth = nesting.depth[task];
@@ -63,12 +57,7 @@ fn write_tier(
         if nesting.is_frame(task) {
             let node = &picture.nodes[task];
             let title = escape_mermaid(&format!("{} {}", node.id, node.name));
-            let _ = writeln!(
-                out,
-                "{}subgraph in_{}[\"{title}\"]",
-                indent(depth + 1),
-                names[task]
-            );
+            let _ = writeln!(out, "{}subgraph in_{}[\"{title}\"]", indent(depth + 1), names[task]);
             open_depth = depth + 1;
         }
         write_task(out, picture, names, task, open_depth);
@@ -85,11 +74,7 @@ fn indent(depth: usize) -> String {
 
 fn write_task(out: &mut String, picture: &Picture, names: &[String], task: usize, depth: usize) {
     let node = &picture.nodes[task];
-    let mut label = format!(
-        "{}<br/>{}",
-        escape_mermaid(&node.id),
-        escape_mermaid(&node.name)
-    );
+    let mut label = format!("{}<br/>{}", escape_mermaid(&node.id), escape_mermaid(&node.name));
     if let Some(executor) = unusual_executor(node) {
         let _ = write!(label, "<br/>⚙ {}", escape_mermaid(executor));
     }
@@ -97,12 +82,7 @@ fn write_task(out: &mut String, picture: &Picture, names: &[String], task: usize
         let _ = write!(label, "<br/>🔒 {}", escape_mermaid(&lock.describe()));
     }
     if node.status != Status::NotStarted {
-        let _ = write!(
-            label,
-            "<br/>{} {}",
-            node.status.mark(),
-            node.status.describe()
-        );
+        let _ = write!(label, "<br/>{} {}", node.status.mark(), node.status.describe());
     }
     let name = &names[task];
     let margin = indent(depth + 1);
@@ -150,10 +130,8 @@ fn write_arrows(out: &mut String, picture: &Picture, names: &[String]) {
 
 fn write_classes(out: &mut String, picture: &Picture, names: &[String]) {
     let mut write_class = |class: &str, prefix: &str, wanted: &dyn Fn(usize) -> bool| {
-        let members: Vec<String> = (0..names.len())
-            .filter(|&at| wanted(at))
-            .map(|at| format!("{prefix}{}", names[at]))
-            .collect();
+        let members: Vec<String> =
+            (0..names.len()).filter(|&at| wanted(at)).map(|at| format!("{prefix}{}", names[at])).collect();
         if !members.is_empty() {
             let _ = writeln!(out, "  class {} {class}", members.join(","));
         }
@@ -175,10 +153,7 @@ mod tests {
         let mut picture = mixed_picture(3, 60);
         picture.nodes[8].name = "x\"]; end\nsubgraph <b> #quot; `y`".to_owned();
         let text = mermaid(&picture);
-        let opened = text
-            .lines()
-            .filter(|l| l.trim_start().starts_with("subgraph "))
-            .count();
+        let opened = text.lines().filter(|l| l.trim_start().starts_with("subgraph ")).count();
         let closed = text.lines().filter(|l| l.trim() == "end").count();
         assert_eq!(opened, closed);
         assert!(opened > 8);
@@ -189,10 +164,7 @@ mod tests {
 
     #[test]
     fn same_picture_same_text() {
-        assert_eq!(
-            mermaid(&mixed_picture(5, 90)),
-            mermaid(&mixed_picture(5, 90))
-        );
+        assert_eq!(mermaid(&mixed_picture(5, 90)), mermaid(&mixed_picture(5, 90)));
     }
 
     #[test]

@@ -47,16 +47,8 @@ mod tests {
     fn broken_pictures_are_drawn_by_every_drawing() {
         for seed in 0..40 {
             let picture = broken_picture(seed, 30);
-            let drawings = [
-                mermaid(&picture),
-                dot(&picture),
-                svg(&picture),
-                ascii(&picture, 80, true),
-            ];
-            assert!(
-                drawings.iter().all(|drawing| drawing.contains("T0.29")),
-                "seed {seed}"
-            );
+            let drawings = [mermaid(&picture), dot(&picture), svg(&picture), ascii(&picture, 80, true)];
+            assert!(drawings.iter().all(|drawing| drawing.contains("T0.29")), "seed {seed}");
         }
     }
 

@@ -69,18 +69,9 @@ impl Nesting {
 pub(super) fn nest_tasks(picture: &Picture) -> Nesting {
     let n = picture.nodes.len();
     let count = picture.tiers.len();
-    let tier: Vec<usize> = picture
-        .nodes
-        .iter()
-        .map(|node| node.tier.min(count))
-        .collect();
-    let claimed: Vec<Option<usize>> = (0..n)
-        .map(|at| {
-            picture.nodes[at]
-                .parent
-                .filter(|&p| p < n && p != at && tier[p] == tier[at])
-        })
-        .collect();
+    let tier: Vec<usize> = picture.nodes.iter().map(|node| node.tier.min(count)).collect();
+    let claimed: Vec<Option<usize>> =
+        (0..n).map(|at| picture.nodes[at].parent.filter(|&p| p < n && p != at && tier[p] == tier[at])).collect();
     let mut parent = vec![None; n];
     let mut depth: Vec<Option<usize>> = vec![None; n];
     let mut trail: Vec<usize> = Vec::new();
@@ -117,13 +108,7 @@ pub(super) fn nest_tasks(picture: &Picture) -> Nesting {
         }
     }
     let depth = depth.into_iter().map(|d| d.unwrap_or(0)).collect();
-    Nesting {
-        parent,
-        children,
-        depth,
-        tiers,
-        tier,
-    }
+    Nesting { parent, children, depth, tiers, tier }
 }
 
 #[cfg(test)]

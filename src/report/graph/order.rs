@@ -94,11 +94,7 @@ pub(super) fn order_forward(n: usize, edges: &[(usize, usize)]) -> ForwardOrder 
             }
         }
     }
-    ForwardOrder {
-        back,
-        sequence,
-        rank,
-    }
+    ForwardOrder { back, sequence, rank }
 }
 
 #[cfg(test)]

@@ -23,11 +23,7 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn new(width: usize, color: bool) -> Self {
-        Self {
-            out: String::new(),
-            width: width.max(1),
-            color,
-        }
+        Self { out: String::new(), width: width.max(1), color }
     }
 
     pub(super) fn width(&self) -> usize {

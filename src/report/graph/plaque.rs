@@ -62,11 +62,8 @@ pub(super) struct Plaque {
 /// the id where it fits.
 pub(super) fn write_plaque(picture: &Picture, node: &NodeBox, width: f64, frame: bool) -> Plaque {
     let room = width - 2.0 * PADDING;
-    let executor =
-        unusual_executor(node).map(|name| cut_text(&flatten_text(name), BADGE_SIZE, room * 0.4));
-    let taken = executor
-        .as_ref()
-        .map_or(0.0, |e| measure_text(e, BADGE_SIZE) + 8.0);
+    let executor = unusual_executor(node).map(|name| cut_text(&flatten_text(name), BADGE_SIZE, room * 0.4));
+    let taken = executor.as_ref().map_or(0.0, |e| measure_text(e, BADGE_SIZE) + 8.0);
     let id_room = room - MARK_WIDTH - taken;
     let id = cut_mono(&flatten_text(&node.id), ID_SIZE, id_room);
     let id_width = ID_SIZE * MONO * f64::from(u32::try_from(id.chars().count()).unwrap_or(0));
@@ -78,34 +75,16 @@ pub(super) fn write_plaque(picture: &Picture, node: &NodeBox, width: f64, frame:
     let beside = id_room - id_width - 8.0;
     top += ID_HEIGHT;
     if frame && measure_text(&name, NAME_SIZE) <= beside {
-        lines.push(Line {
-            text: name,
-            left: left + id_width + 8.0,
-            baseline,
-        });
+        lines.push(Line { text: name, left: left + id_width + 8.0, baseline });
     } else {
         for text in wrap_text(&name, NAME_SIZE, room, if frame { 2 } else { 3 }) {
-            lines.push(Line {
-                text,
-                left: PADDING,
-                baseline: top + 11.0,
-            });
+            lines.push(Line { text, left: PADDING, baseline: top + 11.0 });
             top += NAME_HEIGHT;
         }
     }
     let badges = flow_badges(list_badges(picture, node), room, &mut top);
-    let id = Line {
-        text: id,
-        left,
-        baseline,
-    };
-    Plaque {
-        id,
-        executor,
-        name: lines,
-        badges,
-        height: top + PADDING - 2.0,
-    }
+    let id = Line { text: id, left, baseline };
+    Plaque { id, executor, name: lines, badges, height: top + PADDING - 2.0 }
 }
 
 fn list_badges(picture: &Picture, node: &NodeBox) -> Vec<(BadgeKind, String)> {
@@ -114,11 +93,7 @@ fn list_badges(picture: &Picture, node: &NodeBox) -> Vec<(BadgeKind, String)> {
         badges.push((BadgeKind::Gate, flatten_text(&gate.describe())));
     }
     for lock in list_locks(picture, node) {
-        let kind = if lock.exclusive {
-            BadgeKind::Exclusive
-        } else {
-            BadgeKind::Shared
-        };
+        let kind = if lock.exclusive { BadgeKind::Exclusive } else { BadgeKind::Shared };
         badges.push((kind, flatten_text(&lock.describe())));
     }
     badges
@@ -135,13 +110,7 @@ fn flow_badges(badges: Vec<(BadgeKind, String)>, room: f64, top: &mut f64) -> Ve
             left = 0.0;
             *top += BADGE_HEIGHT + BADGE_GAP;
         }
-        placed.push(Badge {
-            kind,
-            text,
-            left: PADDING + left,
-            top: *top - BADGE_HEIGHT,
-            width,
-        });
+        placed.push(Badge { kind, text, left: PADDING + left, top: *top - BADGE_HEIGHT, width });
         left += width + BADGE_GAP;
     }
     placed

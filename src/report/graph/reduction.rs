@@ -56,11 +56,7 @@ pub(super) fn mark_critical(picture: &Picture, arrows: &[usize]) -> Vec<bool> {
         let critical = |node: usize| picture.nodes.get(node).is_some_and(|box_| box_.critical);
         critical(from) && critical(to)
     };
-    let pairs: Vec<(usize, usize)> = arrows
-        .iter()
-        .map(|&a| ends(a))
-        .filter(|&p| hot(p))
-        .collect();
+    let pairs: Vec<(usize, usize)> = arrows.iter().map(|&a| ends(a)).filter(|&p| hot(p)).collect();
     let rank = order_forward(picture.nodes.len(), &pairs).rank;
     // Longest chain among critical tasks only: consecutive ones differ by exactly one step.
     arrows
@@ -76,32 +72,20 @@ pub(super) fn mark_critical(picture: &Picture, arrows: &[usize]) -> Vec<bool> {
 pub(super) fn reduce_arrows(picture: &Picture) -> Reduction {
     let merged = merge_duplicates(picture);
     let n = picture.nodes.len();
-    let pairs: Vec<(usize, usize)> = merged
-        .iter()
-        .map(|&at| (picture.arrows[at].from, picture.arrows[at].to))
-        .collect();
+    let pairs: Vec<(usize, usize)> =
+        merged.iter().map(|&at| (picture.arrows[at].from, picture.arrows[at].to)).collect();
     let order = order_forward(n, &pairs);
-    let keep = if n <= CAREFUL {
-        keep_needed(n, &pairs, &order.back, &order.sequence)
-    } else {
-        vec![true; pairs.len()]
-    };
+    let keep =
+        if n <= CAREFUL { keep_needed(n, &pairs, &order.back, &order.sequence) } else { vec![true; pairs.len()] };
     let kept: Vec<usize> = (0..merged.len()).filter(|&at| keep[at]).collect();
     let arrows: Vec<usize> = kept.iter().map(|&at| merged[at]).collect();
     let critical = mark_critical(picture, &arrows);
     let drawn = kept
         .iter()
         .zip(critical)
-        .map(|(&at, critical)| DrawnArrow {
-            arrow: merged[at],
-            back: order.back[at],
-            critical,
-        })
+        .map(|(&at, critical)| DrawnArrow { arrow: merged[at], back: order.back[at], critical })
         .collect();
-    Reduction {
-        drawn,
-        left_out: merged.len() - kept.len(),
-    }
+    Reduction { drawn, left_out: merged.len() - kept.len() }
 }
 
 /// Transitive reduction over one bit per pair of boxes; back edges are always kept.
@@ -149,11 +133,7 @@ mod tests {
     /// Is there a path of at least two arrows that avoids the arrow itself?
     fn reaches_around(pairs: &[(usize, usize)], from: usize, to: usize, n: usize) -> bool {
         let mut seen = vec![false; n];
-        let mut open: Vec<usize> = pairs
-            .iter()
-            .filter(|p| p.0 == from && p.1 != to)
-            .map(|p| p.1)
-            .collect();
+        let mut open: Vec<usize> = pairs.iter().filter(|p| p.0 == from && p.1 != to).map(|p| p.1).collect();
         while let Some(at) = open.pop() {
             if at == to {
                 return true;
@@ -170,10 +150,7 @@ mod tests {
     fn agrees_with_a_slow_oracle_on_acyclic_pictures() {
         for seed in 0..60 {
             let n = 14;
-            let pairs: Vec<(usize, usize)> = random_pairs(seed, n, 40)
-                .into_iter()
-                .filter(|p| p.0 < p.1)
-                .collect();
+            let pairs: Vec<(usize, usize)> = random_pairs(seed, n, 40).into_iter().filter(|p| p.0 < p.1).collect();
             let picture = plain_picture(n, &pairs);
             let kept: Vec<(usize, usize)> = reduce_arrows(&picture)
                 .drawn
@@ -185,11 +162,7 @@ mod tests {
             distinct.dedup();
             for &(from, to) in &distinct {
                 let implied = reaches_around(&distinct, from, to, n);
-                assert_eq!(
-                    kept.contains(&(from, to)),
-                    !implied,
-                    "seed {seed} {from}->{to}"
-                );
+                assert_eq!(kept.contains(&(from, to)), !implied, "seed {seed} {from}->{to}");
             }
         }
     }
@@ -210,11 +183,7 @@ mod tests {
         for at in [0, 1, 2] {
             picture.nodes[at].critical = true;
         }
-        let hot: Vec<bool> = reduce_arrows(&picture)
-            .drawn
-            .iter()
-            .map(|d| d.critical)
-            .collect();
+        let hot: Vec<bool> = reduce_arrows(&picture).drawn.iter().map(|d| d.critical).collect();
         assert_eq!(hot, vec![true, true, false, false]);
     }
 }

@@ -56,11 +56,7 @@ pub(super) struct Ground<'a> {
 }
 
 /// Routes all errands; the result is in their order. `scale` gives the distances.
-pub(super) fn route_errands(
-    ground: &Ground<'_>,
-    scale: &Scale,
-    errands: &[Errand],
-) -> Vec<Option<Route>> {
+pub(super) fn route_errands(ground: &Ground<'_>, scale: &Scale, errands: &[Errand]) -> Vec<Option<Route>> {
     let mut board = Board::new(ground.tracks, ground.obstacles, scale);
     let mut order: Vec<usize> = (0..errands.len()).collect();
     // Short arrows first: they have the fewest ways to go.
@@ -89,9 +85,7 @@ pub(super) fn route_errands(
         if stubbed.contains(&(errand.to, false)) {
             avoid_stub(&mut goals);
         }
-        let name = *names
-            .entry((errand.from, errand.style, inside))
-            .or_insert(trunks.len());
+        let name = *names.entry((errand.from, errand.style, inside)).or_insert(trunks.len());
         if name == trunks.len() {
             trunks.push(Trunk::new());
         }
@@ -160,10 +154,7 @@ impl Ground<'_> {
         let ports = self.tracks.touch(self.sheet, task);
         let shift = PORT_COST.len().saturating_sub(ports.len()) / 2;
         let cost = |at: usize| PORT_COST.get(at + shift).copied().unwrap_or(0);
-        ports
-            .enumerate()
-            .map(|(at, y)| (self.tracks.place(x, y), cost(at)))
-            .collect()
+        ports.enumerate().map(|(at, y)| (self.tracks.place(x, y), cost(at))).collect()
     }
 
     /// Places inside a frame from which its edge can be reached across the column `col`.

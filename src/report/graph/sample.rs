@@ -23,22 +23,9 @@ pub(super) fn plain_node(id: &str, tier: usize) -> NodeBox {
 pub(super) fn plain_picture(n: usize, pairs: &[(usize, usize)]) -> Picture {
     Picture {
         title: "Sample".to_owned(),
-        tiers: vec![TierBox {
-            number: Some(0),
-            title: "Only tier".to_owned(),
-        }],
-        nodes: (0..n)
-            .map(|at| plain_node(&format!("T0.{at}"), 0))
-            .collect(),
-        arrows: pairs
-            .iter()
-            .map(|&(from, to)| Arrow {
-                from,
-                to,
-                kind: ArrowKind::Order,
-                label: None,
-            })
-            .collect(),
+        tiers: vec![TierBox { number: Some(0), title: "Only tier".to_owned() }],
+        nodes: (0..n).map(|at| plain_node(&format!("T0.{at}"), 0)).collect(),
+        arrows: pairs.iter().map(|&(from, to)| Arrow { from, to, kind: ArrowKind::Order, label: None }).collect(),
         locks: Vec::new(),
     }
 }
@@ -47,9 +34,7 @@ pub(super) fn plain_picture(n: usize, pairs: &[(usize, usize)]) -> Picture {
 pub(super) fn random_pairs(seed: u64, n: usize, count: usize) -> Vec<(usize, usize)> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut draw = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).unwrap_or(0) % n
     };
     (0..count).map(|_| (draw(), draw())).collect()
@@ -58,12 +43,7 @@ pub(super) fn random_pairs(seed: u64, n: usize, count: usize) -> Vec<(usize, usi
 /// Tiers, parents with children (also nested ones), gates, locks, cycles: a bit of everything.
 pub(super) fn mixed_picture(seed: u64, n: usize) -> Picture {
     let mut picture = plain_picture(n, &random_pairs(seed, n, n * 3 / 2));
-    picture.tiers = (0..4)
-        .map(|t| TierBox {
-            number: Some(t),
-            title: format!("Tier <{t}> & \"co\""),
-        })
-        .collect();
+    picture.tiers = (0..4).map(|t| TierBox { number: Some(t), title: format!("Tier <{t}> & \"co\"") }).collect();
     picture.locks = vec!["terraform_state".to_owned(), "ecr & co".to_owned()];
     for at in 0..n {
         let node = &mut picture.nodes[at];
@@ -74,22 +54,14 @@ pub(super) fn mixed_picture(seed: u64, n: usize) -> Picture {
             _ => None,
         };
         if at % 5 == 0 {
-            node.gate = Some(Gate {
-                action: "approve the plan".to_owned(),
-                after: at % 2 == 0,
-            });
+            node.gate = Some(Gate { action: "approve the plan".to_owned(), after: at % 2 == 0 });
         }
         if at % 3 == 0 {
             node.locks = vec![(at % 2, at % 4 == 0), (99, true)];
         }
         node.critical = at % 6 == 0;
         if let Some(parent) = node.parent {
-            picture.arrows.push(Arrow {
-                from: at,
-                to: parent,
-                kind: ArrowKind::Implied,
-                label: None,
-            });
+            picture.arrows.push(Arrow { from: at, to: parent, kind: ArrowKind::Implied, label: None });
         }
     }
     for arrow in picture.arrows.iter_mut().step_by(4) {

@@ -94,15 +94,7 @@ fn lift_arrows(nesting: &Nesting, arrows: &[(usize, usize)]) -> SiblingEdges {
 pub(super) fn place_tasks(nesting: &Nesting, arrows: &[(usize, usize)], careful: bool) -> Sheet {
     let n = nesting.depth.len();
     let unit = Extent { cols: 1, rows: 1 };
-    let blank = Spot {
-        col: 0,
-        row: 0,
-        extent: unit,
-        left: 0,
-        right: 0,
-        top: 0,
-        bottom: 0,
-    };
+    let blank = Spot { col: 0, row: 0, extent: unit, left: 0, right: 0, top: 0, bottom: 0 };
     let mut spots = vec![blank; n];
     let edges = lift_arrows(nesting, arrows);
     let mut local = vec![0usize; n];
@@ -111,14 +103,7 @@ pub(super) fn place_tasks(nesting: &Nesting, arrows: &[(usize, usize)], careful:
         let members = &nesting.children[task];
         if !members.is_empty() {
             let limit = FRAME_COLUMNS.saturating_sub(nesting.depth[task]).max(2);
-            spots[task].extent = arrange_members(
-                members,
-                &edges.inside[task],
-                limit,
-                careful,
-                &mut local,
-                &mut spots,
-            );
+            spots[task].extent = arrange_members(members, &edges.inside[task], limit, careful, &mut local, &mut spots);
             count_edges(task, members, &mut spots);
         }
     }
@@ -126,14 +111,7 @@ pub(super) fn place_tasks(nesting: &Nesting, arrows: &[(usize, usize)], careful:
     let mut cols = 1;
     let mut bands = Vec::with_capacity(nesting.tiers.len());
     for (tier, members) in nesting.tiers.iter().enumerate() {
-        let extent = arrange_members(
-            members,
-            &edges.tiers[tier],
-            BAND_COLUMNS,
-            careful,
-            &mut local,
-            &mut spots,
-        );
+        let extent = arrange_members(members, &edges.tiers[tier], BAND_COLUMNS, careful, &mut local, &mut spots);
         for &task in members {
             spots[task].row += rows;
         }
@@ -148,12 +126,7 @@ pub(super) fn place_tasks(nesting: &Nesting, arrows: &[(usize, usize)], careful:
             spots[task].row += spots[parent].row;
         }
     }
-    Sheet {
-        spots,
-        cols,
-        rows,
-        bands,
-    }
+    Sheet { spots, cols, rows, bands }
 }
 
 fn arrange_members(
@@ -180,13 +153,7 @@ fn arrange_members(
 /// Counts the frame edges on each side of a frame whose members are placed relative to it.
 fn count_edges(task: usize, members: &[usize], spots: &mut [Spot]) {
     let extent = spots[task].extent;
-    let mut own = Spot {
-        left: 1,
-        right: 1,
-        top: 1,
-        bottom: 1,
-        ..spots[task]
-    };
+    let mut own = Spot { left: 1, right: 1, top: 1, bottom: 1, ..spots[task] };
     for &member in members {
         let inner = spots[member];
         if inner.col == 0 {
@@ -216,8 +183,7 @@ mod tests {
         for seed in 0..20 {
             let picture = mixed_picture(seed, 70);
             let nesting = nest_tasks(&picture);
-            let pairs: Vec<(usize, usize)> =
-                picture.arrows.iter().map(|a| (a.from, a.to)).collect();
+            let pairs: Vec<(usize, usize)> = picture.arrows.iter().map(|a| (a.from, a.to)).collect();
             let sheet = place_tasks(&nesting, &pairs, true);
             let mut taken = std::collections::BTreeSet::new();
             for (task, spot) in sheet.spots.iter().enumerate() {

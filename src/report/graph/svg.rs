@@ -28,21 +28,12 @@ pub fn svg(picture: &Picture) -> String {
     write_tier_titles(&mut body, picture, &layout);
     write_frame_titles(&mut body, picture, &layout);
     write_boxes(&mut body, picture, &layout);
-    let height = write_legend(
-        &mut body,
-        layout.width,
-        layout.height + 6.0,
-        layout.left_out,
-    );
+    let height = write_legend(&mut body, layout.width, layout.height + 6.0, layout.left_out);
     let width = layout.width;
     let summary = summarise(picture, &layout);
     let title = escape_xml(&picture.title);
     // Plain curves run across boxes' surroundings, so they are drawn fainter.
-    let crowd = if layout.crowded {
-        " class=\"crowd\""
-    } else {
-        ""
-    };
+    let crowd = if layout.crowded { " class=\"crowd\"" } else { "" };
     let mut out = String::with_capacity(body.len() + 12_000);
     // Writing to a String cannot fail, so the results are dropped throughout.
     let _ = writeln!(
@@ -56,15 +47,8 @@ pub fn svg(picture: &Picture) -> String {
     out.push_str(SYMBOLS);
     let _ = writeln!(out, "<rect class=\"page\" width=\"100%\" height=\"100%\"/>");
     let heading = escape_xml(&cut_text(&picture.title, 19.0, width - 2.0 * MARGIN));
-    let _ = writeln!(
-        out,
-        "<text class=\"heading\" x=\"{MARGIN}\" y=\"24\">{heading}</text>"
-    );
-    let _ = writeln!(
-        out,
-        "<text class=\"note\" x=\"{MARGIN}\" y=\"41\">{}</text>",
-        escape_xml(&summary)
-    );
+    let _ = writeln!(out, "<text class=\"heading\" x=\"{MARGIN}\" y=\"24\">{heading}</text>");
+    let _ = writeln!(out, "<text class=\"note\" x=\"{MARGIN}\" y=\"41\">{}</text>", escape_xml(&summary));
     out.push_str(&body);
     out.push_str("</svg>\n");
     out
@@ -78,11 +62,7 @@ fn summarise(picture: &Picture, layout: &Layout) -> String {
         layout.arrows.len()
     );
     if layout.left_out > 0 {
-        let _ = write!(
-            summary,
-            ", {} more left out because other arrows imply them",
-            layout.left_out
-        );
+        let _ = write!(summary, ", {} more left out because other arrows imply them", layout.left_out);
     }
     summary.push('.');
     summary
@@ -106,11 +86,7 @@ fn write_tier_titles(out: &mut String, picture: &Picture, layout: &Layout) {
         let room = layout.width - left - MARGIN;
         let title = cut_text(&layout.nesting.title_tier(picture, tier), 14.0, room);
         let baseline = top + 18.0;
-        let _ = writeln!(
-            out,
-            "<text class=\"tier\" x=\"{left:.1}\" y=\"{baseline:.1}\">{}</text>",
-            escape_xml(&title)
-        );
+        let _ = writeln!(out, "<text class=\"tier\" x=\"{left:.1}\" y=\"{baseline:.1}\">{}</text>", escape_xml(&title));
     }
 }
 
@@ -124,14 +100,8 @@ mod tests {
     fn check_markup(text: &str) {
         let mut open: Vec<&str> = Vec::new();
         for piece in text.split('<').skip(1) {
-            let Some((tag, after)) = piece.split_once('>') else {
-                panic!("a tag ends: {piece}")
-            };
-            let name = tag
-                .trim_start_matches('/')
-                .split([' ', '/'])
-                .next()
-                .unwrap_or("");
+            let Some((tag, after)) = piece.split_once('>') else { panic!("a tag ends: {piece}") };
+            let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap_or("");
             if tag.starts_with('/') {
                 assert_eq!(open.pop(), Some(name));
             } else if !tag.ends_with('/') {
@@ -150,8 +120,7 @@ mod tests {
     fn markup_is_sound_whatever_the_names_are() {
         let mut picture = mixed_picture(4, 50);
         picture.title = "<svg onload='x'> & \u{0} ]]>".to_owned();
-        picture.nodes[2].name =
-            "</title></g><script>alert(1)</script> \"quoted\" 'too' & \u{7}".to_owned();
+        picture.nodes[2].name = "</title></g><script>alert(1)</script> \"quoted\" 'too' & \u{7}".to_owned();
         picture.nodes[3].id = "T0\"><x y='z".to_owned();
         picture.locks[0] = "a&b<c>".to_owned();
         let text = svg(&picture);
@@ -165,10 +134,7 @@ mod tests {
         picture.nodes[3].id = picture.nodes[0].id.clone();
         let text = svg(&picture);
         assert_eq!(text.matches("<g id=\"task-T0.0\" class=\"task ").count(), 1);
-        assert_eq!(
-            text.matches("<g id=\"task-T0.0~3\" class=\"task ").count(),
-            1
-        );
+        assert_eq!(text.matches("<g id=\"task-T0.0~3\" class=\"task ").count(), 1);
         assert!(text.contains("role=\"img\""));
         assert!(text.contains("prefers-color-scheme:dark"));
     }

@@ -16,10 +16,7 @@ use super::trace::Stroke;
 const CORNER: f64 = 5.0;
 
 /// Style classes, and the markers for the end and the start of an arrow.
-pub(super) fn dress_arrow(
-    kind: ArrowKind,
-    drawn: DrawnArrow,
-) -> (&'static str, &'static str, &'static str) {
+pub(super) fn dress_arrow(kind: ArrowKind, drawn: DrawnArrow) -> (&'static str, &'static str, &'static str) {
     match (drawn.back, drawn.critical, kind) {
         (true, _, _) => ("cycle", "head-cycle", ""),
         (_, true, ArrowKind::Implied) => ("implied hot", "head-hot", ""),
@@ -39,11 +36,7 @@ pub(super) fn write_arrows(out: &mut String, picture: &Picture, layout: &Layout)
     for (drawn, stroke) in order {
         let arrow = &picture.arrows[drawn.arrow];
         let (class, head, dot) = dress_arrow(arrow.kind, *drawn);
-        let start = if dot.is_empty() {
-            String::new()
-        } else {
-            format!(" marker-start=\"url(#{dot})\"")
-        };
+        let start = if dot.is_empty() { String::new() } else { format!(" marker-start=\"url(#{dot})\"") };
         let _ = writeln!(
             out,
             "<path class=\"arrow {class}\" d=\"{}\" marker-end=\"url(#{head})\"{start}><title>{}</title></path>",
@@ -70,12 +63,7 @@ fn draw_stroke(stroke: &Stroke) -> String {
     match stroke {
         Stroke::Curve((x1, y1), (x2, y2)) => {
             let pull = ((x2 - x1).abs() / 2.0).clamp(30.0, 140.0);
-            let _ = write!(
-                path,
-                "M{x1:.1} {y1:.1}C{:.1} {y1:.1} {:.1} {y2:.1} {x2:.1} {y2:.1}",
-                x1 + pull,
-                x2 - pull
-            );
+            let _ = write!(path, "M{x1:.1} {y1:.1}C{:.1} {y1:.1} {:.1} {y2:.1} {x2:.1} {y2:.1}", x1 + pull, x2 - pull);
         }
         Stroke::Bent(points) => {
             for (at, &(x, y)) in points.iter().enumerate() {
@@ -99,10 +87,6 @@ fn draw_stroke(stroke: &Stroke) -> String {
 fn approach(corner: (f64, f64), other: (f64, f64)) -> (f64, f64) {
     let (dx, dy) = (other.0 - corner.0, other.1 - corner.1);
     let length = (dx * dx + dy * dy).sqrt();
-    let part = if length > 0.0 {
-        (CORNER / length).min(0.5)
-    } else {
-        0.0
-    };
+    let part = if length > 0.0 { (CORNER / length).min(0.5) } else { 0.0 };
     (corner.0 + dx * part, corner.1 + dy * part)
 }

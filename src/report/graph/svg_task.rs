@@ -35,11 +35,7 @@ fn open_task(out: &mut String, picture: &Picture, task: usize, id: &str, kind: &
         let _ = write!(out, "\ngate: {}", escape_xml(&gate.describe()));
     }
     for lock in list_locks(picture, node) {
-        let mode = if lock.exclusive {
-            "exclusive"
-        } else {
-            "shared"
-        };
+        let mode = if lock.exclusive { "exclusive" } else { "shared" };
         let _ = write!(out, "\nlock ({mode}): {}", escape_xml(lock.name));
     }
     if node.critical {
@@ -54,10 +50,7 @@ fn name_elements(picture: &Picture) -> Vec<String> {
     let mut names = Vec::with_capacity(picture.nodes.len());
     for (at, node) in picture.nodes.iter().enumerate() {
         // Spaces would end an element id.
-        let mut name = format!(
-            "task-{}",
-            node.id.split_whitespace().collect::<Vec<_>>().join("_")
-        );
+        let mut name = format!("task-{}", node.id.split_whitespace().collect::<Vec<_>>().join("_"));
         if taken.contains(&name) {
             let _ = write!(name, "~{at}");
         }
@@ -70,18 +63,14 @@ fn name_elements(picture: &Picture) -> Vec<String> {
 /// Frames go below the arrows and boxes above, so that lines never hide a box.
 pub(super) fn write_frames(out: &mut String, picture: &Picture, layout: &Layout) {
     let names = name_elements(picture);
-    let mut outermost_first: Vec<usize> = (0..picture.nodes.len())
-        .filter(|&task| layout.nesting.is_frame(task))
-        .collect();
+    let mut outermost_first: Vec<usize> =
+        (0..picture.nodes.len()).filter(|&task| layout.nesting.is_frame(task)).collect();
     outermost_first.sort_by_key(|&task| layout.nesting.depth[task]);
     for task in outermost_first {
         let (rect, plaque) = (layout.outlines[task], &layout.plaques[task]);
         open_task(out, picture, task, &names[task], "frame-of-children");
         write_rect(out, "frame", rect);
-        let title = Rect {
-            bottom: rect.top + plaque.height,
-            ..rect
-        };
+        let title = Rect { bottom: rect.top + plaque.height, ..rect };
         write_rect(out, "title", title);
         out.push_str("</g>\n");
     }
@@ -103,12 +92,7 @@ pub(super) fn write_boxes(out: &mut String, picture: &Picture, layout: &Layout) 
         let rect = layout.outlines[task];
         open_task(out, picture, task, &names[task], "single");
         write_rect(out, "box", rect);
-        write_plaque(
-            out,
-            picture.nodes[task].status.class(),
-            rect,
-            &layout.plaques[task],
-        );
+        write_plaque(out, picture.nodes[task].status.class(), rect, &layout.plaques[task]);
         out.push_str("</g>\n");
     }
 }

@@ -40,9 +40,7 @@ pub(super) fn count_columns(c: char) -> usize {
         | 0xffe0..=0xffe6
         | 0x1f300..=0x1faff
         | 0x20000..=0x3fffd => 2,
-        0x231a | 0x231b | 0x23e9..=0x23f3 | 0x26a1 | 0x26d4 | 0x2705 | 0x274c | 0x2753..=0x2757 => {
-            2
-        }
+        0x231a | 0x231b | 0x23e9..=0x23f3 | 0x26a1 | 0x26d4 | 0x2705 | 0x274c | 0x2753..=0x2757 => 2,
         _ => 1,
     }
 }
@@ -73,16 +71,12 @@ pub(super) fn cut_text(text: &str, size: f64, room: f64) -> String {
 
 /// The text cut to `room` pixels of a fixed-width face.
 pub(super) fn cut_mono(text: &str, size: f64, room: f64) -> String {
-    cut_by(text, room, |c| {
-        columns_as_f64(count_columns(c)) * MONO * size
-    })
+    cut_by(text, room, |c| columns_as_f64(count_columns(c)) * MONO * size)
 }
 
 /// The text cut to `room` terminal columns.
 pub(super) fn cut_columns(text: &str, room: usize) -> String {
-    cut_by(text, columns_as_f64(room), |c| {
-        columns_as_f64(count_columns(c))
-    })
+    cut_by(text, columns_as_f64(room), |c| columns_as_f64(count_columns(c)))
 }
 
 fn columns_as_f64(columns: usize) -> f64 {
@@ -95,11 +89,7 @@ pub(super) fn wrap_text(text: &str, size: f64, room: f64, lines: usize) -> Vec<S
     let mut line = String::new();
     let mut words = text.split_whitespace().peekable();
     while let Some(word) = words.next() {
-        let longer = if line.is_empty() {
-            word.to_owned()
-        } else {
-            format!("{line} {word}")
-        };
+        let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
         if measure_text(&longer, size) <= room || line.is_empty() && wrapped.len() + 1 < lines {
             line = longer;
             continue;

@@ -21,10 +21,7 @@ pub(super) enum Stroke {
 
 /// A track needs room where some arrow runs along it, not where arrows only cross it.
 pub(super) fn find_usage(tracks: &Tracks, routes: &[Option<Route>]) -> Usage {
-    let mut usage = Usage {
-        x: vec![false; tracks.across],
-        y: vec![false; tracks.down],
-    };
+    let mut usage = Usage { x: vec![false; tracks.across], y: vec![false; tracks.down] };
     for route in routes.iter().flatten() {
         let Route::Places { places, .. } = route else {
             continue;
@@ -57,21 +54,13 @@ pub(super) fn choose_sides(
 }
 
 /// The corners of a route, from the edge it leaves to the edge it reaches.
-pub(super) fn trace_route(
-    route: &Route,
-    tracks: &Tracks,
-    scale: &Scale,
-    start: f64,
-    end: f64,
-) -> Vec<(f64, f64)> {
+pub(super) fn trace_route(route: &Route, tracks: &Tracks, scale: &Scale, start: f64, end: f64) -> Vec<(f64, f64)> {
     let places = match route {
         Route::Stub(y) => return vec![(start, scale.y[*y]), (end, scale.y[*y])],
         Route::Places { places, .. } => places,
     };
     let mut points: Vec<(f64, f64)> = Vec::new();
-    let spots = places
-        .iter()
-        .map(|p| (p % tracks.across, p / tracks.across));
+    let spots = places.iter().map(|p| (p % tracks.across, p / tracks.across));
     let pixels: Vec<(f64, f64)> = spots.map(|(x, y)| (scale.x[x], scale.y[y])).collect();
     let first = pixels.first().map(|p| (start, p.1));
     let last = pixels.last().map(|p| (end, p.1));

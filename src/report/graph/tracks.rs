@@ -64,11 +64,7 @@ pub(super) fn lay_tracks(sheet: &Sheet) -> Tracks {
     };
     for &(first, count) in &sheet.bands {
         // Nothing comes from above the first tier.
-        tracks.gutter.push(take(if tracks.gutter.is_empty() {
-            0
-        } else {
-            GUTTER_TRACKS
-        }));
+        tracks.gutter.push(take(if tracks.gutter.is_empty() { 0 } else { GUTTER_TRACKS }));
         for &level in &levels[first..first + count] {
             tracks.row_gap.push(take(ROW_GAP_TRACKS));
             let mut headers: Vec<Range<usize>> = (0..level).map(|_| take(HEADER_TRACKS)).collect();
@@ -129,11 +125,8 @@ pub(super) struct Obstacles {
 /// Finds what stands where.
 pub(super) fn find_obstacles(sheet: &Sheet, tracks: &Tracks, nesting: &Nesting) -> Obstacles {
     let lanes = 2 * sheet.cols + 1;
-    let mut found = Obstacles {
-        lanes,
-        solid: vec![false; lanes * tracks.down],
-        frame: vec![NO_FRAME; lanes * tracks.down],
-    };
+    let mut found =
+        Obstacles { lanes, solid: vec![false; lanes * tracks.down], frame: vec![NO_FRAME; lanes * tracks.down] };
     let mut outermost_first: Vec<usize> = (0..sheet.spots.len()).collect();
     outermost_first.sort_by_key(|&task| nesting.depth[task]);
     for task in outermost_first {
@@ -156,11 +149,7 @@ impl Obstacles {
     /// The lane between x track `x` and the next one to the right.
     fn lane_right_of(x: usize) -> usize {
         let gap = x / GAP_TRACKS;
-        if (x + 1).is_multiple_of(GAP_TRACKS) {
-            2 * gap + 1
-        } else {
-            2 * gap
-        }
+        if (x + 1).is_multiple_of(GAP_TRACKS) { 2 * gap + 1 } else { 2 * gap }
     }
 
     /// May an arrow step from x track `x` to the next one to the right, along `y`?

@@ -1,0 +1,224 @@
+//! The graph of a blueprint in petgraph: what is written, and what the hierarchy of ids implies.
+//!
+//! An edge points from a task to what it waits for. `T0.1.2` is a child of `T0.1`. A parent waits
+//! for every child that does not, directly or through others, wait for it; parents and children are
+//! taken in document order and each new edge counts for the next, so no implied edge closes a cycle.
+
+use std::collections::HashMap;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::{Direction, visit::EdgeRef};
+
+use crate::blueprint::model::Hierarchy;
+use crate::blueprint::{Draft, Links, NeedKind, TaskIndex};
+
+/// Why a task waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    Order,
+    Data,
+    /// A parent waits for its child.
+    Implied,
+}
+
+#[derive(Debug)]
+pub struct Dag {
+    graph: DiGraph<(), Edge, u32>,
+    parents: Vec<Option<TaskIndex>>,
+    /// What is waited for comes first; empty when the tasks cannot be put in order.
+    order: Vec<TaskIndex>,
+}
+
+fn node(task: TaskIndex) -> NodeIndex<u32> {
+    NodeIndex::new(task.get())
+}
+
+fn task(node: NodeIndex<u32>) -> TaskIndex {
+    TaskIndex::new(node.index())
+}
+
+impl Dag {
+    pub fn of(draft: &Draft<'_>, links: &Links) -> Self {
+        let mut graph = DiGraph::with_capacity(draft.tasks.len(), links.edges());
+        for _ in draft.indices() {
+            graph.add_node(());
+        }
+        for index in draft.indices() {
+            for need in links.needs(index) {
+                let edge = match need.kind {
+                    NeedKind::Order => Edge::Order,
+                    NeedKind::Data => Edge::Data,
+                };
+                graph.add_edge(node(index), node(need.task), edge);
+            }
+        }
+        let mut dag = Self { graph, parents: parents(draft), order: Vec::new() };
+        dag.order = dag.sorted();
+        if !dag.order.is_empty() && draft.execution.hierarchy != Hierarchy::None {
+            dag.imply();
+            dag.order = dag.sorted();
+        }
+        dag
+    }
+
+    /// What a task waits for, in the order it was written, implied edges last.
+    pub fn waits_for(&self, index: TaskIndex) -> Vec<(TaskIndex, Edge)> {
+        let mut edges: Vec<_> = self
+            .graph
+            .edges_directed(node(index), Direction::Outgoing)
+            .map(|edge| (edge.id(), task(edge.target()), *edge.weight()))
+            .collect();
+        edges.sort_unstable_by_key(|(id, ..)| *id);
+        edges.into_iter().map(|(_, target, edge)| (target, edge)).collect()
+    }
+
+    /// Who waits for a task.
+    pub fn waited_by(&self, index: TaskIndex) -> impl Iterator<Item = TaskIndex> + '_ {
+        self.graph.neighbors_directed(node(index), Direction::Incoming).map(task)
+    }
+
+    pub fn parent(&self, index: TaskIndex) -> Option<TaskIndex> {
+        self.parents.get(index.get()).copied().flatten()
+    }
+
+    /// The tasks, each after all it waits for; empty when there is no such order.
+    pub fn order(&self) -> &[TaskIndex] {
+        &self.order
+    }
+
+    /// Kahn's order; ready tasks leave in document order.
+    fn sorted(&self) -> Vec<TaskIndex> {
+        let count = self.graph.node_count();
+        let mut waits: Vec<usize> = (0..count)
+            .map(|index| self.graph.edges_directed(NodeIndex::new(index), Direction::Outgoing).count())
+            .collect();
+        let mut order: Vec<TaskIndex> = (0..count).filter(|&index| waits[index] == 0).map(TaskIndex::new).collect();
+        let mut next = 0;
+        while let Some(&done) = order.get(next) {
+            next += 1;
+            for dependent in self.waited_by(done) {
+                waits[dependent.get()] -= 1;
+                if waits[dependent.get()] == 0 {
+                    order.push(dependent);
+                }
+            }
+        }
+        if order.len() == count { order } else { Vec::new() }
+    }
+
+    /// Adds the edges of the hierarchy.
+    ///
+    /// `rank` is a valid order at any time (Pearce and Kelly): an edge that fits it costs nothing,
+    /// and one that does not is searched for only between the two ranks.
+    fn imply(&mut self) {
+        let mut children: Vec<Vec<TaskIndex>> = vec![Vec::new(); self.parents.len()];
+        for (child, parent) in self.parents.iter().enumerate() {
+            if let Some(parent) = parent {
+                children[parent.get()].push(TaskIndex::new(child));
+            }
+        }
+        let mut rank: Vec<usize> = vec![0; self.parents.len()];
+        for (position, index) in self.order.iter().enumerate() {
+            rank[index.get()] = position;
+        }
+        for (parent, children) in children.iter().enumerate() {
+            let parent = TaskIndex::new(parent);
+            for &child in children {
+                if self.graph.contains_edge(node(parent), node(child)) {
+                    continue;
+                }
+                if rank[child.get()] > rank[parent.get()] {
+                    // The edge asks for the child first. What waits for the parent, up to the
+                    // child's rank, has to move behind what the child waits for.
+                    let Some(behind) = self.reach(parent, rank[child.get()], &rank, Direction::Incoming, Some(child))
+                    else {
+                        continue;
+                    };
+                    let Some(before) = self.reach(child, rank[parent.get()], &rank, Direction::Outgoing, None) else {
+                        continue;
+                    };
+                    reorder(&mut rank, before, behind);
+                }
+                self.graph.add_edge(node(parent), node(child), Edge::Implied);
+            }
+        }
+    }
+
+    /// Tasks reached from `start` within `bound`, or nothing if `forbidden` is among them.
+    fn reach(
+        &self,
+        start: TaskIndex,
+        bound: usize,
+        rank: &[usize],
+        direction: Direction,
+        forbidden: Option<TaskIndex>,
+    ) -> Option<Vec<TaskIndex>> {
+        let mut seen = std::collections::HashSet::from([start]);
+        let mut found = vec![start];
+        let mut next = 0;
+        while let Some(&at) = found.get(next) {
+            next += 1;
+            for neighbour in self.graph.neighbors_directed(node(at), direction).map(task) {
+                if Some(neighbour) == forbidden {
+                    return None;
+                }
+                let within = match direction {
+                    Direction::Incoming => rank[neighbour.get()] < bound,
+                    Direction::Outgoing => rank[neighbour.get()] > bound,
+                };
+                if within && seen.insert(neighbour) {
+                    found.push(neighbour);
+                }
+            }
+        }
+        Some(found)
+    }
+
+    /// Whether `from` waits for `to`, directly or through others.
+    pub fn reaches(&self, from: TaskIndex, to: TaskIndex) -> bool {
+        let mut seen = vec![false; self.parents.len()];
+        let mut open = vec![from];
+        while let Some(at) = open.pop() {
+            for next in self.graph.neighbors_directed(node(at), Direction::Outgoing).map(task) {
+                if next == to {
+                    return true;
+                }
+                if !std::mem::replace(&mut seen[next.get()], true) {
+                    open.push(next);
+                }
+            }
+        }
+        false
+    }
+}
+
+/// Gives the ranks of both groups to `before` and then `behind`, each keeping its own order.
+fn reorder(rank: &mut [usize], mut before: Vec<TaskIndex>, mut behind: Vec<TaskIndex>) {
+    before.sort_unstable_by_key(|index| rank[index.get()]);
+    behind.sort_unstable_by_key(|index| rank[index.get()]);
+    let moved: Vec<TaskIndex> = before.into_iter().chain(behind).collect();
+    let mut places: Vec<usize> = moved.iter().map(|index| rank[index.get()]).collect();
+    places.sort_unstable();
+    for (index, place) in moved.into_iter().zip(places) {
+        rank[index.get()] = place;
+    }
+}
+
+/// The nearest existing ancestor of every task: `T0.1` for `T0.1.2`.
+fn parents(draft: &Draft<'_>) -> Vec<Option<TaskIndex>> {
+    let ids: HashMap<&str, TaskIndex> = draft.indices().map(|index| (draft.task(index).id.as_str(), index)).collect();
+    draft
+        .tasks
+        .iter()
+        .map(|task| {
+            let mut id = task.id.as_str();
+            while let Some((ancestor, _)) = id.rsplit_once('.') {
+                if let Some(index) = ids.get(ancestor) {
+                    return Some(*index);
+                }
+                id = ancestor;
+            }
+            None
+        })
+        .collect()
+}
