@@ -9,3 +9,5 @@ pub mod diagnostic;
 pub mod document;
 pub mod plan;
 pub mod report;
+
+pub mod cli;

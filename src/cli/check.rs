@@ -1,0 +1,218 @@
+//! `outpost-bp check`: every problem of a document in one pass.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+
+use super::load::{Loaded, load};
+use super::{Exit, Failure, Output};
+use crate::blueprint::{self, Reading};
+use crate::diagnostic::{Diagnostic, Edit, Severity, sort};
+use crate::document::Source;
+use crate::plan::{Dag, check_files};
+use crate::report::diagnostics::{Checked, Style, counted, github, human, json, sarif};
+
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// Blueprints to check; `-` reads standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// Turn warnings into errors
+    #[arg(long)]
+    strict: bool,
+    /// Mend what can be mended without judgement: the authored dependency graph, v1 spellings,
+    /// durations, missing fence ends. Every other byte stays
+    #[arg(long)]
+    fix: bool,
+    /// The same as `--format json`
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// How to print the problems
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Show every warning in full, and the blocks that are kept as data
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Sarif,
+    /// Annotations of GitHub Actions; the default when run there
+    Github,
+}
+
+/// Rounds of mending: an edit may uncover what another one mends.
+const MOST_ROUNDS: usize = 5;
+
+/// What is known of one file after it was read.
+struct File {
+    loaded: Loaded,
+    tasks: usize,
+    dialect: String,
+    summary: String,
+    diagnostics: Vec<Diagnostic>,
+}
+
+pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let format = match args.format {
+        Some(format) => format,
+        None if args.json => Format::Json,
+        None if output.in_github_actions => Format::Github,
+        None => Format::Human,
+    };
+    let mut files = Vec::with_capacity(args.files.len());
+    for path in &args.files {
+        let loaded = load(path)?;
+        let loaded = if args.fix { mend(path, loaded, args.strict, output)? } else { loaded };
+        files.push(examine(loaded, args));
+    }
+    let checked: Vec<Checked<'_>> = files
+        .iter()
+        .map(|file| Checked {
+            source: &file.loaded.source,
+            tasks: file.tasks,
+            dialect: file.dialect.clone(),
+            diagnostics: &file.diagnostics,
+        })
+        .collect();
+    match format {
+        Format::Json => output.json(&json(&checked))?,
+        Format::Sarif => output.json(&sarif(&checked))?,
+        Format::Github => {
+            for document in &checked {
+                output.data(&github(document))?;
+            }
+        }
+        Format::Human => {
+            for (document, file) in checked.iter().zip(&files) {
+                output.say(&human(document, Style { all: args.verbose, width: output.width }));
+                output.say(&verdict(document, &file.summary));
+            }
+        }
+    }
+    Ok(if checked.iter().all(Checked::is_ok) { Exit::Done } else { Exit::Invalid })
+}
+
+/// Reads a source and gathers all of its diagnostics, those of the plan included.
+pub(super) fn diagnose<'s>(loaded: &'s Loaded, strict: bool) -> Reading<'s> {
+    let mut reading = blueprint::read(&loaded.source, strict);
+    let dag = Dag::of(&reading.draft, &reading.links);
+    let mut more = check_files(&reading.draft, &dag);
+    if strict {
+        for diagnostic in &mut more {
+            diagnostic.severity = Severity::Error;
+        }
+    }
+    reading.diagnostics.extend(more);
+    if let Some(refusal) = &loaded.refusal {
+        // What follows the bytes that are no text was not read: only they are worth a word.
+        reading.diagnostics = vec![refusal.clone()];
+    }
+    sort(&mut reading.diagnostics);
+    reading
+}
+
+fn examine(loaded: Loaded, args: &CheckArgs) -> File {
+    let reading = diagnose(&loaded, args.strict);
+    let tasks = reading.draft.tasks.len();
+    let dialect = reading.draft.dialect.to_string();
+    let mut summary = format!("{}, BSF {dialect}, {}", counted(tasks, "task"), counted(reading.links.edges(), "edge"));
+    if args.verbose {
+        for block in &reading.draft.data {
+            let line = loaded.source.position(block.span.start).line;
+            let keys = if block.keys.is_empty() { "a list or text".to_owned() } else { block.keys.join(", ") };
+            // Writing to a String cannot fail.
+            let _ = write!(summary, "\n  line {line}: kept as data: {keys}");
+        }
+    }
+    let diagnostics = reading.diagnostics;
+    File { tasks, dialect, summary, diagnostics, loaded }
+}
+
+fn verdict(document: &Checked<'_>, summary: &str) -> String {
+    let (errors, warnings) = (document.count(Severity::Error), document.count(Severity::Warning));
+    let found = match (errors, warnings) {
+        (0, 0) => "ok".to_owned(),
+        (0, warnings) => format!("ok with {}", counted(warnings, "warning")),
+        (errors, 0) => counted(errors, "error"),
+        (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
+    };
+    format!("{}: {found} ({summary})\n", document.source.name())
+}
+
+/// Applies the mechanical edits until none is left, and writes the file.
+fn mend(path: &str, mut loaded: Loaded, strict: bool, output: &mut Output) -> Result<Loaded, Failure> {
+    if path == "-" {
+        return Err(Failure::new("`--fix` needs a file to write to", "save the blueprint and name the file"));
+    }
+    if loaded.refusal.is_some() {
+        return Ok(loaded);
+    }
+    let mut mended = 0;
+    for _ in 0..MOST_ROUNDS {
+        let reading = diagnose(&loaded, strict);
+        let (text, count) = apply(loaded.source.text(), &reading.diagnostics);
+        if count == 0 {
+            break;
+        }
+        mended += count;
+        let (source, refusal) = Source::from_bytes(path, text.into_bytes());
+        loaded = Loaded { source, refusal };
+    }
+    if mended > 0 {
+        replace(Path::new(path), loaded.source.text()).map_err(|error| {
+            Failure::new(
+                format!("failed to write `{path}`: {error}"),
+                "check the permissions and the space on its disk",
+            )
+        })?;
+        output.note(&format!("{path}: {} mended\n", counted(mended, "problem")));
+    }
+    Ok(loaded)
+}
+
+/// The text with all edits that do not touch each other, and how many diagnostics they mend.
+fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
+    let mut groups: Vec<&Vec<Edit>> =
+        diagnostics.iter().map(|diagnostic| &diagnostic.edits).filter(|edits| !edits.is_empty()).collect();
+    groups.sort_by_key(|edits| edits.iter().map(|edit| edit.span).min());
+    let mut edits: Vec<&Edit> = Vec::new();
+    let mut count = 0;
+    for group in groups {
+        let free = group.iter().all(|edit| {
+            edits.iter().all(|taken| edit.span.end <= taken.span.start || taken.span.end <= edit.span.start)
+        });
+        if free {
+            edits.extend(group);
+            count += 1;
+        }
+    }
+    edits.sort_by_key(|edit| edit.span);
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for edit in edits {
+        out.push_str(&text[at..edit.span.start as usize]);
+        out.push_str(&edit.text);
+        at = edit.span.end as usize;
+    }
+    out.push_str(&text[at..]);
+    (out, count)
+}
+
+/// Replaces a file as a whole or not at all, keeping its permissions.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    Ok(())
+}

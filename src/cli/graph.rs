@@ -1,0 +1,149 @@
+//! `outpost-bp graph`: the dependency graph as a drawing.
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::check::diagnose;
+use super::load::load;
+use super::{Exit, Failure, Output};
+use crate::blueprint::{Draft, Status, TaskIndex, executor};
+use crate::plan::{Dag, Edge};
+use crate::report::graph::picture::{Arrow, ArrowKind, Gate, NodeBox, Picture, Status as Drawn, TierBox};
+use crate::report::graph::{ascii, dot, mermaid, svg};
+
+#[derive(Args, Debug)]
+pub(super) struct GraphArgs {
+    /// The blueprint; `-` reads standard input
+    file: String,
+    /// The form of the drawing
+    #[arg(long, value_enum, default_value = "ascii", value_name = "FORMAT")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Mermaid,
+    Dot,
+    Svg,
+    Ascii,
+    Json,
+}
+
+pub(super) fn run(args: &GraphArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let loaded = load(&args.file)?;
+    let reading = diagnose(&loaded, false);
+    let dag = Dag::of(&reading.draft, &reading.links);
+    let picture = picture(&reading.draft, &dag);
+    match args.format {
+        Format::Mermaid => output.data(&mermaid(&picture))?,
+        Format::Dot => output.data(&dot(&picture))?,
+        Format::Svg => output.data(&svg(&picture))?,
+        Format::Ascii => output.data(&ascii(&picture, output.width, true))?,
+        Format::Json => output.json(&as_json(&picture))?,
+    }
+    if reading.is_valid() {
+        return Ok(Exit::Done);
+    }
+    Err(Failure::new(
+        format!("`{}` has errors; the drawing shows what could be read", args.file),
+        format!("run `outpost-bp check {}`", args.file),
+    ))
+}
+
+fn as_json(picture: &Picture) -> serde_json::Value {
+    json!({
+        "title": picture.title,
+        "tasks": picture.nodes.iter().map(|node| json!({
+            "id": node.id,
+            "name": node.name,
+            "tier": picture.tiers.get(node.tier).and_then(|tier| tier.number),
+            "parent": node.parent.map(|parent| &picture.nodes[parent].id),
+        })).collect::<Vec<_>>(),
+        "edges": picture.arrows.iter().map(|arrow| json!({
+            "task": picture.nodes[arrow.to].id,
+            "needs": picture.nodes[arrow.from].id,
+            "kind": match arrow.kind {
+                ArrowKind::Order => "order",
+                ArrowKind::Data => "data",
+                ArrowKind::Implied => "implied",
+            },
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// The picture of a draft: all of its tasks, right or wrong.
+fn picture(draft: &Draft<'_>, dag: &Dag) -> Picture {
+    let mut tiers: Vec<TierBox> =
+        draft.tiers.iter().map(|tier| TierBox { number: tier.number, title: tier.title.clone() }).collect();
+    if draft.tasks.iter().any(|task| task.tier.is_none()) {
+        tiers.push(TierBox { number: None, title: "Tasks".to_owned() });
+    }
+    let outside = tiers.len().saturating_sub(1);
+    let locks: Vec<String> = draft.execution.locks.iter().map(|lock| lock.name.to_string()).collect();
+    let nodes = draft.indices().map(|index| node(draft, dag, index, outside)).collect();
+    let arrows = draft
+        .indices()
+        .flat_map(|index| dag.waits_for(index).into_iter().map(move |(need, edge)| (index, need, edge)))
+        .map(|(index, need, edge)| Arrow {
+            from: need.get(),
+            to: index.get(),
+            kind: match edge {
+                Edge::Order => ArrowKind::Order,
+                Edge::Data => ArrowKind::Data,
+                Edge::Implied => ArrowKind::Implied,
+            },
+            label: ports(draft, index, need),
+        })
+        .collect();
+    Picture { title: draft.name().to_owned(), tiers, nodes, arrows, locks }
+}
+
+fn node(draft: &Draft<'_>, dag: &Dag, index: TaskIndex, outside: usize) -> NodeBox {
+    use crate::blueprint::model::{GateTime, LockMode};
+    let task = draft.task(index);
+    let locks = task
+        .locks()
+        .iter()
+        .filter_map(|request| {
+            let position = draft.execution.locks.iter().position(|lock| lock.name.value == request.name.value)?;
+            let mode = request.mode.unwrap_or(draft.execution.locks[position].mode);
+            Some((position, mode == LockMode::Exclusive))
+        })
+        .collect();
+    NodeBox {
+        id: task.id.to_string(),
+        name: task.name.to_string(),
+        tier: task.tier.map_or(outside, |tier| tier as usize),
+        parent: dag.parent(index).map(TaskIndex::get),
+        executor: executor(draft, index).to_owned(),
+        gate: task
+            .gate
+            .as_ref()
+            .map(|gate| Gate { action: gate.action.to_string(), after: gate.when == GateTime::After }),
+        locks,
+        status: match task.status {
+            Status::NotStarted => Drawn::NotStarted,
+            Status::InProgress => Drawn::InProgress,
+            Status::Complete => Drawn::Complete,
+            Status::Blocked => Drawn::Blocked,
+            Status::Skipped => Drawn::Skipped,
+            Status::Checkpointed => Drawn::Checkpointed,
+        },
+        critical: false,
+    }
+}
+
+/// The ports a task binds from another.
+fn ports(draft: &Draft<'_>, index: TaskIndex, need: TaskIndex) -> Option<String> {
+    use crate::blueprint::model::BindingSource;
+    let names: Vec<&str> = draft
+        .task(index)
+        .bindings
+        .iter()
+        .filter_map(|binding| match &binding.source {
+            BindingSource::Task { target, port: Some(port), .. } if *target == Some(need) => Some(port.as_str()),
+            _ => None,
+        })
+        .collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}

@@ -1,0 +1,172 @@
+//! The commands: one file each. This is where everything is put together.
+
+mod check;
+mod exit;
+mod graph;
+mod load;
+mod plan;
+mod text;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use exit::Exit;
+use load::Unreadable;
+
+/// Reads, checks, plans and draws blueprints: Markdown documents with YAML task blocks.
+#[derive(Debug, Parser)]
+#[command(
+    name = "outpost-bp",
+    version,
+    about,
+    after_help = "Examples:\n  outpost-bp new > blueprint.md          start with a commented document\n  outpost-bp check blueprint.md          every problem, each at its place\n  outpost-bp plan blueprint.md +T2.1     T2.1 and all it waits for, in waves\n  outpost-bp graph blueprint.md --format svg > graph.svg\n\nExit codes: 0 done, 2 wrong command line or invalid blueprint"
+)]
+struct Cli {
+    /// When to use colour; `NO_COLOR` is respected
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Report every problem of a blueprint
+    #[command(
+        after_help = "Examples:\n  outpost-bp check blueprint.md\n  outpost-bp check --strict --json blueprints/*.md\n  outpost-bp check --fix blueprint.md"
+    )]
+    Check(check::CheckArgs),
+    /// Show what would run, in waves
+    #[command(
+        after_help = "Selections: `T1.2`, `T1.*`, `tier:2`, `status:complete`, `+T1.2` (with what it waits for),\n`T1.2+` (with what waits for it), `!T1.2` (without it)"
+    )]
+    Plan(plan::PlanArgs),
+    /// Draw the dependency graph
+    Graph(graph::GraphArgs),
+    /// Tell more about a diagnostic
+    Explain {
+        /// The code, such as BP201; without it, all codes are listed
+        code: Option<String>,
+    },
+    /// Print a JSON Schema of the format for editors
+    Schema,
+    /// Print a commented starter document
+    New {
+        /// The title of the blueprint
+        #[arg(default_value = "My project")]
+        title: String,
+    },
+    /// Print a completion script
+    Completions { shell: Shell },
+    /// Print the manual page
+    Man,
+}
+
+/// Why a command could not do its work, and the way out.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    hint: String,
+}
+
+impl Failure {
+    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(error: Unreadable) -> Self {
+        Self::new(error.to_string(), error.hint)
+    }
+}
+
+/// Standard output is data, standard error is conversation.
+#[derive(Debug)]
+struct Output {
+    width: usize,
+    in_github_actions: bool,
+    color: anstream::ColorChoice,
+}
+
+impl Output {
+    fn data(&mut self, text: &str) -> Result<(), Failure> {
+        let mut stdout = anstream::AutoStream::new(io::stdout().lock(), self.color);
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            // The reader has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(Failure::new(format!("failed to write the output: {error}"), "check where it goes")),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn json(&mut self, value: &serde_json::Value) -> Result<(), Failure> {
+        self.data(&format!("{value:#}\n"))
+    }
+
+    /// What a person reads as the result of `check`.
+    fn say(&mut self, text: &str) {
+        let mut stdout = anstream::AutoStream::new(io::stdout().lock(), self.color);
+        // Nobody is left to be told.
+        let _ = stdout.write_all(text.as_bytes());
+    }
+
+    fn note(&mut self, text: &str) {
+        let mut stderr = anstream::AutoStream::new(io::stderr().lock(), self.color);
+        // Nobody is left to be told.
+        let _ = stderr.write_all(text.as_bytes());
+    }
+}
+
+fn width() -> usize {
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .filter(|columns| *columns >= 40)
+        .unwrap_or(100)
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let color = match cli.color {
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+        ColorChoice::Auto if io::stdout().is_terminal() => anstream::ColorChoice::Auto,
+        ColorChoice::Auto => anstream::ColorChoice::Never,
+    };
+    let in_github_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    let mut output = Output { width: width(), in_github_actions, color };
+    let exit = run(&cli.command, &mut output).unwrap_or_else(|failure| {
+        output.note(&format!("error: {}\nhint: {}\n", failure.message, failure.hint));
+        Exit::Invalid
+    });
+    ExitCode::from(exit.code())
+}
+
+fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(args) => return check::run(args, output),
+        Command::Plan(args) => return plan::run(args, output),
+        Command::Graph(args) => return graph::run(args, output),
+        Command::Explain { code } => output.data(&text::explain(code.as_deref())?)?,
+        Command::Schema => output.json(&crate::blueprint::schema::json_schema())?,
+        Command::New { title } => output.data(&text::starter(title))?,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "outpost-bp", &mut script);
+            output.data(&String::from_utf8_lossy(&script))?;
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut page)
+                .map_err(|error| Failure::new(format!("failed to write the page: {error}"), "try again"))?;
+            output.data(&String::from_utf8_lossy(&page))?;
+        }
+    }
+    Ok(Exit::Done)
+}
