@@ -61,19 +61,21 @@ impl<'s> Fields<'s> for Node<'s> {
     }
 }
 
+/// Collects without spare room: a hundred thousand tasks hold a million small lists.
+pub(super) fn packed<T>(items: impl Iterator<Item = T>) -> Vec<T> {
+    items.collect::<Box<[T]>>().into_vec()
+}
+
 /// The items of a list, or the one text that stands in its place.
 pub(super) fn texts<'s>(node: &Node<'s>) -> Vec<Text<'s>> {
     match node.as_list() {
-        Some(items) => items.iter().filter_map(Node::to_text).collect(),
-        None => node.to_text().into_iter().collect(),
+        Some(items) => packed(items.iter().filter_map(Node::to_text)),
+        None => packed(node.to_text().into_iter()),
     }
 }
 
 /// `name: value` pairs in their order.
 pub(super) fn pairs<'s>(node: Option<&Node<'s>>) -> Vec<(Text<'s>, Text<'s>)> {
-    node.and_then(Node::as_map)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|entry| Some((entry.key.clone(), entry.value.to_text()?)))
-        .collect()
+    let entries = node.and_then(Node::as_map).unwrap_or_default();
+    packed(entries.iter().filter_map(|entry| Some((entry.key.clone(), entry.value.to_text()?))))
 }

@@ -12,7 +12,7 @@ use crate::blueprint::status;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::{Node, Text, Value};
 
-use super::field::{Fields, pairs, texts};
+use super::field::{Fields, packed, pairs, texts};
 
 const TRANSFERS: &[(&str, Transfer)] = &[
     ("stdout", Transfer::Stdout),
@@ -69,36 +69,33 @@ pub(super) fn read<'s>(node: &Node<'s>, checker: &mut Checker) -> Task<'s> {
 
 fn dependencies<'s>(node: Option<&Node<'s>>) -> Vec<Dependency<'s>> {
     let items = node.and_then(Node::as_list).unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|item| {
-            if let Some(task) = item.to_text() {
-                return Some(Dependency {
-                    task,
-                    kind: DependencyKind::Completion,
-                    port: None,
-                    resource: None,
-                    target: None,
-                });
-            }
-            Some(Dependency {
-                task: item.filled("task")?,
-                kind: item
-                    .choice(
-                        "type",
-                        &[
-                            ("data", DependencyKind::Data),
-                            ("completion", DependencyKind::Completion),
-                            ("resource", DependencyKind::Resource),
-                        ],
-                    )
-                    .unwrap_or_default(),
-                port: item.filled("output_port"),
-                resource: item.filled("resource"),
+    packed(items.iter().filter_map(|item| {
+        if let Some(task) = item.to_text() {
+            return Some(Dependency {
+                task,
+                kind: DependencyKind::Completion,
+                port: None,
+                resource: None,
                 target: None,
-            })
+            });
+        }
+        Some(Dependency {
+            task: item.filled("task")?,
+            kind: item
+                .choice(
+                    "type",
+                    &[
+                        ("data", DependencyKind::Data),
+                        ("completion", DependencyKind::Completion),
+                        ("resource", DependencyKind::Resource),
+                    ],
+                )
+                .unwrap_or_default(),
+            port: item.filled("output_port"),
+            resource: item.filled("resource"),
+            target: None,
         })
-        .collect()
+    }))
 }
 
 /// Splits `T0.1.output.port`.
@@ -110,48 +107,45 @@ pub(in crate::blueprint) fn port_reference<'s>(text: &Text<'s>) -> Option<(Text<
 
 fn bindings<'s>(node: Option<&Node<'s>>) -> Vec<Binding<'s>> {
     let entries = node.and_then(Node::as_map).unwrap_or_default();
-    entries
-        .iter()
-        .filter_map(|entry| {
-            let name = entry.key.clone();
-            let span = entry.span();
-            if let Some(text) = entry.value.to_text() {
-                let source = match port_reference(&text) {
-                    Some((task, port)) => BindingSource::Task { task, port: Some(port), target: None },
-                    None => BindingSource::Path(text),
-                };
-                return Some(Binding {
-                    name,
-                    source,
-                    transfer: Transfer::File,
-                    required: true,
-                    transform: None,
-                    fallback: None,
-                    span,
-                });
-            }
-            let node = &entry.value;
-            Some(Binding {
+    packed(entries.iter().filter_map(|entry| {
+        let name = entry.key.clone();
+        let span = entry.span();
+        if let Some(text) = entry.value.to_text() {
+            let source = match port_reference(&text) {
+                Some((task, port)) => BindingSource::Task { task, port: Some(port), target: None },
+                None => BindingSource::Path(text),
+            };
+            return Some(Binding {
                 name,
-                source: BindingSource::Task {
-                    task: node.filled("source")?,
-                    port: node.filled("output_port"),
-                    target: None,
-                },
-                transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
-                required: node.flag("required").unwrap_or(true),
-                transform: node.field("transform").and_then(|transform| transform.filled("expression")),
-                fallback: node.field("fallback").map(|node| {
-                    Box::new(Fallback {
-                        transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
-                        format: node.filled("format"),
-                        path: node.filled("path"),
-                    })
-                }),
+                source,
+                transfer: Transfer::File,
+                required: true,
+                transform: None,
+                fallback: None,
                 span,
-            })
+            });
+        }
+        let node = &entry.value;
+        Some(Binding {
+            name,
+            source: BindingSource::Task {
+                task: node.filled("source")?,
+                port: node.filled("output_port"),
+                target: None,
+            },
+            transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
+            required: node.flag("required").unwrap_or(true),
+            transform: node.field("transform").and_then(|transform| transform.filled("expression")),
+            fallback: node.field("fallback").map(|node| {
+                Box::new(Fallback {
+                    transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
+                    format: node.filled("format"),
+                    path: node.filled("path"),
+                })
+            }),
+            span,
         })
-        .collect()
+    }))
 }
 
 fn interface<'s>(node: Option<&Node<'s>>) -> Interface<'s> {
@@ -201,6 +195,7 @@ fn output<'s>(task: &Node<'s>) -> Option<Box<Output<'s>>> {
             });
         }
     }
+    ports.shrink_to_fit();
     if block.is_none() && ports.is_empty() {
         return None;
     }
@@ -231,6 +226,7 @@ fn capabilities<'s>(task: &Node<'s>, checker: &mut Checker) -> Vec<Capability<'s
             Err(_) => {}
         }
     }
+    capabilities.shrink_to_fit();
     capabilities
 }
 
@@ -298,6 +294,7 @@ fn verification<'s>(task: &Node<'s>, checker: &mut Checker) -> Vec<Verification<
             );
         }
     }
+    stages.shrink_to_fit();
     stages
 }
 

@@ -1,0 +1,418 @@
+//! Whole documents through the real reader: each row of the format's reading side, `f_NN_…`.
+
+use outpost_bp::blueprint::model::{BindingSource, Dialect, GateTime, LockMode, Stage};
+use outpost_bp::blueprint::{Reading, Status, read};
+use outpost_bp::diagnostic::{Code, Severity};
+use outpost_bp::document::{Carrier, Source};
+use outpost_bp::plan::{Dag, Edge, check_files};
+
+const METADATA: &str =
+    "<!-- _blueprint_version: 2.0.2 -->\n<!-- _generated_at: 2026-01-01T00:00:00Z -->\n<!-- _generator: test -->\n\n";
+
+/// A complete task without fault; `extra` lines are added, and replace fields of the same key.
+fn task(id: &str, extra: &str) -> String {
+    let defaults = [
+        ("name", "a task".to_owned()),
+        ("status", "not_started".to_owned()),
+        ("dependencies", "[]".to_owned()),
+        ("input_bindings", "{}".to_owned()),
+        ("interface", "{input: a, output: b}".to_owned()),
+        ("output", "{location: stdout, ports: {p: {type: json}}}".to_owned()),
+        ("acceptance_criteria", "[x]".to_owned()),
+        ("verification", "{smoke: {command: test -f x, timeout: PT10S}}".to_owned()),
+        ("rollback", "rm -f x".to_owned()),
+    ];
+    let mut block = format!("task_id: {id}\n");
+    for (key, value) in defaults {
+        if !extra.lines().any(|line| line.starts_with(&format!("{key}:"))) {
+            block += &format!("{key}: {value}\n");
+        }
+    }
+    format!("```yaml\n{block}{extra}```\n\n")
+}
+
+fn document(blocks: &[String]) -> String {
+    format!("# T\n\n{METADATA}{}", blocks.concat())
+}
+
+/// Codes, severities and the underlined text.
+fn found(text: &str, strict: bool) -> Vec<(Code, Severity, String)> {
+    with(text, strict, |reading, source| {
+        reading
+            .diagnostics
+            .iter()
+            .map(|d| (d.code, d.severity, d.span.map_or(String::new(), |span| source.slice(span).to_owned())))
+            .collect()
+    })
+}
+
+fn with<T>(text: &str, strict: bool, look: impl FnOnce(&Reading<'_>, &Source) -> T) -> T {
+    let (source, refusal) = Source::from_bytes("t.md", text.as_bytes().to_vec());
+    assert_eq!(refusal, None);
+    let reading = read(&source, strict);
+    look(&reading, &source)
+}
+
+fn codes(text: &str) -> Vec<(Code, String)> {
+    found(text, false).into_iter().map(|(code, _, text)| (code, text)).collect()
+}
+
+fn one(code: Code, text: &str) -> Vec<(Code, String)> {
+    vec![(code, text.to_owned())]
+}
+
+#[test]
+fn f_01_three_carriers_one_model() {
+    let fenced = document(&[task("T0.1", "")]);
+    let block: String = fenced
+        .lines()
+        .skip_while(|line| *line != "```yaml")
+        .skip(1)
+        .take_while(|line| *line != "```")
+        .fold(String::new(), |text, line| text + "      " + line + "\n");
+    let pure = format!(
+        "_blueprint_version: \"2.0.2\"\n_generated_at: x\n_generator: y\ntiers:\n  - tier_number: 0\n    tasks:\n    -\n{block}"
+    );
+    for (text, carrier) in [(&fenced, Carrier::Markdown), (&pure, Carrier::Yaml)] {
+        with(text, true, |reading, _| {
+            assert_eq!(reading.diagnostics, [], "{text}");
+            assert_eq!(reading.draft.carrier, carrier);
+            assert_eq!(reading.draft.tasks[0].id.as_str(), "T0.1");
+            assert_eq!(reading.draft.tiers[0].number, Some(0));
+        });
+    }
+}
+
+#[test]
+fn f_02_metadata_from_comments_and_front_matter() {
+    let bare = task("T0.1", "");
+    let front =
+        format!("---\n_blueprint_version: \"2.0.1\"\n_generated_at: x\n_generator: y\n_mine: 1\n---\n# T\n{bare}");
+    let banner = format!("<!-- made by hand -->\n{front}");
+    for text in [&front, &banner] {
+        with(text, true, |reading, _| {
+            assert_eq!(reading.diagnostics, []);
+            assert_eq!(reading.draft.metadata.get("_mine").map(outpost_bp::document::Text::as_str), Some("1"));
+        });
+    }
+    let missing = found(&bare, false);
+    assert_eq!((missing[0].0, missing[0].1), (Code::MetadataMissing, Severity::Warning));
+    assert_eq!(found(&bare, true)[0].1, Severity::Error);
+}
+
+#[test]
+fn f_03_a_checksum_is_verified() {
+    let bad =
+        document(&[task("T0.1", "")]).replace("<!-- _generator", "<!-- _checksum: sha256:00 -->\n<!-- _generator");
+    let problems = with(&bad, false, |reading, _| reading.diagnostics.clone());
+    assert_eq!(problems[0].code, Code::ChecksumMismatch);
+    let right = problems[0].help.split('`').nth(1).expect("the right sum").to_owned();
+    assert_eq!(codes(&bad.replace("sha256:00", &right)), []);
+}
+
+#[test]
+fn f_05_headings_markers_and_tiers_must_agree() {
+    let wrong = document(&["## Tier 0: A\n\n### T0.2: x\n\n".to_owned(), task("T0.1", "")]);
+    assert_eq!(codes(&wrong), one(Code::HeadingMismatch, "T0.1"));
+    let tier = document(&["## Tier 1: A\n\n### T0.1: x\n\n".to_owned(), task("T0.1", "")]);
+    assert_eq!(codes(&tier), one(Code::HeadingMismatch, "T0.1"));
+    let marker = document(&[format!("<!-- TASK_BEGIN: T0.9 -->\n\n{}<!-- TASK_END: T0.9 -->\n", task("T0.1", ""))]);
+    assert_eq!(codes(&marker), one(Code::HeadingMismatch, "T0.1"));
+    let fine = document(&["## Tier 0\n\n### Phase 1 of 2\n\nprose\n\n".to_owned(), task("T0.1", "")]);
+    assert_eq!(codes(&fine), []);
+    with(&fine, false, |reading, source| {
+        assert!(source.slice(reading.draft.tasks[0].section).contains("prose"));
+    });
+}
+
+#[test]
+fn f_06_data_is_kept_and_broken_yaml_hides_nothing_else() {
+    let text = document(&[
+        "```yaml\nagent_registry: {claude: 1}\n```\n\n".to_owned(),
+        "```yaml\ntask_id: T0.1\nname: \"x\nstatus: y\n```\n\n".to_owned(),
+        task("T0.2", "dependencies: [T0.1, T9]\n"),
+    ]);
+    let found = codes(&text);
+    assert_eq!(found[0].0, Code::YamlSyntax);
+    assert_eq!(found[1..], one(Code::UnknownTask, "T9"), "a reference to a broken task is not dangling");
+    with(&text, false, |reading, _| assert_eq!(reading.draft.data[0].keys, ["agent_registry"]));
+}
+
+#[test]
+fn f_07_dialects_are_normalised() {
+    let v1 = "```yaml\ntask_id: T0.1\nname: x\nstatus: ✅ COMPLETE\ndependencies: []\ninterface: {input: a, output: b}\n\
+              acceptance_criteria: [x]\ntest_command: test -f x\nrollback: rm x\nexecution_context: {timeout_seconds: 90}\n\
+              on_failure: {retry_delay_seconds: 10}\n```\n";
+    with(v1, false, |reading, _| {
+        assert_eq!(reading.draft.dialect, Dialect::V1);
+        let task = &reading.draft.tasks[0];
+        assert_eq!(task.status, Status::Complete);
+        assert_eq!(task.verification[0].stage, Stage::Unit);
+        assert_eq!(task.context.as_ref().and_then(|c| c.timeout).map(|t| t.as_secs()), Some(90));
+        assert_eq!(task.on_failure.as_ref().and_then(|f| f.retry_delay).map(|t| t.as_secs()), Some(10));
+        assert_eq!(reading.diagnostics.len(), 1, "only the metadata: {:?}", reading.diagnostics);
+    });
+    let in_v2 = document(&[task("T0.1", "execution_context: {timeout_seconds: 90}\n")]);
+    assert_eq!(codes(&in_v2), one(Code::LegacySpelling, "timeout_seconds"));
+    let migrating = format!("{in_v2}```yaml\nexecution: {{compatibility_mode: v1_migration}}\n```\n");
+    assert_eq!(codes(&migrating), []);
+    let v21 = "_blueprint_version: 2.1.0\n_generated_at: x\n_generator: y\nexecution:\n  parallelism: {max_concurrent_tasks: 3}\n  \
+               retry_policy: {max_attempts: 4}\ntiers:\n- tier: 0\n  tasks:\n  - task_id: T0.1\n    name: x\n    status: pending\n    \
+               dependencies: []\n    input_bindings: {cfg: config/x.yml}\n    interface: {outputs: [{name: out, type: json}]}\n    \
+               output: {location: stdout}\n    acceptance_criteria: [x]\n    verification: {unit: {command: test -f x}}\n    \
+               rollback: {strategy: command, command: rm x}\n";
+    with(v21, false, |reading, _| {
+        assert_eq!(reading.diagnostics, []);
+        assert_eq!(reading.draft.dialect, Dialect::V21);
+        assert_eq!(reading.draft.execution.max_parallel_tasks, Some(3));
+        assert_eq!(reading.draft.execution.max_retries, Some(3));
+        let task = &reading.draft.tasks[0];
+        assert_eq!(task.status, Status::NotStarted);
+        assert!(task.port("out").is_some());
+        assert!(matches!(&task.bindings[0].source, BindingSource::Path(path) if path.as_str() == "config/x.yml"));
+    });
+}
+
+#[test]
+fn f_08_keys_types_and_words() {
+    let check = |extra: &str| codes(&document(&[task("T0.1", extra)]));
+    assert_eq!(check("idempotant: true\n"), one(Code::UnknownKey, "idempotant"));
+    assert_eq!(check("idempotent: yes\n"), one(Code::WrongType, "yes"));
+    assert_eq!(check("acceptance_criteria: x\n"), one(Code::WrongType, "x"));
+    assert_eq!(check("status: finished\n"), one(Code::UnknownWord, "finished"));
+    assert_eq!(check("notes: a\nnotes: b\n"), one(Code::DuplicateKey, "notes"));
+    assert_eq!(check("on_failure: {action: explode}\n"), one(Code::UnknownWord, "explode"));
+    assert_eq!(check("on_failure: {max_retries: -1}\n"), one(Code::BadNumber, "-1"));
+}
+
+#[test]
+fn f_10_what_strict_requires_is_a_warning_by_default() {
+    let text = format!("{METADATA}```yaml\ntask_id: T0.1\nname: x\nverification: {{smoke: test -f x}}\n```\n");
+    let found_default = found(&text, false);
+    assert!(
+        found_default.iter().all(|(code, severity, _)| (*code, *severity) == (Code::StrictField, Severity::Warning))
+    );
+    assert_eq!(found_default.len(), 7, "{found_default:?}");
+    assert!(found(&text, true).iter().all(|(_, severity, _)| *severity == Severity::Error));
+    let no_name = format!("{METADATA}```yaml\ntask_id: T0.1\nverification: {{smoke: test -f x}}\n```\n");
+    assert!(codes(&no_name).contains(&(Code::MissingField, "task_id".into())));
+    assert_eq!(codes(&document(&[task("../x", "")])), one(Code::BadId, "../x"));
+    assert_eq!(codes(&document(&[task("T0.1", ""), task("T0.1", "")])), one(Code::DuplicateTask, "T0.1"));
+}
+
+#[test]
+fn f_12_dependencies_lead_somewhere() {
+    let text =
+        document(&[task("T0.1", ""), task("T0.2", "dependencies: [T0.l, {task: T0.1, type: data, output_port: q}]\n")]);
+    assert_eq!(codes(&text), [(Code::UnknownTask, "T0.l".into()), (Code::UnknownPort, "q".into())]);
+}
+
+#[test]
+fn f_13_the_authored_graph_says_what_the_tasks_say() {
+    let tasks = [task("T0.1", ""), task("T0.2", "dependencies: [T0.1]\n")].concat();
+    let graph = |inner: &str| codes(&document(&[tasks.clone(), format!("```yaml\n{inner}```\n")]));
+    assert_eq!(graph("dependency_graph:\n  T0.2:\n    depends_on: [T0.1]\n"), []);
+    assert_eq!(graph("dependencies:\n  T0.2: {depends_on: [T0.1]}\n"), []);
+    assert_eq!(graph("dependency_graph:\n  T0.2:\n    depends_on: []\n"), one(Code::GraphMismatch, "T0.2"));
+    assert_eq!(
+        graph("dependency_graph:\n  T0.1:\n    depends_on: [T0.2]\n  T0.2: [T0.1]\n"),
+        one(Code::GraphMismatch, "T0.1")
+    );
+    assert_eq!(graph("dependency_graph:\n  T0.2: [T0.1]\n  T7: []\n"), one(Code::UnknownTask, "T7"));
+}
+
+#[test]
+fn f_14_a_cycle_is_printed_whole() {
+    let text = document(&[
+        task("T0.1", "dependencies: [T0.3]\n"),
+        task("T0.2", "dependencies: [T0.1]\n"),
+        task("T0.3", "dependencies: [T0.2]\n"),
+        task("T0.4", "dependencies: [T0.4, T0.1]\n"),
+    ]);
+    with(&text, false, |reading, _| {
+        let cycles: Vec<_> =
+            reading.diagnostics.iter().map(|d| (d.code, d.message.as_ref(), d.related.len())).collect();
+        assert_eq!(
+            cycles,
+            [
+                (Code::Cycle, "3 tasks wait for each other: T0.1 → T0.3 → T0.2 → T0.1", 2),
+                (Code::Cycle, "`T0.4` needs itself", 0)
+            ]
+        );
+    });
+}
+
+#[test]
+fn f_15_a_parent_waits_for_children_that_do_not_wait_for_it() {
+    let text = document(&[
+        task("T0.1", ""),
+        task("T0.1.1", ""),
+        task("T0.2", ""),
+        task("T0.2.1", "dependencies: [T0.2]\n"),
+        // Each child needs the other's parent: only one of the two may roll up.
+        task("T1.1", ""),
+        task("T1.1.1", "dependencies: [T1.2]\n"),
+        task("T1.2", ""),
+        task("T1.2.1", "dependencies: [T1.1]\n"),
+    ]);
+    let implied = |text: &str| {
+        with(text, false, |reading, _| {
+            assert_eq!(reading.diagnostics, []);
+            let dag = Dag::of(&reading.draft, &reading.links);
+            assert_eq!(dag.order().len(), reading.draft.tasks.len());
+            let id = |index| reading.draft.task(index).id.to_string();
+            reading
+                .draft
+                .indices()
+                .flat_map(|index| dag.waits_for(index).into_iter().map(move |(need, edge)| (index, need, edge)))
+                .filter(|(.., edge)| *edge == Edge::Implied)
+                .map(|(index, need, _)| (id(index), id(need)))
+                .collect::<Vec<_>>()
+        })
+    };
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(implied(&text), [pair("T0.1", "T0.1.1"), pair("T1.1", "T1.1.1")]);
+    let none = format!("{text}```yaml\nexecution: {{hierarchy: none}}\n```\n");
+    assert_eq!(implied(&none), []);
+}
+
+#[test]
+fn f_16_bindings_name_ports_and_fit_them() {
+    let schema = "{type: object, properties: {id: {type: string}, n: {type: string}}}";
+    let source =
+        task("T0.1", &format!("output: {{location: stdout, ports: {{user: {{type: json, schema: {schema}}}}}}}\n"));
+    let bound = |binding: &str, wanted: &str| {
+        codes(&document(&[
+            source.clone(),
+            task("T0.2", &format!("input_bindings: {binding}\ninterface: {{input: a, output: b{wanted}}}\n")),
+        ]))
+    };
+    let fine = "{u: {source: T0.1, output_port: user}}";
+    assert_eq!(bound(fine, ""), []);
+    assert_eq!(bound("{u: T0.1.output.user}", ""), []);
+    assert_eq!(bound("{u: T0.1}", ""), []);
+    assert_eq!(bound("{u: {source: T0.1, output_port: usr}}", ""), one(Code::UnknownPort, "usr"));
+    assert_eq!(bound(fine, ", input_schema: {type: object, required: [id]}"), []);
+    assert_eq!(bound(fine, ", input_schema: {type: object, required: [mail]}")[0].0, Code::IncompatibleType);
+    assert_eq!(
+        bound(fine, ", input_schema: {properties: {u: {properties: {n: {type: integer}}}}}")[0].0,
+        Code::IncompatibleType
+    );
+    assert!(bound(fine, ", input_schema: {type: objekt}").contains(&(Code::BadSchema, "objekt".into())));
+}
+
+#[test]
+fn f_17_transforms_are_jq() {
+    let text = |jq: &str| {
+        let binding = format!(
+            "input_bindings: {{u: {{source: T0.1, output_port: p, transform: {{language: jq, expression: '{jq}'}}}}}}\n"
+        );
+        document(&[task("T0.1", ""), task("T0.2", &binding)])
+    };
+    assert_eq!(codes(&text(".a[0] // 30")), []);
+    assert_eq!(codes(&text(".a | nope")), one(Code::BadTransform, "nope"));
+}
+
+#[test]
+fn f_18_outputs_make_sense() {
+    let check = |output: &str| codes(&document(&[task("T0.1", &format!("output: {output}\n"))]));
+    assert_eq!(check("{location: file, path: 'x/${task_id}.json', format: json, ports: {a: json}}"), []);
+    assert_eq!(check("{location: nowhere}"), one(Code::UnknownWord, "nowhere"));
+    assert_eq!(check("{location: stdout, ports: {a: {type: sting}}}"), one(Code::UnknownPortType, "sting"));
+    assert_eq!(check("{location: stdout, cleanup: {on_blueprint_complete: archive}}"), one(Code::BadOutput, "archive"));
+}
+
+#[test]
+fn f_19_capabilities_follow_the_version_syntax() {
+    assert_eq!(
+        codes(&document(&[task("T0.1", "required_capabilities: [python3.11, 'node>=18', 'node>18']\n")])),
+        one(Code::BadCapability, "'node>18'")
+    );
+}
+
+#[test]
+fn f_20_locks_are_declared_and_sizes_are_sizes() {
+    let execution = "```yaml\nexecution:\n  resource_locks:\n  - {name: database, type: exclusive}\n  - {name: gpu, mode: shared, max_holders: 2}\n```\n".to_owned();
+    let check =
+        |resources: &str| codes(&document(&[execution.clone(), task("T0.1", &format!("resources: {resources}\n"))]));
+    assert_eq!(check("{cpu: 2, memory: 4Gi, locks: [{name: database, mode: exclusive}, gpu]}"), []);
+    assert_eq!(check("{locks: [{name: databse}]}"), one(Code::UnknownLock, "databse"));
+    assert_eq!(check("{locks: [{name: database, mode: shared}]}"), one(Code::LockMode, "database"));
+    assert_eq!(check("{memory: lots}"), one(Code::BadNumber, "lots"));
+    with(&document(std::slice::from_ref(&execution)), false, |reading, _| {
+        let gpu = reading.draft.execution.lock("gpu").expect("declared");
+        assert_eq!((gpu.mode, gpu.max_holders), (LockMode::Shared, 2));
+    });
+}
+
+#[test]
+fn f_22_durations_are_iso_8601() {
+    assert_eq!(codes(&document(&[task("T0.1", "resources: {timeout: 1h}\n")])), one(Code::BadDuration, "1h"));
+    assert_eq!(codes(&document(&[task("T0.1", "resources: {timeout: PT1H}\n")])), []);
+}
+
+#[test]
+fn f_25_verification_shows_something() {
+    let check = |fields: &str| codes(&document(&[task("T0.1", fields)]));
+    assert_eq!(check("verification: {smoke: {command: 'true'}}\n"), one(Code::TrivialVerification, "'true'"));
+    assert_eq!(check("test_command: test -f y\n"), one(Code::TwoVerifications, "test -f y"));
+    assert_eq!(check("verification: {}\n")[0].0, Code::NoVerification);
+    let text = document(&[task("T0.1", "verification:\n  e2e: {command: b, optional: true}\n  smoke: {command: a}\n")]);
+    with(&text, false, |reading, _| {
+        let stages: Vec<_> = reading.draft.tasks[0].verification.iter().map(|v| (v.stage, v.optional)).collect();
+        assert_eq!(stages, [(Stage::Smoke, false), (Stage::E2e, true)]);
+    });
+}
+
+#[test]
+fn f_26_and_x3_gates_before_and_after() {
+    let text = document(&[task(
+        "T0.1",
+        "human_required: {action: Look, when: after, timeout: PT1H, notify: {channel: env}}\n",
+    )]);
+    assert_eq!(codes(&text), one(Code::MissingField, "env"));
+    with(&text, false, |reading, _| {
+        let gate = reading.draft.tasks[0].gate.as_ref().expect("a gate");
+        assert_eq!((gate.action.as_str(), gate.when), ("Look", GateTime::After));
+    });
+}
+
+#[test]
+fn f_27_hand_off_fields_are_unique_and_their_paths_are_jsonpath() {
+    let fields =
+        "handoff: {state_fields: [{name: a, path: '$.x', type: integer}, {name: a, path: 'nope', type: array}, b]}\n";
+    assert_eq!(
+        codes(&document(&[task("T0.1", fields)])),
+        [(Code::BadHandoff, "a".into()), (Code::BadHandoff, "'nope'".into())]
+    );
+}
+
+#[test]
+fn f_28_two_tasks_at_once_do_not_write_one_file() {
+    let shared = |second: &str| {
+        let files = "files_to_create: [out/a.txt]\n";
+        let text = document(&[task("T0.1", files), task("T0.2", &format!("{files}{second}"))]);
+        with(&text, false, |reading, _| {
+            let dag = Dag::of(&reading.draft, &reading.links);
+            check_files(&reading.draft, &dag).len()
+        })
+    };
+    assert_eq!(shared(""), 1);
+    assert_eq!(shared("dependencies: [T0.1]\n"), 0);
+}
+
+#[test]
+fn f_33_variables_of_paths_are_known() {
+    let check =
+        |path: &str| codes(&document(&[task("T0.1", &format!("output: {{location: file, path: '{path}'}}\n"))]));
+    assert_eq!(check("/tmp/${task_id}/${timestamp_unix}.json"), []);
+    assert_eq!(check("/tmp/${taskid}"), one(Code::UnknownVariable, "${taskid}"));
+    assert_eq!(check("/tmp/${task_id"), one(Code::MalformedVariable, "${task_id"));
+    assert_eq!(check("x_$(date).log"), one(Code::ShellInPath, "'x_$(date).log'"));
+}
+
+#[test]
+fn x_1_a_task_with_run_needs_no_verification_unless_strict() {
+    let text = format!("{METADATA}```yaml\ntask_id: T0.1\nname: x\nrun: make\n```\n");
+    assert!(found(&text, false).iter().all(|(_, severity, _)| *severity == Severity::Warning));
+}
