@@ -1,0 +1,116 @@
+//! The tree tests itself: which module may use which, and the words pure modules may not contain.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module and the modules it may use besides itself.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("diagnostic", &[]),
+    ("document", &["diagnostic"]),
+    ("blueprint", &["diagnostic", "document"]),
+    ("plan", &["diagnostic", "document", "blueprint"]),
+    ("report", &["diagnostic", "document"]),
+    ("cli", &["diagnostic", "document", "blueprint", "plan", "report"]),
+];
+
+/// Modules that take time, ids and files as arguments, and what they may not contain.
+const PURE: &[&str] = &["diagnostic", "document", "blueprint", "plan", "report"];
+const IMPURE: &[&str] = &[
+    "async ",
+    "tokio",
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::io",
+    "std::net",
+    "Instant::now",
+    "SystemTime",
+    "rand::",
+];
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(folder).expect("a folder of the source tree");
+    for entry in entries {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources(module: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module), &mut found);
+    found
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a source file");
+            (path, text)
+        })
+        .collect()
+}
+
+/// The part of a file that ships, without its unit tests and comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().take_while(|line| *line != "#[cfg(test)]").filter(|line| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn arrows_only_point_down() {
+    let mut wrong = Vec::new();
+    for (module, may_use) in LAYERS {
+        for (path, text) in sources(module) {
+            for line in code(&text) {
+                for part in line.split("crate::").skip(1) {
+                    let used: String = part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                    if used != *module && !may_use.contains(&used.as_str()) {
+                        wrong.push(format!("{}: {}", path.display(), line.trim()));
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_module_has_its_place() {
+    let mut folders: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        .expect("src")
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            entry.path().is_dir().then(|| entry.file_name().to_string_lossy().into_owned())
+        })
+        .collect();
+    folders.sort();
+    let mut known: Vec<String> = LAYERS.iter().map(|(module, _)| (*module).to_owned()).collect();
+    known.sort();
+    assert_eq!(folders, known);
+}
+
+#[test]
+fn pure_modules_are_pure_and_petgraph_lives_in_plan() {
+    let mut wrong = Vec::new();
+    for module in PURE {
+        for (path, text) in sources(module) {
+            for line in code(&text) {
+                let graph = *module != "plan" && line.contains("petgraph");
+                if graph || IMPURE.iter().any(|word| line.contains(word)) {
+                    wrong.push(format!("{}: {}", path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_file_opens_with_its_story() {
+    for (module, _) in LAYERS {
+        for (path, text) in sources(module) {
+            assert!(text.starts_with("//!"), "{} does not say what it is", path.display());
+        }
+    }
+}
