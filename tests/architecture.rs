@@ -1,5 +1,7 @@
 //! The tree tests itself: which module may use which, and the words pure modules may not contain.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
