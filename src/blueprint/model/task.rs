@@ -65,8 +65,8 @@ impl<'s> Task<'s> {
 pub struct Dependency<'s> {
     pub task: Text<'s>,
     pub kind: DependencyKind,
-    pub port: Option<Text<'s>>,
-    pub resource: Option<Text<'s>>,
+    pub port: Option<Box<Text<'s>>>,
+    pub resource: Option<Box<Text<'s>>>,
     /// Filled in once all tasks are known.
     pub target: Option<TaskIndex>,
 }

@@ -15,15 +15,18 @@ use crate::document::{Carrier, Document, Entry, Fence, Node, Text};
 
 /// A task and which tier of its own block it stands in.
 pub(super) struct FoundTask<'s> {
+    /// The item whose fence it stands in.
+    pub(super) item: usize,
     pub(super) task: Box<Task<'s>>,
     pub(super) absent: Vec<Absent>,
     /// Its place in `Reading::tiers`.
     pub(super) tier: Option<usize>,
 }
 
-/// What one block holds.
+/// What a stretch of blocks holds.
 #[derive(Default)]
 pub(super) struct Reading<'s> {
+    item: usize,
     pub(super) tasks: Vec<FoundTask<'s>>,
     pub(super) tiers: Vec<Tier>,
     pub(super) execution: Vec<Execution<'s>>,
@@ -43,37 +46,37 @@ pub(super) struct Reading<'s> {
     pub(super) execution_unreadable: bool,
 }
 
-/// Reads a fence.
-pub(super) fn read<'s>(document: &Document<'s>, fence: &Fence) -> Reading<'s> {
-    let mut reading = Reading::default();
-    if !fence.is_yaml() {
-        if fence.language.is_empty() && document.block_text(fence).lines().any(|line| line.starts_with("task_id:")) {
-            reading.problems.push(
-                Diagnostic::new(
-                    Code::UntaggedTask,
-                    fence.opening,
-                    "this block looks like a task, but it is not marked `yaml`",
-                )
-                .label("not read")
-                .help("open the fence with ```yaml")
-                .edit(Span::new(fence.opening.end, fence.opening.end), "yaml"),
-            );
-        }
-        return reading;
-    }
-    let yaml = document.yaml(fence);
-    let broken = yaml.broken;
-    reading.problems = yaml.problems;
-    for node in &yaml.documents {
-        reading.take(node, document.carrier);
-    }
-    if broken {
-        reading.salvage(document, fence);
-    }
-    reading
-}
-
 impl<'s> Reading<'s> {
+    /// Reads the fence of an item.
+    pub(super) fn add(&mut self, document: &Document<'s>, item: usize, fence: &Fence) {
+        self.item = item;
+        if !fence.is_yaml() {
+            if fence.language.is_empty() && document.block_text(fence).lines().any(|line| line.starts_with("task_id:"))
+            {
+                self.problems.push(
+                    Diagnostic::new(
+                        Code::UntaggedTask,
+                        fence.opening,
+                        "this block looks like a task, but it is not marked `yaml`",
+                    )
+                    .label("not read")
+                    .help("open the fence with ```yaml")
+                    .edit(Span::new(fence.opening.end, fence.opening.end), "yaml"),
+                );
+            }
+            return;
+        }
+        let yaml = document.yaml(fence);
+        let broken = yaml.broken;
+        self.problems.extend(yaml.problems);
+        for node in &yaml.documents {
+            self.take(node, document.carrier);
+        }
+        if broken {
+            self.salvage(document, fence);
+        }
+    }
+
     fn take(&mut self, node: &Node<'s>, carrier: Carrier) {
         if let Some(items) = node.as_list() {
             if items.iter().any(|item| item.entry("task_id").is_some()) {
@@ -185,7 +188,7 @@ impl<'s> Reading<'s> {
         }
         self.problems.append(&mut checker.problems);
         self.legacy.append(&mut checker.legacy);
-        self.tasks.push(FoundTask { task: Box::new(task), absent: checker.absent, tier });
+        self.tasks.push(FoundTask { item: self.item, task: Box::new(task), absent: checker.absent, tier });
     }
 
     fn tiers(&mut self, entry: &Entry<'s>) {
@@ -273,14 +276,18 @@ impl<'s> Reading<'s> {
                     .collect(),
             });
         }
-        self.graph = Some(graph);
+        match &mut self.graph {
+            // A long graph may be spread over several blocks.
+            Some(whole) => whole.entries.append(&mut graph.entries),
+            slot => *slot = Some(graph),
+        }
     }
 
     /// The ids a broken block would have had, so that references to them are not called dangling.
     fn salvage(&mut self, document: &Document<'s>, fence: &Fence) {
         let known: HashSet<String> = self.tasks.iter().map(|found| found.task.id.to_string()).collect();
         for line in document.block_text(fence).lines() {
-            self.execution_unreadable |= line.starts_with("execution:") && self.execution.is_empty();
+            self.execution_unreadable |= line.starts_with("execution:");
             let line = line.trim_start().trim_start_matches("- ");
             let Some(rest) = line.strip_prefix("task_id:") else {
                 continue;

@@ -98,25 +98,28 @@ pub(super) fn read<'s>(mut document: Document<'s>) -> Found<'s> {
 /// Reads all blocks, on as many threads as the machine has processors when there are many.
 fn read_blocks<'s>(document: &Document<'s>, items: &[Item<'_>]) -> Vec<Reading<'s>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len() / BATCH + 1);
+    let read = |start: usize, end: usize| {
+        let mut reading = Reading::default();
+        for (index, item) in items.iter().enumerate().take(end).skip(start) {
+            reading.add(document, index, item.fence);
+        }
+        reading
+    };
     if threads == 1 {
-        return items.iter().map(|item| block::read(document, item.fence)).collect();
+        return vec![read(0, items.len())];
     }
     let next = AtomicUsize::new(0);
     let work = || {
         let mut batches = Vec::new();
         loop {
             let start = next.fetch_add(BATCH, Ordering::Relaxed);
-            let Some(batch) = items.get(start..items.len().min(start + BATCH)) else {
-                return batches;
-            };
-            if batch.is_empty() {
+            if start >= items.len() {
                 return batches;
             }
-            let readings: Vec<_> = batch.iter().map(|item| block::read(document, item.fence)).collect();
-            batches.push((start, readings));
+            batches.push((start, read(start, items.len().min(start + BATCH))));
         }
     };
-    let mut batches: Vec<(usize, Vec<Reading<'s>>)> = std::thread::scope(|scope| {
+    let mut batches: Vec<(usize, Reading<'s>)> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut batches = work();
         for other in others {
@@ -128,7 +131,7 @@ fn read_blocks<'s>(document: &Document<'s>, items: &[Item<'_>]) -> Vec<Reading<'
         batches
     });
     batches.sort_unstable_by_key(|(start, _)| *start);
-    batches.into_iter().flat_map(|(_, readings)| readings).collect()
+    batches.into_iter().map(|(_, reading)| reading).collect()
 }
 
 /// What the YAML of the document says about the document.
@@ -176,7 +179,8 @@ fn merge<'s>(
     };
     let ids: HashSet<String> =
         readings.iter().flat_map(|reading| reading.tasks.iter()).map(|found| found.task.id.value.to_string()).collect();
-    for (item, reading) in outline.items.iter().zip(readings) {
+    let mut announced = None;
+    for reading in readings {
         let first_tier = offset(merged.tiers.len());
         merged.tiers.extend(reading.tiers);
         problems.extend(reading.problems);
@@ -209,12 +213,13 @@ fn merge<'s>(
                 slot => *slot = Some(graph),
             }
         }
-        let mut first = true;
         for mut found in reading.tasks {
-            if first && document.carrier == Carrier::Markdown {
+            let item = &outline.items[found.item];
+            // A heading announces the first task of its fence.
+            if announced != Some(found.item) && document.carrier == Carrier::Markdown {
                 check_announced(item, &found.task, &ids, problems);
             }
-            first = false;
+            announced = Some(found.item);
             found.task.tier = found.tier.map(|index| first_tier + offset(index)).or(item.tier);
             if document.carrier == Carrier::Markdown {
                 found.task.section = item.section;

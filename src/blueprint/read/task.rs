@@ -91,8 +91,8 @@ fn dependencies<'s>(node: Option<&Node<'s>>) -> Vec<Dependency<'s>> {
                     ],
                 )
                 .unwrap_or_default(),
-            port: item.filled("output_port"),
-            resource: item.filled("resource"),
+            port: item.filled("output_port").map(Box::new),
+            resource: item.filled("resource").map(Box::new),
             target: None,
         })
     }))
