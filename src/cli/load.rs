@@ -33,7 +33,7 @@ pub(super) struct Loaded {
 pub(super) fn load(path: &str) -> Result<Loaded, Unreadable> {
     let refuse = |reason: String, hint| Unreadable { path: path.to_owned(), reason, hint };
     let bytes = if path == "-" {
-        bounded(io::stdin().lock()).map_err(|error| refuse(error.to_string(), "pipe a blueprint into the command"))?
+        bounded(io::stdin().lock(), 0).map_err(|error| refuse(error.to_string(), "pipe a blueprint into the command"))?
     } else {
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
@@ -55,7 +55,7 @@ pub(super) fn load(path: &str) -> Result<Loaded, Unreadable> {
         }
         let file = File::open(Path::new(path))
             .map_err(|error| refuse(error.to_string(), "make the file readable for this user"))?;
-        bounded(file).map_err(|error| refuse(error.to_string(), "check the file and its disk"))?
+        bounded(file, metadata.len()).map_err(|error| refuse(error.to_string(), "check the file and its disk"))?
     };
     if bytes.len() as u64 > MAX_BYTES {
         return Err(too_large(path));
@@ -77,8 +77,9 @@ fn too_large(path: &str) -> Unreadable {
     }
 }
 
-fn bounded(reader: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+fn bounded(reader: impl Read, expected: u64) -> io::Result<Vec<u8>> {
+    // `expected` is at most MAX_BYTES: a buffer that need not grow is not doubled.
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
     reader.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

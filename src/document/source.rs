@@ -15,8 +15,12 @@ pub const MAX_BYTES: u64 = 512 * 1024 * 1024;
 pub struct Source {
     name: String,
     text: String,
-    line_starts: OnceLock<Vec<u32>>,
+    /// How many lines end before every [`STRETCH`] bytes.
+    line_ends: OnceLock<Vec<u32>>,
 }
+
+/// Bytes between two counts of lines: places are asked for seldom, and a line is 30 bytes.
+const STRETCH: usize = 4096;
 
 /// A place as people and editors count: from 1, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +47,7 @@ impl Source {
                 String::from_utf8(bytes).unwrap_or_default()
             }
         };
-        let mut source = Self { name: name.into(), text, line_starts: OnceLock::new() };
+        let mut source = Self { name: name.into(), text, line_ends: OnceLock::new() };
         if let Some(nul) = memchr::memchr(0, source.text.as_bytes()) {
             source.text.truncate(nul);
             refusal = Some((nul, "the document holds a NUL byte".to_owned()));
@@ -72,31 +76,54 @@ impl Source {
         self.text.get(span.range()).unwrap_or_default()
     }
 
-    fn line_starts(&self) -> &[u32] {
-        self.line_starts.get_or_init(|| {
-            std::iter::once(0)
-                .chain(memchr::memchr_iter(b'\n', self.text.as_bytes()).map(|at| offset(at + 1)))
+    fn line_ends(&self) -> &[u32] {
+        self.line_ends.get_or_init(|| {
+            let mut lines = 0;
+            self.text
+                .as_bytes()
+                .chunks(STRETCH)
+                .map(|stretch| {
+                    let before = lines;
+                    lines += offset(memchr::memchr_iter(b'\n', stretch).count());
+                    before
+                })
                 .collect()
         })
     }
 
     /// Line and column of a byte offset.
     pub fn position(&self, at: u32) -> Position {
-        let starts = self.line_starts();
-        let line = starts.partition_point(|&start| start <= at).max(1) - 1;
-        let start = starts[line];
-        let column = self.text.get(start as usize..at as usize).map_or(0, |before| before.chars().count());
-        Position { line: offset(line + 1), column: offset(column + 1) }
+        let at = (at as usize).min(self.text.len());
+        let bytes = &self.text.as_bytes()[..at];
+        let stretch = (at / STRETCH).min(self.line_ends().len().saturating_sub(1));
+        let counted = self.line_ends().get(stretch).copied().unwrap_or_default();
+        let line = counted + offset(memchr::memchr_iter(b'\n', &bytes[stretch * STRETCH..]).count());
+        let start = memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1);
+        let column = self.text.get(start..at).map_or(0, |before| before.chars().count());
+        Position { line: line + 1, column: offset(column + 1) }
     }
 
-    /// The bytes of a 1-based line, without its line end.
+    /// The bytes of a 1-based line, without its line end; the last line for any number behind it.
     pub fn line(&self, line: u32) -> Span {
-        let starts = self.line_starts();
-        let index = (line.max(1) as usize - 1).min(starts.len() - 1);
-        let start = starts[index];
-        let end = starts.get(index + 1).map_or(self.text.len(), |&next| next as usize - 1);
-        let line = self.text[start as usize..end].trim_end_matches('\r');
-        Span::new(start, start + offset(line.len()))
+        let ends_before = line.max(1) - 1;
+        // The stretch in which that many lines have ended, or the last one.
+        let stretch = self.line_ends().partition_point(|&ends| ends < ends_before).saturating_sub(1);
+        let counted = self.line_ends().get(stretch).copied().unwrap_or_default();
+        let from = stretch * STRETCH;
+        let bytes = self.text.as_bytes();
+        let start = match ends_before - counted {
+            0 => memchr::memrchr(b'\n', &bytes[..from]).map_or(0, |newline| newline + 1),
+            more => memchr::memchr_iter(b'\n', &bytes[from..])
+                .nth(more as usize - 1)
+                .map_or_else(|| self.last_line(), |newline| from + newline + 1),
+        };
+        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |length| start + length);
+        let line = self.text[start..end].trim_end_matches('\r');
+        span(start, start + line.len())
+    }
+
+    fn last_line(&self) -> usize {
+        memchr::memrchr(b'\n', self.text.as_bytes()).map_or(0, |newline| newline + 1)
     }
 }
 
@@ -123,6 +150,23 @@ mod tests {
         assert_eq!(source.position(9), Position { line: 3, column: 1 });
         assert_eq!(source.slice(source.line(1)), "é: 1");
         assert_eq!(source.line(2), span(7, 8));
+    }
+
+    #[test]
+    fn places_agree_with_counting_from_the_top() {
+        let text: String = (0..900_u32).map(|i| "é".repeat((i * 37 % 53) as usize) + "\n").collect();
+        assert!(text.len() > 4 * super::STRETCH);
+        let (source, _) = Source::from_bytes("x.md", text.clone().into());
+        let (mut line, mut column) = (1, 1);
+        for (at, c) in text.char_indices() {
+            assert_eq!(source.position(super::offset(at)), Position { line, column });
+            (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
+        for (index, content) in text.split('\n').enumerate() {
+            assert_eq!(source.slice(source.line(super::offset(index + 1))), content, "line {}", index + 1);
+        }
+        assert_eq!(source.line(5000), span(text.len(), text.len()));
+        assert_eq!(Source::from_bytes("x.md", Vec::new()).0.line(1), span(0, 0));
     }
 
     #[test]
