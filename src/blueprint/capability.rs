@@ -5,19 +5,44 @@
 use std::fmt;
 
 use crate::document::Text;
+use crate::document::source::offset;
 
-/// A tool a task needs.
+/// A tool a task needs: `node>=18`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capability<'s> {
-    /// As written: `node>=18`.
-    pub text: Text<'s>,
-    pub requirement: Requirement,
+    text: Text<'s>,
+    /// Bytes of `text` that are the name.
+    name: u32,
+    range: Range,
+    ambiguous: bool,
+}
+
+impl<'s> Capability<'s> {
+    pub fn read(text: Text<'s>) -> Result<Self, (Text<'s>, &'static str)> {
+        match Requirement::parse(&text) {
+            Ok(Requirement { name, range, ambiguous }) => {
+                let name = offset(text.len() - text.trim_start().len() + name.len());
+                Ok(Self { text, name, range, ambiguous })
+            }
+            Err(reason) => Err((text, reason)),
+        }
+    }
+
+    /// As written.
+    pub const fn text(&self) -> &Text<'s> {
+        &self.text
+    }
+
+    pub fn requirement(&self) -> Requirement<'_> {
+        let name = self.text[..self.name as usize].trim_start();
+        Requirement { name, range: self.range, ambiguous: self.ambiguous }
+    }
 }
 
 /// `name`, and which versions of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Requirement {
-    pub name: String,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requirement<'a> {
+    pub name: &'a str,
     pub range: Range,
     /// The version came as trailing digits (`python3`), which may as well be part of the name
     /// (`s3`): whoever looks for the tool tries the whole word first.
@@ -25,7 +50,7 @@ pub struct Requirement {
 }
 
 /// Which versions will do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
     Any,
     AtLeast(Version),
@@ -36,7 +61,7 @@ pub enum Range {
 
 /// Up to three numbers; missing ones count as 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u64, pub u64, pub u64);
+pub struct Version(pub u32, pub u32, pub u32);
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +93,7 @@ impl Range {
 
 /// Numbers of a version and how many were written.
 fn numbers(text: &str) -> Option<(Version, usize)> {
-    let mut parts = [0_u64; 3];
+    let mut parts = [0_u32; 3];
     let mut count = 0;
     for part in text.split('.') {
         let slot = parts.get_mut(count)?;
@@ -93,15 +118,15 @@ pub fn find_version(output: &str) -> Option<Version> {
 
 const fn next(version: Version, written: usize) -> Version {
     match written {
-        1 => Version(version.0 + 1, 0, 0),
-        2 => Version(version.0, version.1 + 1, 0),
-        _ => Version(version.0, version.1, version.2 + 1),
+        1 => Version(version.0.saturating_add(1), 0, 0),
+        2 => Version(version.0, version.1.saturating_add(1), 0),
+        _ => Version(version.0, version.1, version.2.saturating_add(1)),
     }
 }
 
-impl Requirement {
+impl<'a> Requirement<'a> {
     /// Reads `name`, `name3`, `name3.11`, `name>=1.2`, `name~1.2`, `name^1.2`, `name==1.2.3`.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &'a str) -> Result<Self, &'static str> {
         let text = text.trim();
         if text.is_empty() {
             return Err("it is empty");
@@ -112,11 +137,7 @@ impl Requirement {
             if let Some((name, version)) = text.split_once(operator) {
                 let (version, written) =
                     numbers(version.trim()).ok_or("its version is not up to three numbers, such as `1.2.3`")?;
-                return Ok(Self {
-                    name: check_name(name.trim())?.to_owned(),
-                    range: range(version, written),
-                    ambiguous: false,
-                });
+                return Ok(Self { name: check_name(name.trim())?, range: range(version, written), ambiguous: false });
             }
         }
         if text.contains(['<', '>', '=', '!']) {
@@ -128,9 +149,9 @@ impl Requirement {
         match numbers(digits) {
             Some((version, written)) if name.ends_with(|c: char| c.is_ascii_alphabetic()) => {
                 let range = Range::Between(version, next(version, written));
-                Ok(Self { name: name.to_owned(), range, ambiguous: true })
+                Ok(Self { name, range, ambiguous: true })
             }
-            _ => Ok(Self { name: check_name(text)?.to_owned(), range: Range::Any, ambiguous: false }),
+            _ => Ok(Self { name: check_name(text)?, range: Range::Any, ambiguous: false }),
         }
     }
 }
@@ -163,7 +184,7 @@ mod tests {
 
     fn range(text: &str) -> (String, String) {
         let requirement = Requirement::parse(text).expect(text);
-        (requirement.name, requirement.range.to_string())
+        (requirement.name.to_owned(), requirement.range.to_string())
     }
 
     #[test]

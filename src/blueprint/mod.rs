@@ -37,8 +37,8 @@ pub struct Reading<'s> {
 
 /// Reads a document and reports all of its problems. `strict` turns warnings into errors.
 pub fn read(source: &Source, strict: bool) -> Reading<'_> {
-    let mut found = read::read(Document::read(source));
-    let links = check::check(&mut found, source, strict);
+    let mut found = read::read(Document::read(source), strict);
+    let links = check::check(&mut found, source);
     let mut diagnostics = found.problems;
     if strict {
         for diagnostic in &mut diagnostics {
@@ -113,7 +113,7 @@ pub fn id_problem(id: &str) -> Result<(), &'static str> {
 /// The executor of a task that names none: its assignee, the document's, or the shell's.
 pub fn executor<'a>(draft: &'a Draft<'_>, index: TaskIndex) -> &'a str {
     let task = draft.task(index);
-    if let Some(executor) = &task.executor {
+    if let Some(executor) = task.executor() {
         return executor;
     }
     // An assignee may be a person's name; it chooses an executor only if it is one.

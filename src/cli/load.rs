@@ -33,7 +33,8 @@ pub(super) struct Loaded {
 pub(super) fn load(path: &str) -> Result<Loaded, Unreadable> {
     let refuse = |reason: String, hint| Unreadable { path: path.to_owned(), reason, hint };
     let bytes = if path == "-" {
-        bounded(io::stdin().lock(), 0).map_err(|error| refuse(error.to_string(), "pipe a blueprint into the command"))?
+        bounded(io::stdin().lock(), 0)
+            .map_err(|error| refuse(error.to_string(), "pipe a blueprint into the command"))?
     } else {
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {

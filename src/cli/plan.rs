@@ -138,7 +138,7 @@ fn capabilities(blueprint: &Blueprint<'_>, plan: &Plan) -> Vec<String> {
         .order
         .iter()
         .flat_map(|index| &blueprint.task(*index).capabilities)
-        .map(|capability| capability.text.to_string())
+        .map(|capability| capability.text().to_string())
         .collect();
     names.sort_unstable();
     names.dedup();

@@ -21,7 +21,7 @@ const WINDOW: usize = 1 << 20;
 pub enum Piece {
     Heading {
         level: u8,
-        title: String,
+        title: Box<str>,
         span: Span,
     },
     /// The inside of an HTML comment.
@@ -42,8 +42,7 @@ pub enum Piece {
 /// A fenced block, or the whole of a YAML document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fence {
-    /// First word of the info string, in lower case.
-    pub language: String,
+    pub language: Language,
     /// The opening line.
     pub opening: Span,
     pub text: BlockText,
@@ -51,9 +50,34 @@ pub struct Fence {
     pub span: Span,
 }
 
+/// What a fence says it holds: the first word of its info string, in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    Yaml,
+    Markdown,
+    Unmarked,
+    Other,
+}
+
+impl Language {
+    fn of(info: &str) -> Self {
+        let word = info.split([' ', '\t', ',', '{']).next().unwrap_or_default();
+        let is = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+        if is(&["yaml", "yml"]) {
+            Self::Yaml
+        } else if is(&["markdown", "md"]) {
+            Self::Markdown
+        } else if word.is_empty() {
+            Self::Unmarked
+        } else {
+            Self::Other
+        }
+    }
+}
+
 impl Fence {
     pub fn is_yaml(&self) -> bool {
-        matches!(self.language.as_str(), "yaml" | "yml")
+        self.language == Language::Yaml
     }
 }
 
@@ -216,7 +240,7 @@ impl<'t> Reader<'t> {
                 if let Open::Heading { level, title } = std::mem::replace(&mut self.open, Open::None) {
                     let trimmed = offset(self.text[range.clone()].trim_end().len());
                     let span = Span::new(place.start, place.start + trimmed);
-                    self.pieces.push(Piece::Heading { level, title: title.trim().to_owned(), span });
+                    self.pieces.push(Piece::Heading { level, title: title.trim().into(), span });
                 }
             }
             TagEnd::Paragraph => match &mut self.open {
@@ -273,7 +297,7 @@ impl<'t> Reader<'t> {
         let raw = &self.text[range.clone()];
         let first_line = raw.find('\n').map_or(raw.len(), |newline| newline + 1);
         let opening = span(range.start, range.start + raw[..first_line].trim_end().len());
-        let language = info.split([' ', '\t', ',', '{']).next().unwrap_or_default().to_ascii_lowercase();
+        let language = Language::of(info);
         let marker = raw.trim_start_matches(' ');
         let fence_char = if marker.starts_with('~') { '~' } else { '`' };
         let fence_width = marker.len() - marker.trim_start_matches(fence_char).len();
@@ -297,8 +321,8 @@ impl<'t> Reader<'t> {
         let content = range.start + first_line..range.start + closing.unwrap_or(raw.len()).max(first_line);
         let inner = &self.text[content.clone()];
         // A fence that shows Markdown may well show a fence.
-        let shows_markdown = matches!(language.as_str(), "markdown" | "md");
-        let swallowed = if shows_markdown || fence_width > 3 { None } else { next_opening(inner, fence_char) };
+        let swallowed =
+            if language == Language::Markdown || fence_width > 3 { None } else { next_opening(inner, fence_char) };
         if closing.is_some() && swallowed.is_none() {
             let text = BlockText::Slice(span(content.start, content.end));
             self.pieces.push(Piece::Fence(Fence { language, opening, text, span: place }));
@@ -382,40 +406,37 @@ mod tests {
         (pieces, problems)
     }
 
-    fn fences(text: &str) -> Vec<(String, String)> {
+    fn fences(text: &str) -> Vec<String> {
         pieces(text)
             .0
             .into_iter()
             .filter_map(|piece| match piece {
                 Piece::Fence(fence) => {
+                    assert!(fence.is_yaml());
                     let inner = match fence.text {
                         BlockText::Slice(span) => text[span.range()].to_owned(),
                         BlockText::Stitched(stitched) => stitched.text,
                     };
-                    Some((fence.language, inner))
+                    Some(inner)
                 }
                 _ => None,
             })
             .collect()
     }
 
-    fn pair(language: &str, inner: &str) -> (String, String) {
-        (language.to_owned(), inner.to_owned())
-    }
-
     #[test]
     fn fences_at_the_margin_in_lists_and_in_quotes() {
         let text = "```yaml\na: 1\n```\n- item\n  ```yml {x=1}\n  b: 2\n    c: 3\n  ```\n> ~~~YAML\n> d: 4\n> ~~~\n";
-        assert_eq!(fences(text), [pair("yaml", "a: 1\n"), pair("yml", "b: 2\n  c: 3\n"), pair("yaml", "d: 4\n")]);
+        assert_eq!(fences(text), ["a: 1\n", "b: 2\n  c: 3\n", "d: 4\n"]);
         assert_eq!(pieces(text).1, []);
     }
 
     #[test]
     fn a_fence_that_swallowed_the_next_is_cut_where_markdown_resumes() {
         let text = "```yaml\na: 1\n\n### T2: two\n\n```yaml\nb: 2\n```\n";
-        assert_eq!(fences(text), [pair("yaml", "a: 1\n\n"), pair("yaml", "b: 2\n")]);
+        assert_eq!(fences(text), ["a: 1\n\n", "b: 2\n"]);
         let (pieces, problems) = pieces(text);
-        assert!(matches!(&pieces[1], Piece::Heading { title, level: 3, .. } if title == "T2: two"));
+        assert!(matches!(&pieces[1], Piece::Heading { title, level: 3, .. } if &**title == "T2: two"));
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].code, Code::UnclosedFence);
         assert_eq!(&text[problems[0].span.expect("place").range()], "```yaml");
@@ -424,9 +445,9 @@ mod tests {
 
     #[test]
     fn a_fence_that_never_closes_ends_with_the_document_or_before_a_heading() {
-        assert_eq!(fences("```yaml\na: 1\n"), [pair("yaml", "a: 1\n")]);
-        assert_eq!(fences("```yaml"), [pair("yaml", "")]);
-        assert_eq!(fences("```yaml\n# note\na: 1\n## Next\ntext\n"), [pair("yaml", "# note\na: 1\n")]);
+        assert_eq!(fences("```yaml\na: 1\n"), ["a: 1\n"]);
+        assert_eq!(fences("```yaml"), [""]);
+        assert_eq!(fences("```yaml\n# note\na: 1\n## Next\ntext\n"), ["# note\na: 1\n"]);
         assert_eq!(pieces("```yaml\na: 1\n").1.len(), 1);
         assert_eq!(pieces("```markdown\n```yaml\na: 1\n```\n").1, [], "a shown fence is no forgotten one");
     }
@@ -437,7 +458,7 @@ mod tests {
             "# T: `x`\n\n> **Status**: Active\n> **Owner**: Me\n\n<!-- a: 1 -->\n<!-- b -->\n\n| A | B |\n|---|---|\n| 1 | `2` |\n",
         );
         let Piece::Heading { title, level: 1, .. } = &found[0] else { panic!("{found:?}") };
-        assert_eq!(title, "T: x");
+        assert_eq!(&**title, "T: x");
         let Piece::Quote { lines, .. } = &found[1] else { panic!("{found:?}") };
         assert_eq!(lines, &["Status: Active", "Owner: Me"]);
         assert!(matches!((&found[2], &found[3]), (Piece::Comment(_), Piece::Comment(_))));

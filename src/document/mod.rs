@@ -8,11 +8,13 @@ pub mod markdown;
 pub mod node;
 pub mod origin;
 pub mod source;
+pub mod written;
 pub mod yaml;
 
-pub use markdown::{Fence, Piece};
+pub use markdown::{Fence, Language, Piece};
 pub use node::{Entry, Node, Text, Value};
 pub use source::Source;
+pub use written::Written;
 
 use crate::diagnostic::{Diagnostic, Span};
 use origin::{BlockText, Origin};
@@ -52,7 +54,7 @@ impl<'s> Document<'s> {
         if document.carrier == Carrier::Yaml {
             let whole = span(start, text.len());
             document.pieces.push(Piece::Fence(Fence {
-                language: "yaml".to_owned(),
+                language: Language::Yaml,
                 opening: Span::new(whole.start, whole.start),
                 text: BlockText::Slice(whole),
                 span: whole,
@@ -76,9 +78,10 @@ impl<'s> Document<'s> {
         match &fence.text {
             BlockText::Slice(place) => self.yaml_at(*place),
             BlockText::Stitched(stitched) => {
-                let Yaml { documents, problems, broken } = yaml::parse(&stitched.text, Origin::Stitched(stitched));
+                let Yaml { documents, problems, broken, again } =
+                    yaml::parse(&stitched.text, Origin::Stitched(stitched));
                 let documents = documents.into_iter().map(Node::into_owned).collect();
-                Yaml { documents, problems, broken }
+                Yaml { documents, problems, broken, again }
             }
         }
     }

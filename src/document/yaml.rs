@@ -27,6 +27,8 @@ pub struct Yaml<'s> {
     pub problems: Vec<Diagnostic>,
     /// Whether the parser gave up before the end of the block.
     pub broken: bool,
+    /// Whether a part of the block, read by itself, is what it is within the block.
+    pub again: bool,
 }
 
 /// Reads all YAML documents of `text`. Spans are places of the whole document, by `origin`.
@@ -34,7 +36,7 @@ pub fn parse<'s>(text: &'s str, origin: Origin<'_>) -> Yaml<'s> {
     let mut builder = Builder {
         text,
         origin,
-        yaml: Yaml::default(),
+        yaml: Yaml { again: matches!(origin, Origin::Base(_)), ..Yaml::default() },
         frames: Vec::new(),
         nodes: Vec::new(),
         entries: Vec::new(),
@@ -85,6 +87,14 @@ type Step = Result<(), Box<Diagnostic>>;
 impl<'s> Builder<'s, '_> {
     fn take(&mut self, event: Event<'s>, start: u32, end: u32) -> Step {
         self.last_end = self.last_end.max(end);
+        // A tag may hang on a directive, an alias does hang on its anchor.
+        self.yaml.again &= match &event {
+            Event::Scalar(_, _, _, tag) | Event::SequenceStart(_, _, tag) | Event::MappingStart(_, _, tag) => {
+                tag.is_none()
+            }
+            Event::Alias(_) => false,
+            _ => true,
+        };
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let end = match style {

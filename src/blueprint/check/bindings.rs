@@ -4,12 +4,13 @@ use super::jq::Expressions;
 use super::schemas::{Given, misfit};
 use crate::blueprint::model::{Binding, BindingSource, Draft, Port, Task};
 use crate::diagnostic::{Code, Diagnostic, nearest};
-use crate::document::{Node, Text};
+use crate::document::{Node, Text, Written};
 
 pub(super) fn check(draft: &Draft<'_>, expressions: &mut Expressions, problems: &mut Vec<Diagnostic>) {
     for task in &draft.tasks {
         let first = problems.len();
-        for binding in &task.bindings {
+        let expected = task.interface.input_schema.as_ref().map(Written::tree);
+        for binding in &*task.bindings {
             if let Some(transform) = &binding.transform {
                 problems.extend(expressions.check(transform));
             }
@@ -18,18 +19,23 @@ pub(super) fn check(draft: &Draft<'_>, expressions: &mut Expressions, problems: 
             };
             let source = draft.task(*target);
             match find_port(source, source_id, port.as_ref()) {
-                Ok(port) => problems.extend(check_fit(task, binding, source, port)),
+                Ok(port) => {
+                    let wanted = expected.as_deref().and_then(|schema| expectation(task, schema, binding));
+                    problems.extend(wanted.and_then(|wanted| check_fit(task, binding, source, port, wanted)));
+                }
                 Err(problem) => problems.push(*problem),
             }
         }
-        for dependency in &task.dependencies {
-            if let (Some(port), Some(target)) = (&dependency.port, dependency.target)
+        for dependency in &*task.dependencies {
+            if let (Some(port), Some(target)) = (dependency.port(), dependency.target)
                 && let Err(problem) = find_port(draft.task(target), &dependency.task, Some(port))
             {
                 problems.push(*problem);
             }
         }
-        check_supply(task, problems);
+        if let Some(schema) = expected.as_deref() {
+            check_supply(task, schema, problems);
+        }
         for problem in &mut problems[first..] {
             problem.task.get_or_insert_with(|| task.id.value.as_ref().into());
         }
@@ -87,8 +93,7 @@ fn find_port<'t, 's>(
 
 /// What a task expects of one binding: the property of its input schema that has the binding's
 /// name; or the whole schema, when it takes one binding and speaks of no binding by name.
-fn expectation<'t, 's>(task: &'t Task<'s>, binding: &Binding<'_>) -> Option<&'t Node<'s>> {
-    let schema = task.interface.input_schema.as_deref()?;
+fn expectation<'t, 's>(task: &Task<'_>, schema: &'t Node<'s>, binding: &Binding<'_>) -> Option<&'t Node<'s>> {
     let properties = schema.get("properties");
     if let Some(property) = properties.and_then(|properties| properties.get(&binding.name)) {
         return Some(property);
@@ -96,13 +101,20 @@ fn expectation<'t, 's>(task: &'t Task<'s>, binding: &Binding<'_>) -> Option<&'t 
     (task.bindings.len() == 1).then_some(schema)
 }
 
-fn check_fit(task: &Task<'_>, binding: &Binding<'_>, source: &Task<'_>, port: &Port<'_>) -> Option<Diagnostic> {
+fn check_fit(
+    task: &Task<'_>,
+    binding: &Binding<'_>,
+    source: &Task<'_>,
+    port: &Port<'_>,
+    wanted: &Node<'_>,
+) -> Option<Diagnostic> {
     // What comes out of a transform is known when it runs.
     if binding.transform.is_some() {
         return None;
     }
-    let wanted = expectation(task, binding)?;
-    let given = supply(source, port);
+    let declared = port.schema.as_ref().map(Written::tree);
+    let left = source.interface.output_schema.as_ref().map(Written::tree);
+    let given = supply(source, port, declared.as_deref(), left.as_deref());
     let name = format!("{}.{}", source.id, port.name);
     if matches!(given, Given::Unknown) {
         return Some(
@@ -131,12 +143,17 @@ fn check_fit(task: &Task<'_>, binding: &Binding<'_>, source: &Task<'_>, port: &P
     )
 }
 
-/// What is known of a port's data.
-fn supply<'t>(source: &'t Task<'_>, port: &'t Port<'_>) -> Given<'t> {
-    if let Some(schema) = port.schema.as_deref() {
+/// What is known of a port's data: from its own schema, what its task says it leaves, or its type.
+fn supply<'t>(
+    source: &Task<'_>,
+    port: &'t Port<'_>,
+    declared: Option<&'t Node<'t>>,
+    left: Option<&'t Node<'t>>,
+) -> Given<'t> {
+    if let Some(schema) = declared {
         return Given::Schema(schema);
     }
-    if let Some(schema) = source.interface.output_schema.as_deref() {
+    if let Some(schema) = left {
         let property = schema.get("properties").and_then(|properties| properties.get(&port.name));
         match property {
             Some(property) => return Given::Schema(property),
@@ -149,10 +166,7 @@ fn supply<'t>(source: &'t Task<'_>, port: &'t Port<'_>) -> Given<'t> {
 }
 
 /// When the input schema speaks of bindings by name, what it requires must be bound.
-fn check_supply(task: &Task<'_>, problems: &mut Vec<Diagnostic>) {
-    let Some(schema) = task.interface.input_schema.as_deref() else {
-        return;
-    };
+fn check_supply(task: &Task<'_>, schema: &Node<'_>, problems: &mut Vec<Diagnostic>) {
     let Some(properties) = schema.get("properties") else {
         return;
     };

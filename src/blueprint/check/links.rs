@@ -37,7 +37,7 @@ impl Links {
         for task in &draft.tasks {
             let first = links.needs.len();
             for dependency in &task.dependencies {
-                let kind = if dependency.port.is_some() { NeedKind::Data } else { NeedKind::Order };
+                let kind = if dependency.port().is_some() { NeedKind::Data } else { NeedKind::Order };
                 links.add(first, dependency.target, kind, dependency.task.span);
             }
             for binding in &task.bindings {

@@ -21,7 +21,7 @@ use crate::document::Source;
 use links::Links;
 
 /// Checks a draft, fills in the targets of its references, and answers who needs whom.
-pub(super) fn check(found: &mut Found<'_>, source: &Source, strict: bool) -> Links {
+pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
     let problems = &mut found.problems;
     references::resolve(&mut found.draft, &found.unreadable, problems);
     let links = Links::of(&found.draft);
@@ -29,54 +29,31 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source, strict: bool) -> Lin
     links::check_cycles(draft, &links, problems);
     graph::check(draft, &links, &found.unreadable, source, problems);
     tasks::check(draft, problems);
-    let mut schemas = schemas::Schemas::new(source);
-    schemas.check_all(draft, problems);
+    schemas::Schemas::default().check_all(draft, problems);
     bindings::check(draft, &mut jq::Expressions::default(), problems);
     if !found.execution_unreadable {
         execution::check(draft, problems);
     }
     secrets::check(source, problems);
-    absent_fields(found, strict);
+    absent_fields(found);
     links
 }
 
-/// Fields that strict 2.0 requires. By default one diagnostic per field counts the tasks that lack
-/// it; under `--strict` every place is an error of its own.
-fn absent_fields(found: &mut Found<'_>, strict: bool) {
-    let Found { draft, problems, absent, .. } = found;
-    if strict {
-        for (task, absent) in absent.iter() {
-            let id = &draft.tasks[*task as usize].id;
-            problems.push(
-                Diagnostic::new(Code::StrictField, absent.at, format!("`{id}` has no `{}`", absent.key))
-                    .label("required by strict BSF 2.0")
-                    .help(strict_help(absent.key))
-                    .task(id),
-            );
-        }
-        return;
-    }
-    let mut fields: Vec<(&'static str, usize, usize)> = Vec::new();
-    for (index, (_, absent)) in absent.iter().enumerate() {
-        match fields.iter_mut().find(|(key, ..)| *key == absent.key) {
-            Some((_, _, count)) => *count += 1,
-            None => fields.push((absent.key, index, 1)),
-        }
-    }
-    for (key, first, count) in fields {
-        let (task, place) = &absent[first];
-        let id = &draft.tasks[*task as usize].id;
-        let total = draft.tasks.len();
-        let message = match count {
-            1 => format!("`{id}` has no `{key}`, which strict BSF 2.0 requires"),
-            _ => format!("{count} of {total} tasks have no `{key}`, which strict BSF 2.0 requires"),
+/// Fields that strict 2.0 requires: one diagnostic per field, or under `--strict` per place.
+fn absent_fields(found: &mut Found<'_>) {
+    let Found { draft, problems, absences, .. } = found;
+    let total = draft.tasks.len();
+    for absence in absences.iter() {
+        let (id, key) = (&draft.tasks[absence.task as usize].id, absence.key);
+        let (message, label) = match absence.count {
+            1 => (format!("`{id}` has no `{key}`, which strict BSF 2.0 requires"), "belongs here"),
+            count => (
+                format!("{count} of {total} tasks have no `{key}`, which strict BSF 2.0 requires"),
+                "the first of them",
+            ),
         };
-        problems.push(
-            Diagnostic::new(Code::StrictField, place.at, message)
-                .label(if count == 1 { "this task" } else { "the first of them" })
-                .help(strict_help(key))
-                .task(id),
-        );
+        problems
+            .push(Diagnostic::new(Code::StrictField, absence.at, message).label(label).help(strict_help(key)).task(id));
     }
 }
 

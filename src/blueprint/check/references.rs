@@ -36,8 +36,8 @@ pub(super) fn resolve(draft: &mut Draft<'_>, unreadable: &HashSet<String>, probl
         }
     }
     for (task, found) in fallbacks {
-        if let Some(failure) = &mut draft.tasks[task].on_failure {
-            failure.fallback_target = found;
+        if let Some(fallback) = draft.tasks[task].on_failure.as_mut().and_then(|failure| failure.fallback.as_mut()) {
+            fallback.target = found;
         }
     }
 }
@@ -81,7 +81,7 @@ impl Resolver<'_, '_> {
             dependencies.push((at, position, found));
             let repeated =
                 task.dependencies[..position].iter().find(|before| before.task.value == dependency.task.value);
-            if let Some(before) = repeated.filter(|before| before.port.is_none() && dependency.port.is_none()) {
+            if let Some(before) = repeated.filter(|before| before.port().is_none() && dependency.port().is_none()) {
                 self.problems.push(
                     Diagnostic::new(
                         Code::RepeatedDependency,
@@ -104,7 +104,7 @@ impl Resolver<'_, '_> {
             bindings.push((at, position, found));
         }
         if let Some(failure) = &task.on_failure
-            && let Some(fallback) = &failure.fallback_task
+            && let Some(fallback) = failure.fallback.as_ref().map(|fallback| &fallback.task)
         {
             let found = self.find(fallback, &task.id, "falls back to");
             fallbacks.push((at, found));

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use crate::blueprint::model::Draft;
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::document::{Node, Source, Value};
+use crate::document::{Node, Value, Written};
 
 /// Checks each distinct schema once, told apart by its text.
+#[derive(Default)]
 pub(super) struct Schemas<'s> {
-    source: &'s Source,
     known: HashMap<&'s str, Option<Fault>>,
 }
 
@@ -20,17 +20,13 @@ struct Fault {
 }
 
 impl<'s> Schemas<'s> {
-    pub(super) fn new(source: &'s Source) -> Self {
-        Self { source, known: HashMap::new() }
-    }
-
-    pub(super) fn check_all(&mut self, draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
+    pub(super) fn check_all(&mut self, draft: &Draft<'s>, problems: &mut Vec<Diagnostic>) {
         for task in &draft.tasks {
-            let ports = task.ports().iter().filter_map(|port| port.schema.as_deref());
+            let ports = task.ports().iter().filter_map(|port| port.schema.as_ref());
             let own = [
-                task.interface.input_schema.as_deref(),
-                task.interface.output_schema.as_deref(),
-                task.handoff.as_ref().and_then(|handoff| handoff.state_schema.as_deref()),
+                task.interface.input_schema.as_ref(),
+                task.interface.output_schema.as_ref(),
+                task.handoff.as_ref().and_then(|handoff| handoff.state_schema.as_ref()),
             ];
             for schema in own.into_iter().flatten().chain(ports) {
                 if let Some(problem) = self.check(schema) {
@@ -40,19 +36,21 @@ impl<'s> Schemas<'s> {
         }
     }
 
-    fn check(&mut self, schema: &Node<'_>) -> Option<Diagnostic> {
-        let text = self.source.slice(schema.span);
-        let fault = match self.known.get(text) {
-            Some(fault) => fault.clone(),
-            None => {
-                let fault = fault(schema);
-                self.known.insert(text, fault.clone());
-                fault
-            }
+    fn check(&mut self, schema: &Written<'s>) -> Option<Diagnostic> {
+        let fault = match schema.text() {
+            Some(text) => match self.known.get(text) {
+                Some(fault) => fault.clone(),
+                None => self.known.entry(text).or_insert(fault(&schema.tree())).clone(),
+            },
+            None => fault(&schema.tree()),
         }?;
         Some(
-            Diagnostic::new(Code::BadSchema, at(schema, &fault.pointer), format!("this is no JSON Schema: {}", fault.message))
-                .help("the schema follows JSON Schema 2020-12; `type` is one of `object`, `array`, `string`, `integer`, `number`, `boolean`, `null`"),
+            Diagnostic::new(
+                Code::BadSchema,
+                at(&schema.tree(), &fault.pointer),
+                format!("this is no JSON Schema: {}", fault.message),
+            )
+            .help("the schema follows JSON Schema 2020-12; `type` is one of `object`, `array`, `string`, `integer`, `number`, `boolean`, `null`"),
         )
     }
 }

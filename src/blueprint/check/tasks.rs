@@ -3,7 +3,7 @@
 use crate::blueprint::misspelt_executor;
 use crate::blueprint::model::{Draft, Handoff, Output, PORT_TYPES, Task, Transfer};
 use crate::diagnostic::{Code, Diagnostic, nearest};
-use crate::document::Node;
+use crate::document::{Node, Written};
 
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
     for task in &draft.tasks {
@@ -16,7 +16,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
         }
         if let Some(gate) = &task.gate {
             if let Some(notify) = &gate.notify {
-                check_notify(notify, problems);
+                check_notify(&notify.tree(), problems);
             }
             if gate.action.is_empty() {
                 problems.push(
@@ -29,7 +29,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
                 );
             }
         }
-        if let Some(executor) = &task.executor {
+        if let Some(executor) = task.executor() {
             problems.extend(misspelt_executor(executor));
         }
         label(task, &mut problems[first..]);
@@ -46,7 +46,7 @@ fn label(task: &Task<'_>, problems: &mut [Diagnostic]) {
 }
 
 fn check_output(output: &Output<'_>, problems: &mut Vec<Diagnostic>) {
-    for port in &output.ports {
+    for port in &*output.ports {
         let kind = &port.kind.0;
         if kind.is_empty() || PORT_TYPES.contains(&kind.as_str()) {
             continue;
@@ -66,10 +66,10 @@ fn check_output(output: &Output<'_>, problems: &mut Vec<Diagnostic>) {
                 Diagnostic::new(Code::BadOutput, output.span, "`location: network` without a `network` block")
                     .help("add `network:` with a `protocol` and an `endpoint`"),
             ),
-            Some(network) => check_network(network, problems),
+            Some(network) => check_network(&network.tree(), problems),
         }
     }
-    if let Some(cleanup) = &output.cleanup {
+    if let Some(cleanup) = output.cleanup.as_ref().map(Written::tree) {
         for key in ["on_blueprint_complete", "on_blueprint_failure"] {
             if let Some(action) = cleanup.get(key).filter(|node| node.text() == Some("archive"))
                 && cleanup.get("archive_path").is_none()

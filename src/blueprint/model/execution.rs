@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::LockMode;
 use crate::diagnostic::Span;
-use crate::document::{Node, Text};
+use crate::document::{Text, Written};
 
 #[derive(Clone, Debug, Default)]
 pub struct Execution<'s> {
     /// The block, where there is one.
     pub span: Option<Span>,
     pub shell: Option<Text<'s>>,
-    pub shell_flags: Option<Vec<Text<'s>>>,
+    pub shell_flags: Option<Box<[Text<'s>]>>,
     pub max_parallel_tasks: Option<u32>,
     pub locks: Vec<LockDeclaration<'s>>,
     pub preflight: Vec<Preflight<'s>>,
@@ -25,9 +25,9 @@ pub struct Execution<'s> {
     pub max_retries: Option<u32>,
     pub retry_delay: Option<Duration>,
     /// The `logging` block as written.
-    pub logging: Option<Node<'s>>,
+    pub logging: Option<Written<'s>>,
     /// The `storage` block as written.
-    pub storage: Option<Node<'s>>,
+    pub storage: Option<Written<'s>>,
 }
 
 impl<'s> Execution<'s> {
@@ -107,5 +107,5 @@ pub enum RollbackMode {
 #[derive(Clone, Debug)]
 pub struct Environment<'s> {
     pub name: Text<'s>,
-    pub variables: Vec<(Text<'s>, Text<'s>)>,
+    pub variables: Box<[(Text<'s>, Text<'s>)]>,
 }

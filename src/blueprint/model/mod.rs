@@ -13,9 +13,9 @@ pub use execution::{
     SecretSource, SecretSourceKind,
 };
 pub use task::{
-    Binding, BindingSource, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback, Gate,
-    GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, PORT_TYPES, Port, PortType, Resources,
-    Rollback, Stage, StateField, Task, Transfer, Verification,
+    Binding, BindingSource, Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback,
+    FallbackTask, Gate, GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, PORT_TYPES, Port,
+    PortType, Resources, Rollback, RollbackTerms, Stage, StateField, Task, Transfer, TypedDependency, Verification,
 };
 
 use crate::diagnostic::Span;

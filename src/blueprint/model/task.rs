@@ -6,7 +6,7 @@ use super::TaskIndex;
 use crate::blueprint::capability::Capability;
 use crate::blueprint::status::Status;
 use crate::diagnostic::Span;
-use crate::document::{Node, Text};
+use crate::document::{Text, Written};
 
 #[derive(Clone, Debug)]
 pub struct Task<'s> {
@@ -19,32 +19,44 @@ pub struct Task<'s> {
     /// Its place in `Draft::tiers`.
     pub tier: Option<u32>,
     pub status: Status,
-    pub dependencies: Vec<Dependency<'s>>,
-    pub bindings: Vec<Binding<'s>>,
+    pub idempotent: Option<bool>,
+    pub estimated_sessions: Option<f32>,
+    pub dependencies: Box<[Dependency<'s>]>,
+    pub bindings: Box<[Binding<'s>]>,
     pub interface: Interface<'s>,
     pub output: Option<Box<Output<'s>>>,
-    pub criteria: Vec<Text<'s>>,
-    pub capabilities: Vec<Capability<'s>>,
-    pub verification: Vec<Verification<'s>>,
+    pub criteria: Box<[Text<'s>]>,
+    pub capabilities: Box<[Capability<'s>]>,
+    pub verification: Box<[Verification<'s>]>,
     pub rollback: Option<Rollback<'s>>,
     pub run: Option<Text<'s>>,
-    pub executor: Option<Text<'s>>,
-    pub when: Option<Text<'s>>,
     pub resources: Option<Box<Resources<'s>>>,
     pub context: Option<Box<Context<'s>>>,
     pub on_failure: Option<Box<Failure<'s>>>,
-    pub on_success: Option<Text<'s>>,
     pub gate: Option<Box<Gate<'s>>>,
     pub handoff: Option<Box<Handoff<'s>>>,
-    pub idempotent: Option<bool>,
-    pub files_to_create: Vec<Text<'s>>,
-    pub files_to_modify: Vec<Text<'s>>,
+    pub files_to_create: Box<[Text<'s>]>,
+    pub files_to_modify: Box<[Text<'s>]>,
+    pub choices: Option<Box<Choices<'s>>>,
     pub details: Option<Box<Details<'s>>>,
 }
 
 impl<'s> Task<'s> {
     pub fn locks(&self) -> &[LockRequest<'s>] {
         self.resources.as_ref().map_or(&[], |resources| &resources.locks)
+    }
+
+    /// What the author chose for this task alone.
+    pub fn executor(&self) -> Option<&Text<'s>> {
+        self.choices.as_ref().and_then(|choices| choices.executor.as_ref())
+    }
+
+    pub fn when(&self) -> Option<&Text<'s>> {
+        self.choices.as_ref().and_then(|choices| choices.when.as_ref())
+    }
+
+    pub fn on_success(&self) -> Option<&Text<'s>> {
+        self.choices.as_ref().and_then(|choices| choices.on_success.as_ref())
     }
 
     pub fn assignee(&self) -> Option<&Text<'s>> {
@@ -64,11 +76,24 @@ impl<'s> Task<'s> {
 #[derive(Clone, Debug)]
 pub struct Dependency<'s> {
     pub task: Text<'s>,
-    pub kind: DependencyKind,
-    pub port: Option<Box<Text<'s>>>,
-    pub resource: Option<Box<Text<'s>>>,
+    /// Absent: the task's completion is all that counts.
+    pub typed: Option<Box<TypedDependency<'s>>>,
     /// Filled in once all tasks are known.
     pub target: Option<TaskIndex>,
+}
+
+impl<'s> Dependency<'s> {
+    pub fn port(&self) -> Option<&Text<'s>> {
+        self.typed.as_ref().and_then(|typed| typed.port.as_ref())
+    }
+}
+
+/// `{task, type, output_port, resource}`.
+#[derive(Clone, Debug)]
+pub struct TypedDependency<'s> {
+    pub kind: DependencyKind,
+    pub port: Option<Text<'s>>,
+    pub resource: Option<Text<'s>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,7 +112,7 @@ pub struct Binding<'s> {
     pub transfer: Transfer,
     pub required: bool,
     /// A jq expression.
-    pub transform: Option<Text<'s>>,
+    pub transform: Option<Box<Text<'s>>>,
     pub fallback: Option<Box<Fallback<'s>>>,
     pub span: Span,
 }
@@ -127,8 +152,8 @@ pub struct Interface<'s> {
     pub output: Option<Text<'s>>,
     pub input_type: Option<Text<'s>>,
     pub output_type: Option<Text<'s>>,
-    pub input_schema: Option<Box<Node<'s>>>,
-    pub output_schema: Option<Box<Node<'s>>>,
+    pub input_schema: Option<Written<'s>>,
+    pub output_schema: Option<Written<'s>>,
 }
 
 #[derive(Clone, Debug)]
@@ -136,11 +161,11 @@ pub struct Output<'s> {
     pub location: Transfer,
     pub path: Option<Text<'s>>,
     pub format: Option<Text<'s>>,
-    pub ports: Vec<Port<'s>>,
+    pub ports: Box<[Port<'s>]>,
     /// The `cleanup` block as written.
-    pub cleanup: Option<Box<Node<'s>>>,
+    pub cleanup: Option<Written<'s>>,
     /// The `network` block as written.
-    pub network: Option<Box<Node<'s>>>,
+    pub network: Option<Written<'s>>,
     pub span: Span,
 }
 
@@ -148,8 +173,8 @@ pub struct Output<'s> {
 pub struct Port<'s> {
     pub name: Text<'s>,
     pub kind: PortType<'s>,
-    pub schema: Option<Box<Node<'s>>>,
-    pub value: Option<Box<Node<'s>>>,
+    pub schema: Option<Written<'s>>,
+    pub value: Option<Written<'s>>,
 }
 
 /// The type word of a port. The format lists none; words we do not know are opaque text.
@@ -191,7 +216,7 @@ pub struct Verification<'s> {
     pub command: Text<'s>,
     pub timeout: Option<Duration>,
     pub expected_exit_code: u8,
-    pub requires: Vec<Text<'s>>,
+    pub requires: Box<[Text<'s>]>,
     pub optional: bool,
 }
 
@@ -221,6 +246,12 @@ impl Stage {
 #[derive(Clone, Debug)]
 pub struct Rollback<'s> {
     pub command: Option<Text<'s>>,
+    /// 2.1's `strategy` and a deadline, where there are any.
+    pub terms: Option<Box<RollbackTerms<'s>>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RollbackTerms<'s> {
     pub strategy: Option<Text<'s>>,
     pub timeout: Option<Duration>,
 }
@@ -255,12 +286,12 @@ pub enum LockMode {
 #[derive(Clone, Debug, Default)]
 pub struct Context<'s> {
     pub working_directory: Option<Text<'s>>,
-    pub environment: Vec<(Text<'s>, Text<'s>)>,
-    pub required_tools: Vec<Text<'s>>,
+    pub environment: Box<[(Text<'s>, Text<'s>)]>,
+    pub required_tools: Box<[Text<'s>]>,
     pub timeout: Option<Duration>,
     pub setup_command: Option<Text<'s>>,
     pub shell: Option<Text<'s>>,
-    pub shell_args: Option<Vec<Text<'s>>>,
+    pub shell_args: Option<Box<[Text<'s>]>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -268,9 +299,16 @@ pub struct Failure<'s> {
     pub max_retries: Option<u32>,
     pub retry_delay: Option<Duration>,
     pub action: FailureAction,
-    pub fallback_task: Option<Text<'s>>,
-    pub fallback_target: Option<TaskIndex>,
+    pub fallback: Option<Box<FallbackTask<'s>>>,
     pub rollback: Option<super::RollbackMode>,
+}
+
+/// The task to run instead of one that failed.
+#[derive(Clone, Debug)]
+pub struct FallbackTask<'s> {
+    pub task: Text<'s>,
+    /// Filled in once all tasks are known.
+    pub target: Option<TaskIndex>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -292,7 +330,7 @@ pub struct Gate<'s> {
     pub on_timeout: GateTimeout,
     pub on_missing: Option<GateTimeout>,
     /// The `notify` block as written.
-    pub notify: Option<Box<Node<'s>>>,
+    pub notify: Option<Written<'s>>,
 }
 
 impl Gate<'_> {
@@ -325,12 +363,12 @@ pub struct Handoff<'s> {
     pub checkpoint_interval: Option<Duration>,
     pub resume_strategy: Option<Text<'s>>,
     pub state_fields: Vec<StateField<'s>>,
-    pub state_schema: Option<Box<Node<'s>>>,
+    pub state_schema: Option<Written<'s>>,
     /// Absent: the format's default of 30 seconds.
     pub interrupt_timeout: Option<Duration>,
     pub interrupt_action: Option<Text<'s>>,
     pub handoff_allowed: bool,
-    pub required_context: Vec<Text<'s>>,
+    pub required_context: Box<[Text<'s>]>,
     pub conflict_resolution: Option<Text<'s>>,
     pub checkpoint_versioning: bool,
 }
@@ -343,15 +381,22 @@ pub struct StateField<'s> {
     pub kind: Option<Text<'s>>,
 }
 
+/// What few tasks say: who does it, whether at all, and what comes after.
+#[derive(Clone, Debug, Default)]
+pub struct Choices<'s> {
+    pub executor: Option<Text<'s>>,
+    pub when: Option<Text<'s>>,
+    pub on_success: Option<Text<'s>>,
+}
+
 /// What is kept for people and agents and decides nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Details<'s> {
     pub assignee: Option<Text<'s>>,
-    pub estimated_sessions: Option<f64>,
-    pub notes: Vec<Text<'s>>,
+    pub notes: Box<[Text<'s>]>,
     pub description: Option<Text<'s>>,
     pub parallel_group: Option<Text<'s>>,
     pub track: Option<Text<'s>>,
     pub priority: Option<Text<'s>>,
-    pub example: Option<Box<Node<'s>>>,
+    pub example: Option<Written<'s>>,
 }

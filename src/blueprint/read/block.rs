@@ -9,25 +9,53 @@ use super::field::Fields;
 use super::{execution, task};
 use crate::blueprint::format::{DOCUMENT, EXECUTION, GRAPH_ENTRY, TASK, TIER};
 use crate::blueprint::model::{AuthoredGraph, DataBlock, Execution, GraphEntry, Task, Tier};
-use crate::blueprint::shape::{Absent, Checker};
+use crate::blueprint::shape::Checker;
 use crate::diagnostic::{Code, Diagnostic, Span, nearest};
-use crate::document::{Carrier, Document, Entry, Fence, Node, Text};
+use crate::document::source::offset;
+use crate::document::{Carrier, Document, Entry, Fence, Language, Node, Text};
 
 /// A task and which tier of its own block it stands in.
 pub(super) struct FoundTask<'s> {
     /// The item whose fence it stands in.
     pub(super) item: usize,
     pub(super) task: Box<Task<'s>>,
-    pub(super) absent: Vec<Absent>,
     /// Its place in `Reading::tiers`.
     pub(super) tier: Option<usize>,
+}
+
+/// A field that strict 2.0 requires and `count` tasks lack; `task` is the first of them.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::blueprint) struct Absence {
+    pub(in crate::blueprint) task: u32,
+    pub(in crate::blueprint) key: &'static str,
+    pub(in crate::blueprint) at: Span,
+    pub(in crate::blueprint) count: u32,
+}
+
+/// One entry for every field, or for every place.
+#[derive(Debug, Default)]
+pub(super) struct Absences {
+    pub(super) every_place: bool,
+    pub(super) list: Vec<Absence>,
+}
+
+impl Absences {
+    pub(super) fn add(&mut self, absence: Absence) {
+        match self.list.iter_mut().find(|known| !self.every_place && known.key == absence.key) {
+            Some(known) => known.count += absence.count,
+            None => self.list.push(absence),
+        }
+    }
 }
 
 /// What a stretch of blocks holds.
 #[derive(Default)]
 pub(super) struct Reading<'s> {
     item: usize,
+    /// The document, while a block is read whose parts can be read from it again.
+    text: Option<&'s str>,
     pub(super) tasks: Vec<FoundTask<'s>>,
+    pub(super) absences: Absences,
     pub(super) tiers: Vec<Tier>,
     pub(super) execution: Vec<Execution<'s>>,
     pub(super) graph: Option<AuthoredGraph<'s>>,
@@ -47,11 +75,18 @@ pub(super) struct Reading<'s> {
 }
 
 impl<'s> Reading<'s> {
+    /// `strict` notes every place where a field of strict 2.0 is absent.
+    pub(super) fn new(strict: bool) -> Self {
+        let absences = Absences { every_place: strict, ..Absences::default() };
+        Self { absences, ..Self::default() }
+    }
+
     /// Reads the fence of an item.
     pub(super) fn add(&mut self, document: &Document<'s>, item: usize, fence: &Fence) {
         self.item = item;
         if !fence.is_yaml() {
-            if fence.language.is_empty() && document.block_text(fence).lines().any(|line| line.starts_with("task_id:"))
+            if fence.language == Language::Unmarked
+                && document.block_text(fence).lines().any(|line| line.starts_with("task_id:"))
             {
                 self.problems.push(
                     Diagnostic::new(
@@ -68,6 +103,7 @@ impl<'s> Reading<'s> {
         }
         let yaml = document.yaml(fence);
         let broken = yaml.broken;
+        self.text = yaml.again.then(|| document.source.text());
         self.problems.extend(yaml.problems);
         for node in &yaml.documents {
             self.take(node, document.carrier);
@@ -180,7 +216,7 @@ impl<'s> Reading<'s> {
             self.problems.append(&mut checker.problems);
             return;
         }
-        let task = task::read(node, &mut checker);
+        let task = task::read(node, self.text, &mut checker);
         self.looks_21 |=
             node.field("interface").is_some_and(|node| node.get("inputs").is_some() || node.get("outputs").is_some());
         for problem in checker.problems.iter_mut().chain(&mut checker.legacy) {
@@ -188,7 +224,10 @@ impl<'s> Reading<'s> {
         }
         self.problems.append(&mut checker.problems);
         self.legacy.append(&mut checker.legacy);
-        self.tasks.push(FoundTask { item: self.item, task: Box::new(task), absent: checker.absent, tier });
+        for absent in checker.absent {
+            self.absences.add(Absence { task: offset(self.tasks.len()), key: absent.key, at: absent.at, count: 1 });
+        }
+        self.tasks.push(FoundTask { item: self.item, task: Box::new(task), tier });
     }
 
     fn tiers(&mut self, entry: &Entry<'s>) {
@@ -238,7 +277,7 @@ impl<'s> Reading<'s> {
         if checker.check(node, &EXECUTION) {
             self.looks_21 |=
                 ["parallelism", "retry_policy", "budget", "observability"].iter().any(|key| node.get(key).is_some());
-            self.execution.push(execution::read(node));
+            self.execution.push(execution::read(node, self.text));
         }
         self.problems.append(&mut checker.problems);
         self.legacy.append(&mut checker.legacy);

@@ -12,7 +12,7 @@ use super::task::ROLLBACK_MODES;
 const MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
 
 /// Reads a block whose shape was checked.
-pub(super) fn read<'s>(node: &Node<'s>) -> Execution<'s> {
+pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>) -> Execution<'s> {
     let parallelism = node.field("parallelism");
     let retry = node.field("retry_policy");
     Execution {
@@ -47,8 +47,8 @@ pub(super) fn read<'s>(node: &Node<'s>) -> Execution<'s> {
             node.count("max_retries").or_else(|| node.count("max_attempts").map(|attempts| attempts.saturating_sub(1)))
         }),
         retry_delay: retry.and_then(|node| node.duration("retry_delay").or_else(|| node.duration("delay"))),
-        logging: node.field("logging").cloned(),
-        storage: node.field("storage").cloned(),
+        logging: node.written("logging", text),
+        storage: node.written("storage", text),
     }
 }
 

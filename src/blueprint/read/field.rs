@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::blueprint::duration;
-use crate::document::{Node, Text};
+use crate::document::{Node, Text, Written};
 
 /// Typed access to the fields of a mapping.
 pub(super) trait Fields<'s> {
@@ -39,12 +39,13 @@ pub(super) trait Fields<'s> {
         self.duration(key).or_else(|| self.field(seconds).and_then(Node::as_number).map(Duration::from_secs))
     }
 
-    fn texts(&self, key: &str) -> Vec<Text<'s>> {
+    fn texts(&self, key: &str) -> Box<[Text<'s>]> {
         self.field(key).map(texts).unwrap_or_default()
     }
 
-    fn boxed(&self, key: &str) -> Option<Box<Node<'s>>> {
-        self.field(key).cloned().map(Box::new)
+    /// The value as written; `text` is the document it can be read from again, when it can.
+    fn written(&self, key: &str, text: Option<&'s str>) -> Option<Written<'s>> {
+        self.field(key).map(|node| Written::new(node, text))
     }
 
     /// The choice whose word stands under `key`.
@@ -61,21 +62,16 @@ impl<'s> Fields<'s> for Node<'s> {
     }
 }
 
-/// Collects without spare room: a hundred thousand tasks hold a million small lists.
-pub(super) fn packed<T>(items: impl Iterator<Item = T>) -> Vec<T> {
-    items.collect::<Box<[T]>>().into_vec()
-}
-
 /// The items of a list, or the one text that stands in its place.
-pub(super) fn texts<'s>(node: &Node<'s>) -> Vec<Text<'s>> {
+pub(super) fn texts<'s>(node: &Node<'s>) -> Box<[Text<'s>]> {
     match node.as_list() {
-        Some(items) => packed(items.iter().filter_map(Node::to_text)),
-        None => packed(node.to_text().into_iter()),
+        Some(items) => items.iter().filter_map(Node::to_text).collect(),
+        None => node.to_text().into_iter().collect(),
     }
 }
 
 /// `name: value` pairs in their order.
-pub(super) fn pairs<'s>(node: Option<&Node<'s>>) -> Vec<(Text<'s>, Text<'s>)> {
+pub(super) fn pairs<'s>(node: Option<&Node<'s>>) -> Box<[(Text<'s>, Text<'s>)]> {
     let entries = node.and_then(Node::as_map).unwrap_or_default();
-    packed(entries.iter().filter_map(|entry| Some((entry.key.clone(), entry.value.to_text()?))))
+    entries.iter().filter_map(|entry| Some((entry.key.clone(), entry.value.to_text()?))).collect()
 }

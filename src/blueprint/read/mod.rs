@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use block::Reading;
+pub(super) use block::Absence;
+use block::{Absences, Reading};
 use outline::{Announced, Item, Outline};
 
 use super::model::{Compatibility, Dialect, Draft, Metadata, Task, Tier};
-use super::shape::Absent;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::source::offset;
 use crate::document::{Carrier, Document, Text};
@@ -27,8 +27,8 @@ pub(in crate::blueprint) use task::port_reference;
 pub(super) struct Found<'s> {
     pub(super) draft: Draft<'s>,
     pub(super) problems: Vec<Diagnostic>,
-    /// Fields that strict 2.0 requires, by the task that lacks them.
-    pub(super) absent: Vec<(u32, Absent)>,
+    /// Fields that strict 2.0 requires and tasks lack.
+    pub(super) absences: Vec<Absence>,
     /// Ids of tasks whose YAML could not be read.
     pub(super) unreadable: HashSet<String>,
     /// Whether the execution block could not be read, so that nothing is said about its locks.
@@ -38,14 +38,15 @@ pub(super) struct Found<'s> {
 /// Blocks a thread takes at a time.
 const BATCH: usize = 256;
 
-pub(super) fn read<'s>(mut document: Document<'s>) -> Found<'s> {
+pub(super) fn read<'s>(mut document: Document<'s>, strict: bool) -> Found<'s> {
     let mut problems = std::mem::take(&mut document.problems);
     let outline = outline::read(&document);
-    let readings = read_blocks(&document, &outline.items);
-    let merged = merge(&document, &outline, readings, &mut problems);
+    let readings = read_blocks(&document, &outline.items, strict);
+    let merged =
+        merge(&document, &outline, readings, Absences { every_place: strict, list: Vec::new() }, &mut problems);
     let Merged {
         tasks,
-        absent,
+        absences,
         unreadable,
         mut tiers,
         mut execution,
@@ -57,7 +58,7 @@ pub(super) fn read<'s>(mut document: Document<'s>) -> Found<'s> {
         execution_unreadable,
     } = merged;
 
-    let mut pairs = front_matter(&document, &mut problems);
+    let mut pairs = front_matter(&document, &mut problems).into_vec();
     pairs.extend(outline.metadata);
     pairs.extend(yaml.metadata);
     let metadata = metadata(pairs);
@@ -66,7 +67,7 @@ pub(super) fn read<'s>(mut document: Document<'s>) -> Found<'s> {
     if dialect != Dialect::V1 && !migrating {
         problems.extend(legacy);
     }
-    let absent = if dialect == Dialect::V1 || migrating { Vec::new() } else { absent };
+    let absences = if dialect == Dialect::V1 || migrating { Vec::new() } else { absences.list };
     check_metadata(&document, &metadata, tasks.len() + unreadable.len(), !unreadable.is_empty(), &mut problems);
     check_checksum(&document, &metadata, &mut problems);
     if tasks.is_empty() && unreadable.is_empty() {
@@ -92,14 +93,14 @@ pub(super) fn read<'s>(mut document: Document<'s>) -> Found<'s> {
         graph,
         data,
     };
-    Found { draft, problems, absent, unreadable, execution_unreadable }
+    Found { draft, problems, absences, unreadable, execution_unreadable }
 }
 
 /// Reads all blocks, on as many threads as the machine has processors when there are many.
-fn read_blocks<'s>(document: &Document<'s>, items: &[Item<'_>]) -> Vec<Reading<'s>> {
+fn read_blocks<'s>(document: &Document<'s>, items: &[Item<'_, '_>], strict: bool) -> Vec<Reading<'s>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len() / BATCH + 1);
     let read = |start: usize, end: usize| {
-        let mut reading = Reading::default();
+        let mut reading = Reading::new(strict);
         for (index, item) in items.iter().enumerate().take(end).skip(start) {
             reading.add(document, index, item.fence);
         }
@@ -146,7 +147,7 @@ struct Yaml<'s> {
 struct Merged<'s> {
     #[expect(clippy::vec_box, reason = "as in Draft")]
     tasks: Vec<Box<Task<'s>>>,
-    absent: Vec<(u32, Absent)>,
+    absences: Absences,
     unreadable: HashSet<String>,
     tiers: Vec<Tier>,
     execution: super::model::Execution<'s>,
@@ -162,11 +163,12 @@ fn merge<'s>(
     document: &Document<'s>,
     outline: &Outline<'_, 's>,
     readings: Vec<Reading<'s>>,
+    absences: Absences,
     problems: &mut Vec<Diagnostic>,
 ) -> Merged<'s> {
     let mut merged = Merged {
         tasks: Vec::with_capacity(readings.iter().map(|reading| reading.tasks.len()).sum()),
-        absent: Vec::new(),
+        absences,
         unreadable: HashSet::new(),
         tiers: outline.tiers.clone(),
         execution: super::model::Execution::default(),
@@ -177,10 +179,14 @@ fn merge<'s>(
         looks_21: false,
         execution_unreadable: false,
     };
-    let ids: HashSet<String> =
-        readings.iter().flat_map(|reading| reading.tasks.iter()).map(|found| found.task.id.value.to_string()).collect();
+    // Tasks that their heading or marker calls something else, and their item.
+    let mut suspects: Vec<(usize, usize)> = Vec::new();
     let mut announced = None;
     for reading in readings {
+        let first_task = offset(merged.tasks.len());
+        for absence in reading.absences.list {
+            merged.absences.add(Absence { task: first_task + absence.task, ..absence });
+        }
         let first_tier = offset(merged.tiers.len());
         merged.tiers.extend(reading.tiers);
         problems.extend(reading.problems);
@@ -216,8 +222,9 @@ fn merge<'s>(
         for mut found in reading.tasks {
             let item = &outline.items[found.item];
             // A heading announces the first task of its fence.
-            if announced != Some(found.item) && document.carrier == Carrier::Markdown {
-                check_announced(item, &found.task, &ids, problems);
+            if announced != Some(found.item) && document.carrier == Carrier::Markdown && !item.announces(&found.task.id)
+            {
+                suspects.push((merged.tasks.len(), found.item));
             }
             announced = Some(found.item);
             found.task.tier = found.tier.map(|index| first_tier + offset(index)).or(item.tier);
@@ -225,9 +232,13 @@ fn merge<'s>(
                 found.task.section = item.section;
             }
             check_tier(&found.task, &merged.tiers, problems);
-            let index = offset(merged.tasks.len());
-            merged.absent.extend(found.absent.into_iter().map(|absent| (index, absent)));
             merged.tasks.push(found.task);
+        }
+    }
+    if !suspects.is_empty() {
+        let ids: HashSet<&str> = merged.tasks.iter().map(|task| task.id.as_str()).collect();
+        for (task, item) in suspects {
+            check_announced(&outline.items[item], &merged.tasks[task], &ids, problems);
         }
     }
     for (end, begin) in &outline.marker_ends {
@@ -245,8 +256,8 @@ fn merge<'s>(
 }
 
 /// The heading and the marker above a block must name its task.
-fn check_announced(item: &Item<'_>, task: &Task<'_>, ids: &HashSet<String>, problems: &mut Vec<Diagnostic>) {
-    let mut refuse = |announced: &Announced, what: &str| {
+fn check_announced(item: &Item<'_, '_>, task: &Task<'_>, ids: &HashSet<&str>, problems: &mut Vec<Diagnostic>) {
+    let mut refuse = |announced: &Announced<'_>, what: &str| {
         problems.push(
             Diagnostic::new(
                 Code::HeadingMismatch,
@@ -261,7 +272,7 @@ fn check_announced(item: &Item<'_>, task: &Task<'_>, ids: &HashSet<String>, prob
     };
     if let Some(heading) = &item.heading
         && heading.id != task.id.value
-        && (ids.contains(&heading.id) || is_tiered(&heading.id))
+        && (ids.contains(&*heading.id) || is_tiered(&heading.id))
     {
         refuse(heading, "heading");
     }
@@ -325,9 +336,9 @@ fn place_in_tiers(tasks: &mut [Box<Task<'_>>], tiers: &mut Vec<Tier>) {
     }
 }
 
-fn front_matter<'s>(document: &Document<'s>, problems: &mut Vec<Diagnostic>) -> Vec<(Text<'s>, Text<'s>)> {
+fn front_matter<'s>(document: &Document<'s>, problems: &mut Vec<Diagnostic>) -> Box<[(Text<'s>, Text<'s>)]> {
     let Some(place) = document.front_matter else {
-        return Vec::new();
+        return Box::default();
     };
     let yaml = document.yaml_at(place);
     problems.extend(yaml.problems);

@@ -12,23 +12,30 @@ use crate::document::{Document, Fence, Piece, Text};
 
 /// An id that a heading or a marker announces.
 #[derive(Clone, Debug)]
-pub(super) struct Announced {
-    pub(super) id: String,
+pub(super) struct Announced<'s> {
+    pub(super) id: Cow<'s, str>,
     pub(super) span: Span,
 }
 
 /// A fence and where it stands.
-pub(super) struct Item<'d> {
+pub(super) struct Item<'d, 's> {
     pub(super) fence: &'d Fence,
     pub(super) tier: Option<u32>,
     /// The heading right above, if no other fence stands between.
-    pub(super) heading: Option<Announced>,
-    pub(super) marker: Option<Announced>,
+    pub(super) heading: Option<Announced<'s>>,
+    pub(super) marker: Option<Announced<'s>>,
     pub(super) section: Span,
 }
 
+impl Item<'_, '_> {
+    /// Whether nothing above the fence names another task than `id`.
+    pub(super) fn announces(&self, id: &str) -> bool {
+        [&self.heading, &self.marker].into_iter().flatten().all(|announced| announced.id == id)
+    }
+}
+
 pub(super) struct Outline<'d, 's> {
-    pub(super) items: Vec<Item<'d>>,
+    pub(super) items: Vec<Item<'d, 's>>,
     pub(super) tiers: Vec<Tier>,
     pub(super) title: Option<Text<'s>>,
     pub(super) banner: Vec<(String, String)>,
@@ -36,7 +43,7 @@ pub(super) struct Outline<'d, 's> {
     pub(super) metrics: Vec<Vec<String>>,
     pub(super) metadata: Vec<(Text<'s>, Text<'s>)>,
     /// `TASK_END` markers and the id their `TASK_BEGIN` announced.
-    pub(super) marker_ends: Vec<(Announced, Option<String>)>,
+    pub(super) marker_ends: Vec<(Announced<'s>, Option<Cow<'s, str>>)>,
 }
 
 pub(super) fn read<'d, 's>(document: &'d Document<'s>) -> Outline<'d, 's> {
@@ -51,8 +58,8 @@ pub(super) fn read<'d, 's>(document: &'d Document<'s>) -> Outline<'d, 's> {
         marker_ends: Vec::new(),
     };
     let mut tier: Option<(u32, u8)> = None;
-    let mut heading: Option<Announced> = None;
-    let mut marker: Option<Announced> = None;
+    let mut heading: Option<Announced<'s>> = None;
+    let mut marker: Option<Announced<'s>> = None;
     let mut section_start = 0;
     // Items whose section is still open.
     let mut open_items = 0;
@@ -74,9 +81,17 @@ pub(super) fn read<'d, 's>(document: &'d Document<'s>) -> Outline<'d, 's> {
                     tier = None;
                 }
                 if *level == 1 && outline.title.is_none() && tier_number(title).is_none() {
-                    outline.title = Some(Text { value: Cow::Owned(title.clone()), span: *span });
+                    outline.title = Some(Text { value: Cow::Owned(title.to_string()), span: *span });
                 }
-                heading = announced(title).map(|id| Announced { id, span: *span });
+                heading = announced(title).map(|id| {
+                    // The document's own characters, unless markup stands between them.
+                    let written = document.source.slice(*span);
+                    let id = match written.find(id) {
+                        Some(at) => Cow::Borrowed(&written[at..at + id.len()]),
+                        None => Cow::Owned(id.to_owned()),
+                    };
+                    Announced { id, span: *span }
+                });
             }
             Piece::Fence(fence) => {
                 outline.items.push(Item {
@@ -90,7 +105,7 @@ pub(super) fn read<'d, 's>(document: &'d Document<'s>) -> Outline<'d, 's> {
             Piece::Comment(span) => {
                 let text = document.source.slice(*span);
                 if let Some((begins, id)) = task_marker(text) {
-                    let found = Announced { id, span: *span };
+                    let found = Announced { id: Cow::Borrowed(id), span: *span };
                     if begins {
                         marker = Some(found);
                     } else {
@@ -132,22 +147,22 @@ fn tier_number(title: &str) -> Option<u32> {
 }
 
 /// The first word of a heading, if it could be a task's id: it holds a digit.
-fn announced(title: &str) -> Option<String> {
+fn announced(title: &str) -> Option<&str> {
     // `✅ T1.2: …`
     let title = title.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
     let word = title.split([' ', '\t', ':', '—', '–']).next()?.trim_end_matches(['.', ',', ')']);
-    (word.contains(|c: char| c.is_ascii_digit()) && super::super::id_problem(word).is_ok()).then(|| word.to_owned())
+    (word.contains(|c: char| c.is_ascii_digit()) && super::super::id_problem(word).is_ok()).then_some(word)
 }
 
 /// `TASK_BEGIN: T0.1` → (true, "T0.1").
-fn task_marker(text: &str) -> Option<(bool, String)> {
+fn task_marker(text: &str) -> Option<(bool, &str)> {
     let text = text.trim();
     let (begins, rest) = match text.strip_prefix("TASK_BEGIN") {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix("TASK_END")?),
     };
     let id = rest.trim_start_matches(':').trim();
-    Some((begins, id.split_whitespace().next().unwrap_or_default().to_owned()))
+    Some((begins, id.split_whitespace().next().unwrap_or_default()))
 }
 
 /// `_key: value` lines of a comment.
@@ -189,11 +204,11 @@ mod tests {
         assert_eq!(tier_number("Tier 3"), Some(3));
         assert_eq!(tier_number("Tier 1a"), None);
         assert_eq!(tier_number("Tiers 1"), None);
-        assert_eq!(announced("T0.1: Name").as_deref(), Some("T0.1"));
-        assert_eq!(announced("✅ T0.1.2 — Name").as_deref(), Some("T0.1.2"));
+        assert_eq!(announced("T0.1: Name"), Some("T0.1"));
+        assert_eq!(announced("✅ T0.1.2 — Name"), Some("T0.1.2"));
         assert_eq!(announced("Overview of T0.1"), None);
-        assert_eq!(task_marker(" TASK_BEGIN: T0.1 "), Some((true, "T0.1".into())));
-        assert_eq!(task_marker("TASK_END:T0.1"), Some((false, "T0.1".into())));
+        assert_eq!(task_marker(" TASK_BEGIN: T0.1 "), Some((true, "T0.1")));
+        assert_eq!(task_marker("TASK_END:T0.1"), Some((false, "T0.1")));
         assert_eq!(task_marker("TASKS"), None);
     }
 }

@@ -1,18 +1,18 @@
 //! A task block → [`Task`], in all dialects.
 
-use crate::blueprint::capability::{Capability, Requirement};
+use crate::blueprint::capability::Capability;
 use crate::blueprint::duration;
 use crate::blueprint::model::{
-    Binding, BindingSource, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback, Gate,
-    GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, Port, PortType, Resources, Rollback,
-    RollbackMode, Stage, StateField, Task, Transfer, Verification,
+    Binding, BindingSource, Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback,
+    FallbackTask, Gate, GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, Port, PortType,
+    Resources, Rollback, RollbackMode, RollbackTerms, Stage, StateField, Task, Transfer, TypedDependency, Verification,
 };
 use crate::blueprint::shape::Checker;
 use crate::blueprint::status;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::{Node, Text, Value};
 
-use super::field::{Fields, packed, pairs, texts};
+use super::field::{Fields, pairs, texts};
 
 const TRANSFERS: &[(&str, Transfer)] = &[
     ("stdout", Transfer::Stdout),
@@ -27,10 +27,12 @@ pub(super) const ROLLBACK_MODES: &[(&str, RollbackMode)] =
     &[("manual", RollbackMode::Manual), ("ask", RollbackMode::Ask), ("auto", RollbackMode::Auto)];
 
 /// Reads a block whose shape was checked. Reports what only the fields together show.
-pub(super) fn read<'s>(node: &Node<'s>, checker: &mut Checker) -> Task<'s> {
+///
+/// `text` is the document, if parts of the block can be read from it again.
+pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, checker: &mut Checker) -> Task<'s> {
     let id = node.filled("task_id").unwrap_or_default();
-    let interface = interface(node.field("interface"));
-    let output = output(node);
+    let interface = interface(node.field("interface"), text);
+    let output = output(node, text);
     Task {
         name: node.filled("name").unwrap_or_else(|| id.clone()),
         id,
@@ -52,50 +54,54 @@ pub(super) fn read<'s>(node: &Node<'s>, checker: &mut Checker) -> Task<'s> {
         verification: verification(node, checker),
         rollback: rollback(node.field("rollback")),
         run: node.filled("run"),
-        executor: node.filled("executor"),
-        when: node.filled("when"),
         resources: node.field("resources").map(|node| Box::new(resources(node))),
         context: context(node),
         on_failure: node.field("on_failure").map(|node| Box::new(failure(node))),
-        on_success: node.filled("on_success"),
-        gate: node.field("human_required").and_then(gate).map(Box::new),
-        handoff: node.field("handoff").map(|node| Box::new(handoff(node))),
+        gate: node.field("human_required").and_then(|node| gate(node, text)).map(Box::new),
+        handoff: node.field("handoff").map(|node| Box::new(handoff(node, text))),
         idempotent: node.flag("idempotent"),
+        estimated_sessions: node.field("estimated_sessions").and_then(Node::as_number),
         files_to_create: node.texts("files_to_create"),
         files_to_modify: node.texts("files_to_modify"),
-        details: details(node),
+        choices: choices(node),
+        details: details(node, text),
     }
 }
 
-fn dependencies<'s>(node: Option<&Node<'s>>) -> Vec<Dependency<'s>> {
-    let items = node.and_then(Node::as_list).unwrap_or_default();
-    packed(items.iter().filter_map(|item| {
-        if let Some(task) = item.to_text() {
-            return Some(Dependency {
-                task,
-                kind: DependencyKind::Completion,
-                port: None,
-                resource: None,
-                target: None,
-            });
-        }
-        Some(Dependency {
-            task: item.filled("task")?,
-            kind: item
-                .choice(
-                    "type",
-                    &[
-                        ("data", DependencyKind::Data),
-                        ("completion", DependencyKind::Completion),
-                        ("resource", DependencyKind::Resource),
-                    ],
-                )
-                .unwrap_or_default(),
-            port: item.filled("output_port").map(Box::new),
-            resource: item.filled("resource").map(Box::new),
-            target: None,
+fn choices<'s>(node: &Node<'s>) -> Option<Box<Choices<'s>>> {
+    ["executor", "when", "on_success"].iter().any(|key| node.field(key).is_some()).then(|| {
+        Box::new(Choices {
+            executor: node.filled("executor"),
+            when: node.filled("when"),
+            on_success: node.filled("on_success"),
         })
-    }))
+    })
+}
+
+fn dependencies<'s>(node: Option<&Node<'s>>) -> Box<[Dependency<'s>]> {
+    let items = node.and_then(Node::as_list).unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| {
+            if let Some(task) = item.to_text() {
+                return Some(Dependency { task, typed: None, target: None });
+            }
+            let kind = item.choice(
+                "type",
+                &[
+                    ("data", DependencyKind::Data),
+                    ("completion", DependencyKind::Completion),
+                    ("resource", DependencyKind::Resource),
+                ],
+            );
+            let typed = TypedDependency {
+                kind: kind.unwrap_or_default(),
+                port: item.filled("output_port"),
+                resource: item.filled("resource"),
+            };
+            Some(Dependency { task: item.filled("task")?, typed: Some(Box::new(typed)), target: None })
+        })
+        .collect()
 }
 
 /// Splits `T0.1.output.port`.
@@ -105,50 +111,53 @@ pub(in crate::blueprint) fn port_reference<'s>(text: &Text<'s>) -> Option<(Text<
     Some((piece(task), piece(port)))
 }
 
-fn bindings<'s>(node: Option<&Node<'s>>) -> Vec<Binding<'s>> {
+fn bindings<'s>(node: Option<&Node<'s>>) -> Box<[Binding<'s>]> {
     let entries = node.and_then(Node::as_map).unwrap_or_default();
-    packed(entries.iter().filter_map(|entry| {
-        let name = entry.key.clone();
-        let span = entry.span();
-        if let Some(text) = entry.value.to_text() {
-            let source = match port_reference(&text) {
-                Some((task, port)) => BindingSource::Task { task, port: Some(port), target: None },
-                None => BindingSource::Path(text),
-            };
-            return Some(Binding {
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let name = entry.key.clone();
+            let span = entry.span();
+            if let Some(text) = entry.value.to_text() {
+                let source = match port_reference(&text) {
+                    Some((task, port)) => BindingSource::Task { task, port: Some(port), target: None },
+                    None => BindingSource::Path(text),
+                };
+                return Some(Binding {
+                    name,
+                    source,
+                    transfer: Transfer::File,
+                    required: true,
+                    transform: None,
+                    fallback: None,
+                    span,
+                });
+            }
+            let node = &entry.value;
+            Some(Binding {
                 name,
-                source,
-                transfer: Transfer::File,
-                required: true,
-                transform: None,
-                fallback: None,
+                source: BindingSource::Task {
+                    task: node.filled("source")?,
+                    port: node.filled("output_port"),
+                    target: None,
+                },
+                transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
+                required: node.flag("required").unwrap_or(true),
+                transform: node.field("transform").and_then(|transform| transform.filled("expression")).map(Box::new),
+                fallback: node.field("fallback").map(|node| {
+                    Box::new(Fallback {
+                        transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
+                        format: node.filled("format"),
+                        path: node.filled("path"),
+                    })
+                }),
                 span,
-            });
-        }
-        let node = &entry.value;
-        Some(Binding {
-            name,
-            source: BindingSource::Task {
-                task: node.filled("source")?,
-                port: node.filled("output_port"),
-                target: None,
-            },
-            transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
-            required: node.flag("required").unwrap_or(true),
-            transform: node.field("transform").and_then(|transform| transform.filled("expression")),
-            fallback: node.field("fallback").map(|node| {
-                Box::new(Fallback {
-                    transfer: node.choice("transfer", TRANSFERS).unwrap_or_default(),
-                    format: node.filled("format"),
-                    path: node.filled("path"),
-                })
-            }),
-            span,
+            })
         })
-    }))
+        .collect()
 }
 
-fn interface<'s>(node: Option<&Node<'s>>) -> Interface<'s> {
+fn interface<'s>(node: Option<&Node<'s>>, text: Option<&'s str>) -> Interface<'s> {
     let Some(node) = node else {
         return Interface::default();
     };
@@ -157,12 +166,12 @@ fn interface<'s>(node: Option<&Node<'s>>) -> Interface<'s> {
         output: node.scalar("output"),
         input_type: node.scalar("input_type"),
         output_type: node.scalar("output_type"),
-        input_schema: node.boxed("input_schema"),
-        output_schema: node.boxed("output_schema"),
+        input_schema: node.written("input_schema", text),
+        output_schema: node.written("output_schema", text),
     }
 }
 
-fn output<'s>(task: &Node<'s>) -> Option<Box<Output<'s>>> {
+fn output<'s>(task: &Node<'s>, text: Option<&'s str>) -> Option<Box<Output<'s>>> {
     let block = task.field("output").filter(|node| node.as_map().is_some());
     let mut ports: Vec<Port<'s>> = block
         .and_then(|node| node.field("ports"))
@@ -174,8 +183,8 @@ fn output<'s>(task: &Node<'s>) -> Option<Box<Output<'s>>> {
             Port {
                 name: entry.key.clone(),
                 kind: PortType(node.to_text().or_else(|| node.filled("type")).unwrap_or_default()),
-                schema: node.boxed("schema"),
-                value: node.boxed("value"),
+                schema: node.written("schema", text),
+                value: node.written("value", text),
             }
         })
         .collect();
@@ -189,13 +198,12 @@ fn output<'s>(task: &Node<'s>) -> Option<Box<Output<'s>>> {
         if !ports.iter().any(|port| port.name.value == name.value) {
             ports.push(Port {
                 kind: PortType(item.filled("type").unwrap_or_default()),
-                schema: item.boxed("schema"),
+                schema: item.written("schema", text),
                 value: None,
                 name,
             });
         }
     }
-    ports.shrink_to_fit();
     if block.is_none() && ports.is_empty() {
         return None;
     }
@@ -203,19 +211,19 @@ fn output<'s>(task: &Node<'s>) -> Option<Box<Output<'s>>> {
         location: block.and_then(|node| node.choice("location", TRANSFERS)).unwrap_or(Transfer::Stdout),
         path: block.and_then(|node| node.filled("path")),
         format: block.and_then(|node| node.filled("format")),
-        ports,
-        cleanup: block.and_then(|node| node.boxed("cleanup")),
-        network: block.and_then(|node| node.boxed("network")),
+        ports: ports.into(),
+        cleanup: block.and_then(|node| node.written("cleanup", text)),
+        network: block.and_then(|node| node.written("network", text)),
         span: block.unwrap_or(task).span,
     }))
 }
 
-fn capabilities<'s>(task: &Node<'s>, checker: &mut Checker) -> Vec<Capability<'s>> {
+fn capabilities<'s>(task: &Node<'s>, checker: &mut Checker) -> Box<[Capability<'s>]> {
     let mut capabilities = Vec::new();
     for text in task.texts("required_capabilities") {
-        match Requirement::parse(&text) {
-            Ok(requirement) => capabilities.push(Capability { text, requirement }),
-            Err(reason) if !text.trim().is_empty() => checker.problems.push(
+        match Capability::read(text) {
+            Ok(capability) => capabilities.push(capability),
+            Err((text, reason)) if !text.trim().is_empty() => checker.problems.push(
                 Diagnostic::new(
                     Code::BadCapability,
                     text.span,
@@ -226,11 +234,10 @@ fn capabilities<'s>(task: &Node<'s>, checker: &mut Checker) -> Vec<Capability<'s
             Err(_) => {}
         }
     }
-    capabilities.shrink_to_fit();
-    capabilities
+    capabilities.into()
 }
 
-fn verification<'s>(task: &Node<'s>, checker: &mut Checker) -> Vec<Verification<'s>> {
+fn verification<'s>(task: &Node<'s>, checker: &mut Checker) -> Box<[Verification<'s>]> {
     let block = task.field("verification");
     let legacy = task.filled("test_command");
     let mut stages = Vec::new();
@@ -267,7 +274,7 @@ fn verification<'s>(task: &Node<'s>, checker: &mut Checker) -> Vec<Verification<
             command,
             timeout: None,
             expected_exit_code: 0,
-            requires: Vec::new(),
+            requires: Box::default(),
             optional: false,
         }),
         _ => {}
@@ -294,8 +301,7 @@ fn verification<'s>(task: &Node<'s>, checker: &mut Checker) -> Vec<Verification<
             );
         }
     }
-    stages.shrink_to_fit();
-    stages
+    stages.into()
 }
 
 /// A command that exits 0 whatever the task did.
@@ -308,12 +314,12 @@ fn is_trivial(command: &str) -> bool {
 fn rollback<'s>(node: Option<&Node<'s>>) -> Option<Rollback<'s>> {
     let node = node?;
     if let Some(command) = node.to_text() {
-        return Some(Rollback { command: Some(command), strategy: None, timeout: None });
+        return Some(Rollback { command: Some(command), terms: None });
     }
-    matches!(node.value, Value::Map(_)).then(|| Rollback {
-        command: node.filled("command"),
-        strategy: node.filled("strategy"),
-        timeout: node.duration("timeout"),
+    matches!(node.value, Value::Map(_)).then(|| {
+        let terms = RollbackTerms { strategy: node.filled("strategy"), timeout: node.duration("timeout") };
+        let terms = (terms.strategy.is_some() || terms.timeout.is_some()).then(|| Box::new(terms));
+        Rollback { command: node.filled("command"), terms }
     })
 }
 
@@ -366,13 +372,12 @@ fn failure<'s>(node: &Node<'s>) -> Failure<'s> {
                 &[("block", FailureAction::Block), ("abort", FailureAction::Abort), ("skip", FailureAction::Skip)],
             )
             .unwrap_or_default(),
-        fallback_task: node.filled("fallback_task"),
-        fallback_target: None,
+        fallback: node.filled("fallback_task").map(|task| Box::new(FallbackTask { task, target: None })),
         rollback: node.choice("rollback", ROLLBACK_MODES),
     }
 }
 
-fn gate<'s>(node: &Node<'s>) -> Option<Gate<'s>> {
+fn gate<'s>(node: &Node<'s>, text: Option<&'s str>) -> Option<Gate<'s>> {
     node.as_map()?;
     // 2.1: `description` says what to decide on, `action_required` how.
     let action = node
@@ -387,11 +392,11 @@ fn gate<'s>(node: &Node<'s>) -> Option<Gate<'s>> {
         timeout: node.duration("timeout"),
         on_timeout: node.choice("on_timeout", GATE_TIMEOUTS).unwrap_or_default(),
         on_missing: node.choice("on_missing", GATE_TIMEOUTS),
-        notify: node.boxed("notify"),
+        notify: node.written("notify", text),
     })
 }
 
-fn handoff<'s>(node: &Node<'s>) -> Handoff<'s> {
+fn handoff<'s>(node: &Node<'s>, text: Option<&'s str>) -> Handoff<'s> {
     let interrupt = node.field("on_interrupt");
     let agent = node.field("agent_handoff");
     Handoff {
@@ -412,7 +417,7 @@ fn handoff<'s>(node: &Node<'s>) -> Handoff<'s> {
                 })
             })
             .collect(),
-        state_schema: node.boxed("state_schema"),
+        state_schema: node.written("state_schema", text),
         interrupt_timeout: interrupt.and_then(|node| node.duration("timeout")),
         interrupt_action: interrupt.and_then(|node| node.filled("action")),
         handoff_allowed: agent.and_then(|node| node.flag("allowed")).unwrap_or(false),
@@ -422,19 +427,17 @@ fn handoff<'s>(node: &Node<'s>) -> Handoff<'s> {
     }
 }
 
-fn details<'s>(node: &Node<'s>) -> Option<Box<Details<'s>>> {
-    const KEYS: [&str; 8] =
-        ["assignee", "estimated_sessions", "notes", "description", "parallel_group", "track", "priority", "example"];
+fn details<'s>(node: &Node<'s>, text: Option<&'s str>) -> Option<Box<Details<'s>>> {
+    const KEYS: [&str; 7] = ["assignee", "notes", "description", "parallel_group", "track", "priority", "example"];
     KEYS.iter().any(|key| node.field(key).is_some()).then(|| {
         Box::new(Details {
             assignee: node.filled("assignee"),
-            estimated_sessions: node.field("estimated_sessions").and_then(Node::as_number),
             notes: node.texts("notes"),
             description: node.scalar("description"),
             parallel_group: node.filled("parallel_group"),
             track: node.filled("track"),
             priority: node.filled("priority"),
-            example: node.boxed("example"),
+            example: node.written("example", text),
         })
     })
 }
