@@ -8,6 +8,8 @@ pub mod blueprint;
 pub mod diagnostic;
 pub mod document;
 pub mod plan;
+
+pub mod engine;
 pub mod report;
 
 pub mod cli;

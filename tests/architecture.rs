@@ -11,8 +11,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("document", &["diagnostic"]),
     ("blueprint", &["diagnostic", "document"]),
     ("plan", &["diagnostic", "document", "blueprint"]),
+    ("engine", &["blueprint"]),
     ("report", &["diagnostic", "document"]),
-    ("cli", &["diagnostic", "document", "blueprint", "plan", "report"]),
+    ("cli", &["diagnostic", "document", "blueprint", "plan", "engine", "report"]),
 ];
 
 /// Modules that take time, ids and files as arguments, and what they may not contain.

@@ -125,6 +125,11 @@ const fn next(version: Version, written: usize) -> Version {
 }
 
 impl<'a> Requirement<'a> {
+    /// A tool in any version.
+    pub const fn any(name: &'a str) -> Self {
+        Self { name, range: Range::Any, ambiguous: false }
+    }
+
     /// Reads `name`, `name3`, `name3.11`, `name>=1.2`, `name~1.2`, `name^1.2`, `name==1.2.3`.
     pub fn parse(text: &'a str) -> Result<Self, &'static str> {
         let text = text.trim();

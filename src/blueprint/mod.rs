@@ -126,6 +126,11 @@ pub fn executor<'a>(draft: &'a Draft<'_>, index: TaskIndex) -> &'a str {
     "shell"
 }
 
+/// Whether nobody is named to do a task's work: it is complete when its verification passes.
+pub fn is_verify_only(draft: &Draft<'_>, index: TaskIndex) -> bool {
+    draft.task(index).run.is_none() && executor(draft, index) == "shell"
+}
+
 /// The diagnostic for a word that is near one of the known executors but is none.
 fn misspelt_executor(name: &crate::document::Text<'_>) -> Option<Diagnostic> {
     if format::EXECUTORS.contains(&name.as_str()) {

@@ -7,7 +7,7 @@ use super::check::diagnose;
 use super::load::load;
 use super::{Exit, Failure, Output};
 use crate::blueprint::{Draft, Status, TaskIndex, executor};
-use crate::plan::{Dag, Edge};
+use crate::plan::{Dag, Edge, Schedule};
 use crate::report::graph::picture::{Arrow, ArrowKind, Gate, NodeBox, Picture, Status as Drawn, TierBox};
 use crate::report::graph::{ascii, dot, mermaid, svg};
 
@@ -38,7 +38,7 @@ pub(super) fn run(args: &GraphArgs, output: &mut Output) -> Result<Exit, Failure
         Format::Mermaid => output.data(&mermaid(&picture))?,
         Format::Dot => output.data(&dot(&picture))?,
         Format::Svg => output.data(&svg(&picture))?,
-        Format::Ascii => output.data(&ascii(&picture, output.width, true))?,
+        Format::Ascii => output.data(&ascii(&picture, output.width, output.is_colored()))?,
         Format::Json => output.json(&as_json(&picture))?,
     }
     if reading.is_valid() {
@@ -80,7 +80,10 @@ fn picture(draft: &Draft<'_>, dag: &Dag) -> Picture {
     }
     let outside = tiers.len().saturating_sub(1);
     let locks: Vec<String> = draft.execution.locks.iter().map(|lock| lock.name.to_string()).collect();
-    let nodes = draft.indices().map(|index| node(draft, dag, index, outside)).collect();
+    let mut nodes: Vec<NodeBox> = draft.indices().map(|index| node(draft, dag, index, outside)).collect();
+    for index in Schedule::of(draft, dag, dag.order()).critical_path {
+        nodes[index.get()].critical = true;
+    }
     let arrows = draft
         .indices()
         .flat_map(|index| dag.waits_for(index).into_iter().map(move |(need, edge)| (index, need, edge)))

@@ -103,6 +103,11 @@ impl Output {
         }
     }
 
+    fn is_colored(&self) -> bool {
+        let choice = anstream::AutoStream::new(io::stdout(), self.color).current_choice();
+        choice != anstream::ColorChoice::Never
+    }
+
     fn json(&mut self, value: &serde_json::Value) -> Result<(), Failure> {
         self.data(&format!("{value:#}\n"))
     }

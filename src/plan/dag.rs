@@ -4,7 +4,8 @@
 //! for every child that does not, directly or through others, wait for it; parents and children are
 //! taken in document order and each new edge counts for the next, so no implied edge closes a cycle.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::{Direction, visit::EdgeRef};
@@ -86,20 +87,21 @@ impl Dag {
         &self.order
     }
 
-    /// Kahn's order; ready tasks leave in document order.
+    /// Kahn's order; of the tasks that are ready, the first of the document goes first.
     fn sorted(&self) -> Vec<TaskIndex> {
         let count = self.graph.node_count();
         let mut waits: Vec<usize> = (0..count)
             .map(|index| self.graph.edges_directed(NodeIndex::new(index), Direction::Outgoing).count())
             .collect();
-        let mut order: Vec<TaskIndex> = (0..count).filter(|&index| waits[index] == 0).map(TaskIndex::new).collect();
-        let mut next = 0;
-        while let Some(&done) = order.get(next) {
-            next += 1;
+        let ready = (0..count).filter(|&index| waits[index] == 0).map(TaskIndex::new);
+        let mut ready: BinaryHeap<Reverse<TaskIndex>> = ready.map(Reverse).collect();
+        let mut order = Vec::with_capacity(count);
+        while let Some(Reverse(done)) = ready.pop() {
+            order.push(done);
             for dependent in self.waited_by(done) {
                 waits[dependent.get()] -= 1;
                 if waits[dependent.get()] == 0 {
-                    order.push(dependent);
+                    ready.push(Reverse(dependent));
                 }
             }
         }

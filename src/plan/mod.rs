@@ -10,6 +10,7 @@ pub use dag::{Dag, Edge};
 pub use files::check_files;
 pub use select::{BadSelection, select};
 
+use crate::blueprint::model::LockMode;
 use crate::blueprint::{Blueprint, Draft, TaskIndex};
 
 /// What would run, and when.
@@ -18,10 +19,51 @@ pub struct Plan {
     pub dag: Dag,
     /// The selected tasks, each after all it waits for.
     pub order: Vec<TaskIndex>,
-    /// When each task could start at the earliest, counted in tasks; by task, not by order.
-    pub waves: Vec<u32>,
-    /// A longest chain of selected tasks, in order.
+    pub schedule: Schedule,
+    /// Tasks outside of the selection that selected ones wait for, unless they are done.
+    pub missing: Vec<TaskIndex>,
+}
+
+/// When tasks could start at the earliest, counted in tasks.
+#[derive(Debug)]
+pub struct Schedule {
+    /// By task, from 1; absent for tasks that would not run.
+    waves: Vec<Option<u32>>,
+    /// A longest chain of tasks, in order.
     pub critical_path: Vec<TaskIndex>,
+}
+
+impl Schedule {
+    /// Schedules the tasks of `order`, in which each stands after all it waits for. Tasks that the
+    /// document calls complete or skipped do not run and hold nobody up.
+    pub fn of(draft: &Draft<'_>, dag: &Dag, order: &[TaskIndex]) -> Self {
+        let mut waves: Vec<Option<u32>> = vec![None; draft.tasks.len()];
+        let mut before: Vec<Option<TaskIndex>> = vec![None; draft.tasks.len()];
+        for &index in order.iter().filter(|index| !draft.task(**index).status.is_terminal()) {
+            let last = dag
+                .waits_for(index)
+                .into_iter()
+                .filter_map(|(need, _)| Some((waves[need.get()]?, std::cmp::Reverse(need))))
+                .max();
+            waves[index.get()] = Some(last.map_or(1, |(wave, _)| wave + 1));
+            before[index.get()] = last.map(|(_, std::cmp::Reverse(need))| need);
+        }
+        let mut critical_path = Vec::new();
+        // The first of the latest, so that the path does not depend on the order of ties.
+        let latest = order.iter().copied().max_by_key(|index| (waves[index.get()], std::cmp::Reverse(*index)));
+        let mut at = latest.filter(|index| waves[index.get()].is_some());
+        while let Some(index) = at {
+            critical_path.push(index);
+            at = before[index.get()];
+        }
+        critical_path.reverse();
+        Self { waves, critical_path }
+    }
+
+    /// The wave a task runs in, from 1; `None` for a task that would not run.
+    pub fn wave(&self, index: TaskIndex) -> Option<u32> {
+        self.waves[index.get()]
+    }
 }
 
 impl Plan {
@@ -34,47 +76,110 @@ impl Plan {
             chosen[index.get()] = true;
         }
         let order: Vec<TaskIndex> = dag.order().iter().copied().filter(|index| chosen[index.get()]).collect();
-        let mut waves = vec![0_u32; blueprint.tasks.len()];
-        let mut before: Vec<Option<TaskIndex>> = vec![None; blueprint.tasks.len()];
-        for &index in &order {
-            for (need, _) in dag.waits_for(index) {
-                if chosen[need.get()] && waves[need.get()] + 1 > waves[index.get()] {
-                    waves[index.get()] = waves[need.get()] + 1;
-                    before[index.get()] = Some(need);
-                }
-            }
-        }
-        let mut critical_path = Vec::new();
-        // The first of the latest, so that the path does not depend on the order of ties.
-        let mut at = order.iter().copied().max_by_key(|index| (waves[index.get()], std::cmp::Reverse(*index)));
-        while let Some(index) = at {
-            critical_path.push(index);
-            at = before[index.get()];
-        }
-        critical_path.reverse();
-        Ok(Self { dag, order, waves, critical_path })
+        let schedule = Schedule::of(blueprint, &dag, &order);
+        let mut missing: Vec<TaskIndex> = order
+            .iter()
+            .filter(|index| schedule.wave(**index).is_some())
+            .flat_map(|index| dag.waits_for(*index))
+            .map(|(need, _)| need)
+            .filter(|need| !chosen[need.get()] && !blueprint.task(*need).status.is_terminal())
+            .collect();
+        missing.sort_unstable();
+        missing.dedup();
+        Ok(Self { dag, order, schedule, missing })
     }
 
-    /// Locks that two selected tasks may want at the same time, with those tasks.
+    /// The tasks that would run, in order.
+    pub fn running(&self) -> impl Iterator<Item = TaskIndex> + '_ {
+        self.order.iter().copied().filter(|index| self.schedule.wave(*index).is_some())
+    }
+
+    /// Locks that tasks may wait for because others hold them, with all tasks that want them.
     pub fn contention<'d>(&self, draft: &'d Draft<'_>) -> Vec<(&'d str, Vec<TaskIndex>)> {
         draft
             .execution
             .locks
             .iter()
             .filter_map(|lock| {
-                let holders: Vec<TaskIndex> = self
-                    .order
-                    .iter()
-                    .copied()
-                    .filter(|index| {
-                        draft.task(*index).locks().iter().any(|request| request.name.value == lock.name.value)
-                    })
-                    .collect();
-                let contended = holders
-                    .windows(2)
-                    .any(|pair| !self.dag.reaches(pair[1], pair[0]) && !self.dag.reaches(pair[0], pair[1]));
-                contended.then_some((lock.name.as_str(), holders))
+                let mut exclusive = lock.mode == LockMode::Exclusive;
+                let mut holders: Vec<TaskIndex> = Vec::new();
+                for index in self.running() {
+                    let requests = draft.task(index).locks().iter();
+                    if let Some(request) = requests.clone().find(|request| request.name.value == lock.name.value) {
+                        exclusive |= request.mode == Some(LockMode::Exclusive);
+                        holders.push(index);
+                    }
+                }
+                let enough = !exclusive && holders.len() <= lock.max_holders as usize;
+                // They stand in an order of the graph: if neighbours wait for each other, all do.
+                let in_turn = holders.windows(2).all(|pair| self.dag.reaches(pair[1], pair[0]));
+                (!enough && !in_turn).then_some((lock.name.as_str(), holders))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Plan;
+    use crate::blueprint::read;
+    use crate::document::Source;
+
+    fn plan(
+        tasks: &[(&str, &str, &str)],
+        locks: &str,
+        terms: &[&str],
+        check: impl FnOnce(&Plan, Vec<Option<u32>>, Vec<&str>),
+    ) {
+        let mut text = format!("```yaml\nexecution:\n  resource_locks: [{locks}]\n```\n");
+        for (id, needs, rest) in tasks {
+            text += &format!("```yaml\ntask_id: {id}\nname: x\ndependencies: [{needs}]\nrun: x\n{rest}\n```\n");
+        }
+        let (source, _) = Source::from_bytes("t.md", text.into_bytes());
+        let (blueprint, problems) = read(&source, false).into_blueprint();
+        let blueprint = blueprint.unwrap_or_else(|| panic!("{problems:?}"));
+        let terms: Vec<String> = terms.iter().map(|term| (*term).to_owned()).collect();
+        let plan = Plan::of(&blueprint, &terms).expect("a plan");
+        let waves = blueprint.indices().map(|index| plan.schedule.wave(index)).collect();
+        let contended = plan.contention(&blueprint).into_iter().map(|(lock, _)| lock).collect();
+        check(&plan, waves, contended);
+    }
+
+    #[test]
+    fn done_tasks_run_in_no_wave_and_hold_nobody_up() {
+        let tasks = [("a", "", "status: complete"), ("b", "a", ""), ("c", "b", ""), ("d", "", "status: skipped")];
+        plan(&tasks, "", &[], |plan, waves, _| {
+            assert_eq!(waves, [None, Some(1), Some(2), None]);
+            assert_eq!(plan.running().map(|index| index.0).collect::<Vec<_>>(), [1, 2]);
+            assert_eq!(plan.schedule.critical_path.iter().map(|index| index.0).collect::<Vec<_>>(), [1, 2]);
+            assert_eq!(plan.missing, []);
+        });
+    }
+
+    #[test]
+    fn a_selection_names_what_it_leaves_out_and_needs() {
+        let tasks = [("a", "", ""), ("b", "a", ""), ("c", "b", "")];
+        plan(&tasks, "", &["c"], |plan, waves, _| {
+            assert_eq!(waves, [None, None, Some(1)]);
+            assert_eq!(plan.missing.iter().map(|index| index.0).collect::<Vec<_>>(), [1]);
+        });
+    }
+
+    #[test]
+    fn f_20_only_locks_that_may_be_waited_for_are_contended() {
+        let wants = |lock: &str| format!("resources: {{locks: [{lock}]}}");
+        let (own, all, turn) = (wants("own"), wants("all"), wants("turn"));
+        let tasks = [
+            ("a", "", own.as_str()),
+            ("b", "", own.as_str()),
+            ("c", "", all.as_str()),
+            ("d", "", all.as_str()),
+            ("e", "", turn.as_str()),
+            ("f", "e", turn.as_str()),
+        ];
+        let locks = "{name: own}, {name: all, type: shared}, {name: turn}";
+        plan(&tasks, locks, &[], |_, _, contended| assert_eq!(contended, ["own"]));
+        let two = "{name: own}, {name: all, type: shared, max_holders: 1}, {name: turn}";
+        plan(&tasks, two, &[], |_, _, contended| assert_eq!(contended, ["own", "all"]));
     }
 }
