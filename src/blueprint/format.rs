@@ -75,7 +75,7 @@ record! { TASK "task block" {
     may    "test_command" Filled, "v1's single verification; becomes `verification.unit`";
     may    "run" Filled, "the shell command that does the work (extension)";
     may    "executor" Filled, "who does the work: an agent, `shell`, `ssm`, `outpost`, `manual`, or a defined name (extension)";
-    may    "when" Filled, "a condition; the task is skipped when it does not hold (extension)";
+    may    "when" Filled, "a jq condition over `env`, `capabilities` and `tasks`; the task is skipped when it does not hold (extension)";
     may    "required_capabilities" NAMES, "tools the executor must have, with versions: `python3.11`, `node>=18`";
     may    "resources" Shape::Record(&RESOURCES), "processors, memory, locks and the time limit of the task";
     may    "execution_context" Shape::Record(&CONTEXT), "directory, environment and shell of the commands";

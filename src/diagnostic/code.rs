@@ -91,7 +91,7 @@ codes! {
     UnknownPort         "BP206" Error   "a port the source does not have";
     IncompatibleType    "BP207" Error   "a binding whose types do not fit";
     UnknownSourceSchema "BP208" Warning "a binding that cannot be checked before the run";
-    BadTransform        "BP209" Error   "a transform that is not jq";
+    BadTransform        "BP209" Error   "an expression that is not jq";
     BadSchema           "BP210" Error   "a JSON Schema that is not one";
     // The execution block.
     UnknownLock         "BP301" Error   "a lock that is not declared";

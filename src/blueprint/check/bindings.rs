@@ -1,4 +1,4 @@
-//! Data flow: every bound port exists, its data fits, its transform is jq.
+//! Data flow: every bound port exists, its data fits, transforms and conditions are jq.
 
 use super::jq::Expressions;
 use super::schemas::{Given, misfit};
@@ -6,13 +6,20 @@ use crate::blueprint::model::{Binding, BindingSource, Draft, Port, Task};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::document::{Node, Text, Written};
 
+const TRANSFORM: &str = "the expression is jq, such as `.items[0]` or `.users | map(.email)`";
+const CONDITION: &str =
+    "the condition is jq over `env`, `capabilities` and `tasks`, such as `.env.CI == \"true\"` or `.capabilities.docker`";
+
 pub(super) fn check(draft: &Draft<'_>, expressions: &mut Expressions, problems: &mut Vec<Diagnostic>) {
     for task in &draft.tasks {
         let first = problems.len();
+        if let Some(condition) = task.when() {
+            problems.extend(expressions.check(condition, CONDITION));
+        }
         let expected = task.interface.input_schema.as_ref().map(Written::tree);
         for binding in &*task.bindings {
             if let Some(transform) = &binding.transform {
-                problems.extend(expressions.check(transform));
+                problems.extend(expressions.check(transform, TRANSFORM));
             }
             let BindingSource::Task { task: source_id, port, target: Some(target) } = &binding.source else {
                 continue;

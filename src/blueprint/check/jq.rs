@@ -24,7 +24,8 @@ struct Fault {
 }
 
 impl Expressions {
-    pub(super) fn check(&mut self, expression: &Text<'_>) -> Option<Diagnostic> {
+    /// `example` shows the author what such an expression looks like.
+    pub(super) fn check(&mut self, expression: &Text<'_>, example: &'static str) -> Option<Diagnostic> {
         let fault = match self.known.get(&*expression.value) {
             Some(fault) => fault.clone(),
             None => {
@@ -40,7 +41,7 @@ impl Expressions {
                 format!("this is no jq expression: {}", fault.message),
             )
             .label("here")
-            .help("the expression is jq, such as `.items[0]` or `.users | map(.email)`"),
+            .help(example),
         )
     }
 }
@@ -104,7 +105,7 @@ mod tests {
         let mut expressions = Expressions::default();
         let mut fault = |code: &'static str| {
             let text = Text { value: code.into(), span: Span::new(0, offset(code.len())) };
-            expressions.check(&text).map(|problem| code[problem.span.expect("place").range()].to_owned())
+            expressions.check(&text, "").map(|problem| code[problem.span.expect("place").range()].to_owned())
         };
         for fine in [
             ".items[0]",
