@@ -6,7 +6,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
+use super::complete;
 use super::load::{Loaded, load};
 use super::{Exit, Failure, Output};
 use crate::blueprint::{self, Reading};
@@ -18,7 +20,7 @@ use crate::report::diagnostics::{Checked, Style, counted, github, human, json, s
 #[derive(Args, Debug)]
 pub(super) struct CheckArgs {
     /// Blueprints to check; `-` reads standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE", add = ArgValueCompleter::new(complete::files()))]
     files: Vec<String>,
     /// Turn warnings into errors
     #[arg(long)]

@@ -1,9 +1,11 @@
 //! `outpost-bp graph`: the dependency graph as a drawing.
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
 use super::check::diagnose;
+use super::complete;
 use super::load::load;
 use super::{Exit, Failure, Output};
 use crate::blueprint::{Draft, Status, TaskIndex, executor};
@@ -14,6 +16,7 @@ use crate::report::graph::{ascii, dot, mermaid, svg};
 #[derive(Args, Debug)]
 pub(super) struct GraphArgs {
     /// The blueprint; `-` reads standard input
+    #[arg(add = ArgValueCompleter::new(complete::files()))]
     file: String,
     /// The form of the drawing
     #[arg(long, value_enum, default_value = "ascii", value_name = "FORMAT")]

@@ -1,6 +1,7 @@
 //! The commands: one file each. This is where everything is put together.
 
 mod check;
+mod complete;
 mod exit;
 mod graph;
 mod load;
@@ -11,7 +12,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
+use clap_complete::engine::ArgValueCandidates;
+use clap_complete::env::{CompleteEnv, Shells};
 
 use exit::Exit;
 use load::Unreadable;
@@ -41,14 +43,18 @@ enum Command {
     Check(check::CheckArgs),
     /// Show what would run, in waves
     #[command(
-        after_help = "Selections: `T1.2`, `T1.*`, `tier:2`, `status:complete`, `+T1.2` (with what it waits for),\n`T1.2+` (with what waits for it), `!T1.2` (without it)"
+        after_help = "Examples:\n  outpost-bp plan blueprint.md\n  outpost-bp plan blueprint.md +T2.1 --json\n\nSelections: `T1.2`, `T1.*`, `tier:2`, `status:complete`, `+T1.2` (with what it waits for),\n`T1.2+` (with what waits for it), `!T1.2` (without it)"
     )]
     Plan(plan::PlanArgs),
     /// Draw the dependency graph
+    #[command(
+        after_help = "Examples:\n  outpost-bp graph blueprint.md\n  outpost-bp graph blueprint.md --format svg > graph.svg\n  outpost-bp graph blueprint.md --write"
+    )]
     Graph(graph::GraphArgs),
     /// Tell more about a diagnostic
     Explain {
         /// The code, such as BP201; without it, all codes are listed
+        #[arg(add = ArgValueCandidates::new(complete::codes))]
         code: Option<String>,
     },
     /// Print a JSON Schema of the format for editors
@@ -59,10 +65,20 @@ enum Command {
         #[arg(default_value = "My project")]
         title: String,
     },
-    /// Print a completion script
-    Completions { shell: Shell },
-    /// Print the manual page
-    Man,
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Examples:\n  source <(outpost-bp completions bash)\n  outpost-bp completions fish > ~/.config/fish/completions/outpost-bp.fish\n\nTask ids are completed from the blueprint named before them."
+    )]
+    Completions {
+        #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+        shell: String,
+    },
+    /// Print the manual page of the tool or of a command
+    #[command(after_help = "Examples:\n  outpost-bp man | man -l -\n  outpost-bp man plan > outpost-bp-plan.1")]
+    Man {
+        /// The command, such as `plan`
+        command: Option<String>,
+    },
 }
 
 /// Why a command could not do its work, and the way out.
@@ -136,6 +152,7 @@ fn width() -> usize {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
+    CompleteEnv::with_factory(Cli::command).var(complete::ASKED).complete();
     let cli = Cli::parse();
     let color = match cli.color {
         ColorChoice::Always => anstream::ColorChoice::Always,
@@ -160,18 +177,46 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Explain { code } => output.data(&text::explain(code.as_deref())?)?,
         Command::Schema => output.json(&crate::blueprint::schema::json_schema())?,
         Command::New { title } => output.data(&text::starter(title))?,
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "outpost-bp", &mut script);
-            output.data(&String::from_utf8_lossy(&script))?;
-        }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut page)
-                .map_err(|error| Failure::new(format!("failed to write the page: {error}"), "try again"))?;
-            output.data(&String::from_utf8_lossy(&page))?;
-        }
+        Command::Completions { shell } => output.data(&completions(shell)?)?,
+        Command::Man { command } => output.data(&manual(command.as_deref())?)?,
     }
     Ok(Exit::Done)
+}
+
+fn completions(shell: &str) -> Result<String, Failure> {
+    let shells = Shells::builtins();
+    let mut script = Vec::new();
+    let written = shells
+        .completer(shell)
+        .map(|shell| shell.write_registration(complete::ASKED, "outpost_bp", "outpost-bp", "outpost-bp", &mut script));
+    match written {
+        Some(Ok(())) => Ok(String::from_utf8_lossy(&script).into_owned()),
+        Some(Err(error)) => Err(Failure::new(format!("failed to write the script: {error}"), "try again")),
+        None => Err(Failure::new(format!("there is no script for `{shell}`"), "run `outpost-bp completions --help`")),
+    }
+}
+
+fn manual(command: Option<&str>) -> Result<String, Failure> {
+    let mut tool = Cli::command();
+    tool.build();
+    let page = match command {
+        None => tool,
+        Some(name) => match tool.find_subcommand(name) {
+            Some(found) => found.clone().name(format!("outpost-bp-{name}")).version(env!("CARGO_PKG_VERSION")),
+            None => {
+                let names = tool.get_subcommands().map(clap::Command::get_name);
+                let meant = crate::diagnostic::nearest(name, names);
+                return Err(Failure::new(
+                    format!("there is no command `{name}`"),
+                    meant
+                        .map_or_else(|| "run `outpost-bp help`".to_owned(), |meant| format!("did you mean `{meant}`?")),
+                ));
+            }
+        },
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page)
+        .render(&mut text)
+        .map_err(|error| Failure::new(format!("failed to write the page: {error}"), "try again"))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }

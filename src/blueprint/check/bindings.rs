@@ -7,8 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::document::{Node, Text, Written};
 
 const TRANSFORM: &str = "the expression is jq, such as `.items[0]` or `.users | map(.email)`";
-const CONDITION: &str =
-    "the condition is jq over `env`, `capabilities` and `tasks`, such as `.env.CI == \"true\"` or `.capabilities.docker`";
+const CONDITION: &str = "the condition is jq over `env`, `capabilities` and `tasks`, such as `.env.CI == \"true\"` or `.capabilities.docker`";
 
 pub(super) fn check(draft: &Draft<'_>, expressions: &mut Expressions, problems: &mut Vec<Diagnostic>) {
     for task in &draft.tasks {

@@ -5,8 +5,10 @@ mod needs;
 mod text;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::check::diagnose;
+use super::complete;
 use super::load::load;
 use super::{Exit, Failure, Output};
 use crate::blueprint::Blueprint;
@@ -19,8 +21,10 @@ use needs::Needs;
 #[derive(Args, Debug)]
 pub(super) struct PlanArgs {
     /// The blueprint; `-` reads standard input
+    #[arg(add = ArgValueCompleter::new(complete::files()))]
     file: String,
     /// Tasks to plan; all without it
+    #[arg(add = ArgValueCompleter::new(complete::selection))]
     selection: Vec<String>,
     /// Print the plan as JSON
     #[arg(long)]
