@@ -3,6 +3,8 @@
 //! The documents are not ours and not in this repository. Where they stand beside the checkout
 //! (`../shared`) every one is read; elsewhere this says that it read none.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,15 +1,13 @@
 //! `outpost-bp check`: every problem of a document in one pass.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 
 use super::complete;
 use super::load::{Loaded, load};
+use super::replace::replace;
 use super::{Exit, Failure, Output};
 use crate::blueprint::{self, Reading};
 use crate::diagnostic::{Diagnostic, Edit, Severity, sort};
@@ -168,12 +166,7 @@ fn mend(path: &str, mut loaded: Loaded, strict: bool, output: &mut Output) -> Re
         loaded = Loaded { source, refusal };
     }
     if mended > 0 {
-        replace(Path::new(path), loaded.source.text()).map_err(|error| {
-            Failure::new(
-                format!("failed to write `{path}`: {error}"),
-                "check the permissions and the space on its disk",
-            )
-        })?;
+        replace(path, loaded.source.text())?;
         output.note(&format!("{path}: {} mended\n", counted(mended, "problem")));
     }
     Ok(loaded)
@@ -205,16 +198,4 @@ fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
     }
     out.push_str(&text[at..]);
     (out, count)
-}
-
-/// Replaces a file as a whole or not at all, keeping its permissions.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -7,8 +7,12 @@ use serde_json::json;
 use super::check::diagnose;
 use super::complete;
 use super::load::load;
+use super::replace::replace;
 use super::{Exit, Failure, Output};
 use crate::blueprint::{Draft, Status, TaskIndex, executor};
+use crate::diagnostic::Span;
+use crate::document::mark::{Unmarked, marked};
+use crate::document::{Document, Source};
 use crate::plan::{Dag, Edge, Schedule};
 use crate::report::graph::picture::{Arrow, ArrowKind, Gate, NodeBox, Picture, Status as Drawn, TierBox};
 use crate::report::graph::{ascii, dot, mermaid, svg};
@@ -21,7 +25,14 @@ pub(super) struct GraphArgs {
     /// The form of the drawing
     #[arg(long, value_enum, default_value = "ascii", value_name = "FORMAT")]
     format: Format,
+    /// Put the Mermaid drawing into the blueprint, between the comments `<!-- outpost-bp:graph -->`
+    /// and `<!-- /outpost-bp:graph -->`
+    #[arg(long, conflicts_with = "format")]
+    write: bool,
 }
+
+/// The name of the part of a document that `--write` replaces.
+const MARK: &str = "outpost-bp:graph";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -37,6 +48,13 @@ pub(super) fn run(args: &GraphArgs, output: &mut Output) -> Result<Exit, Failure
     let reading = diagnose(&loaded, false);
     let dag = Dag::of(&reading.draft, &reading.links);
     let picture = picture(&reading.draft, &dag);
+    if args.write {
+        return if reading.is_valid() {
+            write(&args.file, &loaded.source, &picture, output)
+        } else {
+            Err(broken(args))
+        };
+    }
     match args.format {
         Format::Mermaid => output.data(&mermaid(&picture))?,
         Format::Dot => output.data(&dot(&picture))?,
@@ -44,13 +62,40 @@ pub(super) fn run(args: &GraphArgs, output: &mut Output) -> Result<Exit, Failure
         Format::Ascii => output.data(&ascii(&picture, output.width, output.is_colored()))?,
         Format::Json => output.json(&as_json(&picture))?,
     }
-    if reading.is_valid() {
+    if reading.is_valid() { Ok(Exit::Done) } else { Err(broken(args)) }
+}
+
+fn broken(args: &GraphArgs) -> Failure {
+    let shown = if args.write { "it was not changed" } else { "the drawing shows what could be read" };
+    Failure::new(format!("`{}` has errors; {shown}", args.file), format!("run `outpost-bp check {}`", args.file))
+}
+
+/// Puts the drawing where the document wants it, and nothing else.
+fn write(path: &str, source: &Source, picture: &Picture, output: &mut Output) -> Result<Exit, Failure> {
+    if path == "-" {
+        return Err(Failure::new("`--write` needs a file to write to", "save the blueprint and name the file"));
+    }
+    let document = Document::read(source);
+    let place = marked(&document, MARK).map_err(|unmarked| {
+        let line = |span: Span| source.position(span.start).line;
+        let problem = match unmarked {
+            Unmarked::Absent => format!("`{path}` does not say where the drawing goes"),
+            Unmarked::Alone(span) => format!("line {} of `{path}`: this mark has no partner", line(span)),
+            Unmarked::Twice(span) => format!("line {} of `{path}`: the mark opens a second time", line(span)),
+        };
+        Failure::new(problem, format!("write `<!-- {MARK} -->` and `<!-- /{MARK} -->` on lines of their own, once"))
+    })?;
+    let text = source.text();
+    let end = if text[..place.range().start].contains("\r\n") { "\r\n" } else { "\n" };
+    let block = format!("\n```mermaid\n{}```\n", mermaid(picture)).replace('\n', end);
+    if source.slice(place) == block {
+        output.note(&format!("{path}: the drawing is up to date\n"));
         return Ok(Exit::Done);
     }
-    Err(Failure::new(
-        format!("`{}` has errors; the drawing shows what could be read", args.file),
-        format!("run `outpost-bp check {}`", args.file),
-    ))
+    let range = place.range();
+    replace(path, &[&text[..range.start], &block, &text[range.end..]].concat())?;
+    output.note(&format!("{path}: the drawing was refreshed\n"));
+    Ok(Exit::Done)
 }
 
 fn as_json(picture: &Picture) -> serde_json::Value {

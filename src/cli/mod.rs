@@ -6,6 +6,7 @@ mod exit;
 mod graph;
 mod load;
 mod plan;
+mod replace;
 mod text;
 
 use std::io::{self, IsTerminal, Write};

@@ -4,6 +4,7 @@
 //! and cuts the text into [`Piece`]s, and [`Document::yaml`] turns a fence into [`node::Node`]s.
 //! Nothing here knows what a task is.
 
+pub mod mark;
 pub mod markdown;
 pub mod node;
 pub mod origin;
