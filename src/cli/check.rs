@@ -127,6 +127,8 @@ fn examine(loaded: Loaded, args: &CheckArgs) -> File {
         for block in &reading.draft.data {
             let line = loaded.source.position(block.span.start).line;
             let keys = if block.keys.is_empty() { "a list or text".to_owned() } else { block.keys.join(", ") };
+            // What a document says must not steer the terminal.
+            let keys = keys.replace(char::is_control, "\u{fffd}");
             // Writing to a String cannot fail.
             let _ = write!(summary, "\n  line {line}: kept as data: {keys}");
         }

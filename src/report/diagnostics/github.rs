@@ -30,10 +30,32 @@ pub fn github(document: &Checked<'_>) -> String {
     out
 }
 
+/// The text as a workflow command wants it; other control characters would reach whoever reads the log.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '%' => out.push_str("%25"),
+            '\r' => out.push_str("%0D"),
+            '\n' => out.push_str("%0A"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{data, property};
+
+    #[test]
+    fn a_text_cannot_end_its_command_or_command_the_terminal() {
+        assert_eq!(data("50 %\r\n::error::x\u{1b}[2J"), "50 %25%0D%0A::error::x [2J");
+        assert_eq!(property("a,b:c%"), "a%2Cb%3Ac%25");
+    }
 }
