@@ -127,6 +127,10 @@ fn is_executable(path: &Path) -> bool {
 }
 
 fn version(program: &Path, name: &str) -> Option<Version> {
+    // A document may name a tool of `PATH`, not a way out of it.
+    if name.contains('/') {
+        return None;
+    }
     let first = match name {
         "go" | "terraform" | "kubectl" | "helm" => "version",
         _ => "--version",
@@ -205,6 +209,7 @@ mod tests {
         tool(folder.path(), "quiet", "exit 3");
         tool(folder.path(), "loud", "yes 'no number' | head -c 1000000; echo 9.9.9");
         fs::write(folder.path().join("plain"), "not executable").expect("write");
+        fs::create_dir(folder.path().join("sub")).expect("a folder");
         let cases = [
             ("python3.11", Outcome::Present(Some(Version(3, 11, 7)))),
             ("python3.12", Outcome::Unfit(Version(3, 11, 7))),
@@ -220,6 +225,7 @@ mod tests {
             ("quiet", Outcome::Present(None)),
             ("plain", Outcome::Missing),
             ("absent>=1", Outcome::Missing),
+            ("sub/../node>=18", Outcome::Unclear),
         ];
         let requirements: Vec<Requirement<'_>> =
             cases.iter().map(|(text, _)| Requirement::parse(text).expect(text)).collect();

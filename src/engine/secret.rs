@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
 use crate::blueprint::model::{SecretPolicy, SecretSourceKind};
@@ -54,9 +56,17 @@ pub fn probe(
         .collect()
 }
 
-/// The names of a `.env` file; none if there is no such file.
+/// The most that is read of a `.env` file.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The names of a `.env` file; none if there is no such file. A document chooses the path: a pipe
+/// would hold us up and a device would never end.
 fn file_names(path: &Path) -> Vec<String> {
-    dotenvy::from_path_iter(path)
+    if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return Vec::new();
+    }
+    File::open(path)
+        .map(|file| dotenvy::from_read_iter(file.take(MOST_BYTES)))
         .map(|pairs| pairs.filter_map(|pair| pair.ok().map(|(name, _)| name)).collect())
         .unwrap_or_default()
 }
@@ -89,5 +99,10 @@ mod tests {
             [Present, Missing, Present, Missing]
         );
         assert_eq!(standings("[{type: file, path: no.env}, {type: aws_ssm, prefix: /x/}]"), [Remote; 4]);
+    }
+
+    #[test]
+    fn a_file_that_never_ends_is_not_read() {
+        assert_eq!(standings("[{type: file, path: /dev/zero}]"), [Standing::Missing; 4]);
     }
 }
