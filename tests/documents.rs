@@ -1,9 +1,15 @@
 //! Whole documents through the real reader: each row of the format's reading side, `f_NN_…`.
 
-use outpost_bp::blueprint::model::{BindingSource, Dialect, GateTime, LockMode, Stage};
-use outpost_bp::blueprint::{Reading, Status, read};
+use std::process::Command;
+use std::time::Duration;
+
+use outpost_bp::blueprint::model::{
+    BindingSource, Dialect, FailureAction, GateTime, LockMode, RollbackMode, SecretSourceKind, Stage, Transfer,
+};
+use outpost_bp::blueprint::{Reading, Status, executor, read};
 use outpost_bp::diagnostic::{Code, Severity};
-use outpost_bp::document::{Carrier, Source};
+use outpost_bp::document::source::MAX_BYTES;
+use outpost_bp::document::{Carrier, Source, Text};
 use outpost_bp::plan::{Dag, Edge, check_files};
 
 const METADATA: &str =
@@ -92,7 +98,7 @@ fn f_02_metadata_from_comments_and_front_matter() {
     for text in [&front, &banner] {
         with(text, true, |reading, _| {
             assert_eq!(reading.diagnostics, []);
-            assert_eq!(reading.draft.metadata.get("_mine").map(outpost_bp::document::Text::as_str), Some("1"));
+            assert_eq!(reading.draft.metadata.get("_mine").map(Text::as_str), Some("1"));
         });
     }
     let missing = found(&bare, false);
@@ -108,6 +114,31 @@ fn f_03_a_checksum_is_verified() {
     assert_eq!(problems[0].code, Code::ChecksumMismatch);
     let right = problems[0].help.split('`').nth(1).expect("the right sum").to_owned();
     assert_eq!(codes(&bad.replace("sha256:00", &right)), []);
+}
+
+#[test]
+fn f_04_title_banner_vision_and_metrics_change_no_order() {
+    let tasks = [task("T0.1", ""), task("T0.2", "dependencies: [T0.1]\n")].concat();
+    let bare = format!("{METADATA}{tasks}");
+    let dressed = format!(
+        "# My project\n\n> **Status**: Active\n> **Owner**: Ops\n\n{METADATA}## Strategic Vision\n\nShip it.\n\n\
+         ## Success Metrics\n\n| Metric | Target |\n|---|---|\n| Uptime | 99 % |\n\n{tasks}"
+    );
+    let order = |text: &str| {
+        with(text, true, |reading, _| {
+            assert_eq!(reading.diagnostics, [], "{text}");
+            Dag::of(&reading.draft, &reading.links).order().to_vec()
+        })
+    };
+    assert_eq!(order(&dressed), order(&bare));
+    with(&dressed, true, |reading, _| {
+        let draft = &reading.draft;
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(draft.name(), "My project");
+        assert_eq!(draft.banner, [pair("Status", "Active"), pair("Owner", "Ops")]);
+        assert_eq!(draft.vision.as_deref(), Some("Ship it."));
+        assert_eq!(draft.metrics, [["Metric", "Target"], ["Uptime", "99 %"]]);
+    });
 }
 
 #[test]
@@ -186,6 +217,32 @@ fn f_08_keys_types_and_words() {
 }
 
 #[test]
+fn f_09_hostile_documents_are_refused_not_suffered() {
+    let block = |yaml: &str| document(&[format!("```yaml\n{yaml}```\n\n"), task("T0.2", "dependencies: [T9]\n")]);
+    let deep: String = (0..200).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..9 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb += &format!("a{level}: &a{level} [{aliases}]\n");
+    }
+    for (yaml, code) in [(deep, Code::TooDeep), (bomb, Code::AliasExpansion)] {
+        let found: Vec<_> = codes(&block(&yaml)).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(found, [code, Code::UnknownTask], "the rest of the document is still checked");
+    }
+    let refusal = |bytes: &[u8]| Source::from_bytes("t.md", bytes.to_vec()).1.map(|problem| problem.code);
+    assert_eq!(refusal(b"a\0b"), Some(Code::Unreadable));
+    assert_eq!(refusal(b"a\xffb"), Some(Code::Unreadable));
+
+    // A sparse file: its size is judged before a byte of it is read.
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.as_file().set_len(MAX_BYTES + 1).expect("a sparse file");
+    let check = Command::new(env!("CARGO_BIN_EXE_outpost-bp")).arg("check").arg(file.path()).output();
+    let check = check.expect("outpost-bp runs");
+    assert_eq!(check.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&check.stderr).contains("larger than 512 MiB"), "{check:?}");
+}
+
+#[test]
 fn f_10_what_strict_requires_is_a_warning_by_default() {
     let text = format!("{METADATA}```yaml\ntask_id: T0.1\nname: x\nverification: {{smoke: test -f x}}\n```\n");
     let found_default = found(&text, false);
@@ -198,6 +255,21 @@ fn f_10_what_strict_requires_is_a_warning_by_default() {
     assert!(codes(&no_name).contains(&(Code::MissingField, "task_id".into())));
     assert_eq!(codes(&document(&[task("../x", "")])), one(Code::BadId, "../x"));
     assert_eq!(codes(&document(&[task("T0.1", ""), task("T0.1", "")])), one(Code::DuplicateTask, "T0.1"));
+}
+
+#[test]
+fn f_11_a_status_has_one_spelling_today_and_an_end() {
+    let check = |status: &str| codes(&document(&[task("T0.1", &format!("status: {status}\n"))]));
+    for status in outpost_bp::blueprint::status::WORDS {
+        assert_eq!(check(status), [], "{status}");
+    }
+    assert_eq!(check("✅ COMPLETE"), one(Code::LegacySpelling, "✅ COMPLETE"));
+    assert_eq!(check("finished"), one(Code::UnknownWord, "finished"));
+    with(&document(&[task("T0.1", "status: 🔄 IN_PROGRESS\n")]), false, |reading, _| {
+        assert_eq!(reading.draft.tasks[0].status, Status::InProgress);
+    });
+    assert!(Status::ALL.iter().all(|&next| !Status::Complete.may_become(next) && !Status::Skipped.may_become(next)));
+    assert!(!Status::NotStarted.may_become(Status::Complete));
 }
 
 #[test]
@@ -346,9 +418,73 @@ fn f_20_locks_are_declared_and_sizes_are_sizes() {
 }
 
 #[test]
+fn f_21_the_execution_context_is_read() {
+    let fields = "execution_context:\n  working_directory: '${blueprint_root}/app'\n  environment_variables: {A: '1', B: x}\n  \
+                  required_tools: [git]\n  timeout: PT30M\n  setup_command: make deps\n  shell: bash\n  shell_override: zsh\n  \
+                  shell_args: ['-e']\n";
+    let text = document(&[task("T0.1", fields)]);
+    assert_eq!(codes(&text), []);
+    with(&text, false, |reading, _| {
+        let context = reading.draft.tasks[0].context.as_deref().expect("a context");
+        let pairs: Vec<_> = context.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(pairs, [("A", "1"), ("B", "x")]);
+        assert_eq!(context.working_directory.as_deref(), Some("${blueprint_root}/app"));
+        assert_eq!(context.required_tools.iter().map(Text::as_str).collect::<Vec<_>>(), ["git"]);
+        assert_eq!(context.timeout, Some(Duration::from_secs(1800)));
+        assert_eq!(context.setup_command.as_deref(), Some("make deps"));
+        assert_eq!(context.shell.as_deref(), Some("zsh"), "`shell_override` wins");
+        assert_eq!(context.shell_args.as_ref().map(|flags| flags.len()), Some(1));
+    });
+    let check = |context: &str| codes(&document(&[task("T0.1", &format!("execution_context: {context}\n"))]));
+    assert_eq!(check("{working_directory: '${working_directory}/x'}")[0].0, Code::CircularVariable);
+    assert_eq!(check("{environment_variables: [A]}"), one(Code::WrongType, "[A]"));
+    assert_eq!(check("{work_directory: x}"), one(Code::UnknownKey, "work_directory"));
+}
+
+#[test]
 fn f_22_durations_are_iso_8601() {
     assert_eq!(codes(&document(&[task("T0.1", "resources: {timeout: 1h}\n")])), one(Code::BadDuration, "1h"));
     assert_eq!(codes(&document(&[task("T0.1", "resources: {timeout: PT1H}\n")])), []);
+}
+
+#[test]
+fn f_23_a_failure_policy_is_read_and_its_fallback_exists() {
+    let text = |policy: &str| {
+        document(&[task("T0.1", &format!("on_failure: {policy}\non_success: touch done\n")), task("T0.2", "")])
+    };
+    let whole = text("{max_retries: 2, retry_delay: PT7S, action: skip, fallback_task: T0.2}");
+    assert_eq!(codes(&whole), []);
+    with(&whole, false, |reading, _| {
+        let [first, second] = &reading.draft.tasks[..] else { panic!("two tasks") };
+        let policy = first.on_failure.as_deref().expect("a policy");
+        assert_eq!((policy.max_retries, policy.retry_delay), (Some(2), Some(Duration::from_secs(7))));
+        assert_eq!(policy.action, FailureAction::Skip);
+        let fallback = policy.fallback.as_ref().and_then(|fallback| fallback.target);
+        assert_eq!(fallback.map(|index| reading.draft.task(index).id.as_str()), Some("T0.2"));
+        assert_eq!(first.on_success().map(Text::as_str), Some("touch done"));
+        assert!(second.on_failure.is_none());
+    });
+    with(&text("{max_retries: 1}"), false, |reading, _| {
+        let policy = reading.draft.tasks[0].on_failure.as_deref().expect("a policy");
+        assert_eq!(policy.action, FailureAction::Block, "the default");
+    });
+    assert_eq!(codes(&text("{fallback_task: T0.3}")), one(Code::UnknownTask, "T0.3"));
+    assert_eq!(codes(&text("{fallback_task: T0.1}")), one(Code::Cycle, "T0.1"));
+    assert_eq!(codes(&text("{retry_delay: 5s}")), one(Code::BadDuration, "5s"));
+}
+
+#[test]
+fn f_24_idempotent_is_said_or_not_said() {
+    let read = |extra: &str| {
+        with(&document(&[task("T0.1", extra)]), false, |reading, _| {
+            assert_eq!(reading.diagnostics, []);
+            reading.draft.tasks[0].idempotent
+        })
+    };
+    assert_eq!(read("idempotent: true\n"), Some(true));
+    assert_eq!(read("idempotent: false\n"), Some(false));
+    assert_eq!(read(""), None);
+    assert_eq!(codes(&document(&[task("T0.1", "idempotent: 1\n")])), one(Code::WrongType, "1"));
 }
 
 #[test]
@@ -402,6 +538,86 @@ fn f_28_two_tasks_at_once_do_not_write_one_file() {
 }
 
 #[test]
+fn f_30_the_execution_block_is_read() {
+    let text = |settings: &str| document(&[format!("```yaml\nexecution:\n{settings}```\n\n"), task("T0.1", "")]);
+    let whole = text(
+        "  shell: bash\n  shell_flags: ['-e', '-u']\n  max_parallel_tasks: 3\n  resource_locks: [db, {name: gpu, type: shared}]\n  \
+         preflight_checks:\n  - git --version\n  - {command: docker info, expected_exit_code: 1, error_message: start it, timeout: PT5S}\n  \
+         logging: {format: ndjson, level: info, destination: file, file_path: 'logs/${blueprint_id}.log'}\n  \
+         storage: {mode: shared_fs, shared_path: /srv/x}\n",
+    );
+    assert_eq!(codes(&whole), []);
+    with(&whole, false, |reading, _| {
+        let execution = &reading.draft.execution;
+        assert_eq!(execution.shell.as_deref(), Some("bash"));
+        assert_eq!(execution.shell_flags.as_ref().map(|flags| flags.len()), Some(2));
+        assert_eq!(execution.max_parallel_tasks, Some(3));
+        let locks: Vec<_> = execution.locks.iter().map(|lock| (lock.name.as_str(), lock.mode)).collect();
+        assert_eq!(locks, [("db", LockMode::Exclusive), ("gpu", LockMode::Shared)]);
+        let checks: Vec<_> =
+            execution.preflight.iter().map(|check| (check.command.as_str(), check.expected_exit_code)).collect();
+        assert_eq!(checks, [("git --version", 0), ("docker info", 1)]);
+        assert_eq!(execution.preflight[1].error_message.as_deref(), Some("start it"));
+        assert_eq!(execution.preflight[1].timeout, Some(Duration::from_secs(5)));
+        assert!(execution.logging.is_some() && execution.storage.is_some());
+    });
+    assert_eq!(codes(&text("  max_parallel_tasks: 0\n")), one(Code::BadNumber, "0"));
+    assert_eq!(codes(&text("  logging: {format: xml}\n")), one(Code::UnknownWord, "xml"));
+    assert_eq!(codes(&text("  logging: {file_path: '${nope}'}\n"))[0].0, Code::UnknownVariable);
+    assert_eq!(codes(&text("  budget: {max: 1}\n")), one(Code::NoEffect, "budget"));
+    assert_eq!(codes(&text("  resource_locks: [db, db]\n")), one(Code::DuplicateLock, "db"));
+    let twice = format!("{whole}```yaml\nexecution: {{shell: sh}}\n```\n");
+    assert_eq!(codes(&twice)[0].0, Code::DuplicateExecution);
+    with(&twice, false, |reading, _| {
+        assert_eq!(reading.draft.execution.shell.as_deref(), Some("bash"), "the first block stays");
+    });
+}
+
+#[test]
+fn f_31_secret_sources_keep_their_order() {
+    let text = |settings: &str| {
+        document(&[format!("```yaml\nexecution:\n  secret_resolution: {settings}\n```\n\n"), task("T0.1", "")])
+    };
+    let whole = text(
+        "{on_missing: prompt, sources: [{type: env, prefix: APP_}, {type: file, path: .env}, \
+         {type: vault, address: 'https://v', path: kv/a}, {type: aws_ssm, prefix: /app/}]}",
+    );
+    assert_eq!(codes(&whole), []);
+    with(&whole, false, |reading, _| {
+        let policy = reading.draft.execution.secrets.as_ref().expect("a policy");
+        assert_eq!(policy.on_missing.as_deref(), Some("prompt"));
+        let kinds: Vec<_> = policy.sources.iter().map(|source| source.kind).collect();
+        use SecretSourceKind::{AwsSsm, Env, File, Vault};
+        assert_eq!(kinds, [Env, File, Vault, AwsSsm]);
+        assert_eq!(policy.sources[0].prefix.as_deref(), Some("APP_"));
+        assert_eq!(policy.sources[2].address.as_deref(), Some("https://v"));
+    });
+    assert_eq!(codes(&text("{on_missing: shrug}")), one(Code::UnknownWord, "shrug"));
+    assert_eq!(codes(&text("{sources: [{type: keychain}]}")), one(Code::UnknownWord, "keychain"));
+    assert_eq!(codes(&text("{sources: [{prefix: A_}]}"))[0].0, Code::MissingField);
+}
+
+#[test]
+fn f_32_secrets_are_references_in_values_and_never_in_paths() {
+    let environment = |value: &str| {
+        codes(&document(&[task("T0.1", &format!("execution_context: {{environment_variables: {{A: '{value}'}}}}\n"))]))
+    };
+    for fine in ["${secrets.TOKEN}", "${secrets.TOKEN:none}", "${secrets.TOKEN:}", "x$${secrets.}"] {
+        assert_eq!(environment(fine), [], "{fine}");
+    }
+    assert_eq!(environment("${secrets.a-b}"), one(Code::BadSecretReference, "${secrets.a-b}"));
+    assert_eq!(environment("${secrets.TOKEN"), one(Code::MalformedVariable, "${secrets.TOKEN"));
+    let path = document(&[task("T0.1", "files_to_create: ['out/${secrets.TOKEN}']\n")]);
+    assert_eq!(codes(&path), one(Code::BadSecretReference, "${secrets.TOKEN}"));
+    let command = document(&[task("T0.1", "run: deploy ${secrets.}\n")]);
+    assert_eq!(codes(&command), one(Code::BadSecretReference, "${secrets.}"));
+    // Put together here, so that no scanner takes this file for a leak.
+    let literal = ["AKIA", "IOSFODNN7ABCDEFG"].concat();
+    assert_eq!(environment(&literal), one(Code::LiteralSecret, &literal));
+    assert_eq!(environment("AKIAIOSFODNN7EXAMPLE"), [], "the documentation's key is nobody's");
+}
+
+#[test]
 fn f_33_variables_of_paths_are_known() {
     let check =
         |path: &str| codes(&document(&[task("T0.1", &format!("output: {{location: file, path: '{path}'}}\n"))]));
@@ -412,7 +628,113 @@ fn f_33_variables_of_paths_are_known() {
 }
 
 #[test]
+fn f_34_a_binding_says_how_its_data_travels_when_memory_cannot() {
+    let text = |fallback: &str| {
+        let binding = format!("{{source: T0.1, output_port: p, transfer: memory, fallback: {fallback}}}");
+        document(&[task("T0.1", ""), task("T0.2", &format!("input_bindings: {{u: {binding}}}\n"))])
+    };
+    let whole = text("{transfer: file, format: json, path: 'x/${source_task_id}/${output_port}.json'}");
+    assert_eq!(codes(&whole), []);
+    with(&whole, false, |reading, _| {
+        let binding = &reading.draft.tasks[1].bindings[0];
+        assert_eq!(binding.transfer, Transfer::Memory);
+        let fallback = binding.fallback.as_deref().expect("a fallback");
+        assert_eq!(fallback.transfer, Transfer::File);
+        assert_eq!(fallback.format.as_deref(), Some("json"));
+        assert_eq!(fallback.path.as_deref(), Some("x/${source_task_id}/${output_port}.json"));
+    });
+    assert_eq!(codes(&text("{path: x}"))[0].0, Code::MissingField);
+    assert_eq!(codes(&text("{transfer: file, path: '${sourc_task_id}'}"))[0].0, Code::UnknownVariable);
+}
+
+#[test]
+fn f_35_network_outputs_name_a_protocol_we_speak() {
+    let check = |network: &str| {
+        codes(&document(&[task("T0.1", &format!("output: {{location: network, ports: {{p: json}}{network}}}\n"))]))
+    };
+    assert_eq!(check(", network: {protocol: s3, endpoint: 's3://bucket/key'}"), []);
+    assert_eq!(check(", network: {protocol: https, endpoint: '${blueprint_id}'}"), []);
+    assert_eq!(check(", network: {protocol: kafka, endpoint: 'kafka://x'}"), one(Code::Unsupported, "kafka"));
+    assert_eq!(check(", network: {protocol: sqs, endpoint: 'sqs://x'}"), one(Code::Unsupported, "sqs"));
+    assert_eq!(check(", network: {protocol: s3, endpoint: 'https://x'}"), one(Code::BadOutput, "'https://x'"));
+    assert_eq!(check("")[0].0, Code::BadOutput);
+}
+
+#[test]
 fn x_1_a_task_with_run_needs_no_verification_unless_strict() {
     let text = format!("{METADATA}```yaml\ntask_id: T0.1\nname: x\nrun: make\n```\n");
     assert!(found(&text, false).iter().all(|(_, severity, _)| *severity == Severity::Warning));
+}
+
+#[test]
+fn x_2_the_nearest_word_chooses_the_executor() {
+    let chosen = |extra: &str, settings: &str| {
+        let text = document(&[format!("```yaml\nexecution: {{{settings}}}\n```\n\n"), task("T0.1", extra)]);
+        with(&text, false, |reading, _| {
+            assert_eq!(reading.diagnostics, []);
+            executor(&reading.draft, reading.draft.indices().next().expect("a task")).to_owned()
+        })
+    };
+    assert_eq!(chosen("executor: ssm\nassignee: claude\n", "executor: manual"), "ssm");
+    assert_eq!(chosen("assignee: claude\n", "executor: manual"), "claude");
+    assert_eq!(chosen("assignee: Dana\n", "executor: manual"), "manual", "a person is no executor");
+    assert_eq!(chosen("assignee: Dana\n", ""), "shell");
+    assert_eq!(chosen("executor: our-robot\n", ""), "our-robot", "a definition file may know it");
+    assert_eq!(codes(&document(&[task("T0.1", "executor: cluade\n")])), one(Code::UnknownExecutor, "cluade"));
+}
+
+#[test]
+fn x_4_a_condition_is_jq_and_kept() {
+    with(&document(&[task("T0.1", "when: .env.CI == \"true\"\n"), task("T0.2", "")]), true, |reading, _| {
+        assert_eq!(reading.diagnostics, []);
+        let conditions: Vec<_> = reading.draft.tasks.iter().map(|task| task.when().map(Text::as_str)).collect();
+        assert_eq!(conditions, [Some(".env.CI == \"true\""), None]);
+    });
+    assert_eq!(codes(&document(&[task("T0.1", "when: [a]\n")])), one(Code::WrongType, "[a]"));
+    assert_eq!(codes(&document(&[task("T0.1", "when: ' '\n")])), one(Code::EmptyValue, "' '"));
+    assert_eq!(codes(&document(&[task("T0.1", "when: .env.CI | nope\n")])), one(Code::BadTransform, "nope"));
+}
+
+#[test]
+fn x_5_environments_set_variables_and_nothing_else() {
+    let text = |environments: &str| {
+        document(&[format!("```yaml\nexecution:\n  environments: {environments}\n```\n\n"), task("T0.1", "")])
+    };
+    let whole = text("{local: {URL: 'http://localhost'}, aws: {URL: 'https://x', KEY: '${secrets.KEY}'}}");
+    assert_eq!(codes(&whole), []);
+    with(&whole, false, |reading, _| {
+        let environments: Vec<_> = reading
+            .draft
+            .execution
+            .environments
+            .iter()
+            .map(|one| (one.name.as_str(), one.variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(environments, [("local", vec!["URL"]), ("aws", vec!["URL", "KEY"])]);
+    });
+    assert_eq!(codes(&text("{local: {locks: [a]}}")), one(Code::WrongType, "[a]"));
+    assert_eq!(codes(&text("{local: {KEY: '${secrets.}'}}"))[0].0, Code::BadSecretReference);
+}
+
+#[test]
+fn x_6_rollback_is_manual_ask_or_auto() {
+    let text = |mode: &str, own: &str| {
+        document(&[
+            format!("```yaml\nexecution: {{rollback: {mode}}}\n```\n\n"),
+            task("T0.1", &format!("on_failure: {{rollback: {own}}}\n")),
+        ])
+    };
+    let read = |text: &str| {
+        with(text, false, |reading, _| {
+            let own = reading.draft.tasks[0].on_failure.as_deref().and_then(|policy| policy.rollback);
+            (reading.draft.execution.rollback, own)
+        })
+    };
+    assert_eq!(read(&text("ask", "auto")), (Some(RollbackMode::Ask), Some(RollbackMode::Auto)));
+    assert_eq!(read(&text("manual", "ask")), (Some(RollbackMode::Manual), Some(RollbackMode::Ask)));
+    assert_eq!(read(&document(&[task("T0.1", "")])), (None, None), "nothing is undone because nothing was said");
+    assert_eq!(
+        codes(&text("always", "never")),
+        [(Code::UnknownWord, "always".into()), (Code::UnknownWord, "never".into())]
+    );
 }
