@@ -117,3 +117,21 @@ fn every_file_opens_with_its_story() {
         }
     }
 }
+
+#[test]
+fn the_page_shows_the_same_layers() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md"));
+    let page = page.expect("the page about the architecture");
+    let shown: Vec<(&str, Vec<&str>)> = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| module | may use |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|line| {
+            let mut cells = line.split('|').skip(1).map(|cell| cell.split('`').skip(1).step_by(2));
+            Some((cells.next()?.next()?, cells.next()?.collect()))
+        })
+        .collect();
+    let known: Vec<(&str, Vec<&str>)> = LAYERS.iter().map(|(module, uses)| (*module, uses.to_vec())).collect();
+    assert_eq!(shown, known);
+}
