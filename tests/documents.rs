@@ -346,6 +346,20 @@ fn f_15_a_parent_waits_for_children_that_do_not_wait_for_it() {
     assert_eq!(implied(&text), [pair("T0.1", "T0.1.1"), pair("T1.1", "T1.1.1")]);
     let none = format!("{text}```yaml\nexecution: {{hierarchy: none}}\n```\n");
     assert_eq!(implied(&none), []);
+    // A roll-up always waits for its children: the one that waits for it is a circle.
+    let rollup = "```yaml\nexecution: {hierarchy: rollup}\n```\n";
+    let circles: Vec<String> = with(&format!("{text}{rollup}"), false, |reading, _| {
+        reading.diagnostics.iter().map(|problem| problem.message.to_string()).collect()
+    });
+    assert_eq!(
+        circles,
+        [
+            "2 tasks wait for each other: T0.2 → T0.2.1 → T0.2",
+            "4 tasks wait for each other: T1.1 → T1.1.1 → T1.2 → T1.2.1 → T1.1",
+        ]
+    );
+    let collected = document(&[task("T0.1", ""), task("T0.1.1", "")]) + rollup;
+    assert_eq!(implied(&collected), [pair("T0.1", "T0.1.1")]);
 }
 
 #[test]

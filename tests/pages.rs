@@ -311,6 +311,12 @@ fn banned_crates_are_explained() {
 /// A limit: where it stands in the source, and what the reference and the page about security say of it.
 const LIMITS: &[(&str, &str, &str, &str)] = &[
     ("src/document/source.rs", "MAX_BYTES: u64 = 512 * 1024 * 1024;", "| a document | 512 MiB |", "more than 512 MiB"),
+    (
+        "src/blueprint/read/block.rs",
+        "MAX_TASKS: usize = 1_000_000;",
+        "document | 1,000,000 |",
+        "at most 1,000,000 tasks",
+    ),
     ("src/document/yaml.rs", "MAX_DEPTH: usize = 64;", "| nesting of values | 64 levels |", "at most 64 levels"),
     ("src/document/yaml.rs", "MAX_EXPANSION: usize = 100_000;", "to a block | 100,000 |", "at most 100,000 values"),
     ("src/document/markdown.rs", "WINDOW: usize = 1 << 20;", "", "windows of 1 MiB"),

@@ -62,6 +62,7 @@ codes! {
     HeadingMismatch     "BP011" Error   "a heading or marker names another task";
     MetadataMismatch    "BP012" Warning "the metadata contradicts the document";
     // Fields of a block.
+    TooManyTasks        "BP013" Error   "the document has more tasks than are read";
     UnknownKey          "BP101" Warning "a key the format does not know";
     MissingField        "BP102" Error   "a field that must be there is missing";
     StrictField         "BP103" Warning "a field that strict BSF 2.0 requires is missing";

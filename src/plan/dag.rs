@@ -5,7 +5,7 @@
 //! taken in document order and each new edge counts for the next, so no implied edge closes a cycle.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::{Direction, visit::EdgeRef};
@@ -47,13 +47,13 @@ impl Dag {
         for index in draft.indices() {
             for need in links.needs(index) {
                 let edge = match need.kind {
-                    NeedKind::Order => Edge::Order,
+                    NeedKind::Order | NeedKind::Child => Edge::Order,
                     NeedKind::Data => Edge::Data,
                 };
                 graph.add_edge(node(index), node(need.task), edge);
             }
         }
-        let mut dag = Self { graph, parents: parents(draft), order: Vec::new() };
+        let mut dag = Self { graph, parents: draft.parents(), order: Vec::new() };
         dag.order = dag.sorted();
         if !dag.order.is_empty() && draft.execution.hierarchy != Hierarchy::None {
             dag.imply();
@@ -204,23 +204,4 @@ fn reorder(rank: &mut [usize], mut before: Vec<TaskIndex>, mut behind: Vec<TaskI
     for (index, place) in moved.into_iter().zip(places) {
         rank[index.get()] = place;
     }
-}
-
-/// The nearest existing ancestor of every task: `T0.1` for `T0.1.2`.
-fn parents(draft: &Draft<'_>) -> Vec<Option<TaskIndex>> {
-    let ids: HashMap<&str, TaskIndex> = draft.indices().map(|index| (draft.task(index).id.as_str(), index)).collect();
-    draft
-        .tasks
-        .iter()
-        .map(|task| {
-            let mut id = task.id.as_str();
-            while let Some((ancestor, _)) = id.rsplit_once('.') {
-                if let Some(index) = ids.get(ancestor) {
-                    return Some(*index);
-                }
-                id = ancestor;
-            }
-            None
-        })
-        .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::blueprint::model::{BindingSource, Draft, TaskIndex};
+use crate::blueprint::model::{BindingSource, Draft, Hierarchy, TaskIndex};
 use crate::diagnostic::{Code, Diagnostic, Span};
 
 /// Why a task needs another.
@@ -12,6 +12,8 @@ pub enum NeedKind {
     Order,
     /// Its data is bound.
     Data,
+    /// It is a child, and `hierarchy: rollup` says that parents wait for theirs.
+    Child,
 }
 
 /// An edge of the graph: a task needs `task`.
@@ -50,6 +52,26 @@ impl Links {
         links
     }
 
+    /// These needs, and every parent's need of its children.
+    fn rolled_up(&self, draft: &Draft<'_>) -> Self {
+        let mut children: Vec<Vec<TaskIndex>> = vec![Vec::new(); draft.tasks.len()];
+        for (child, parent) in draft.parents().into_iter().enumerate() {
+            if let Some(parent) = parent {
+                children[parent.get()].push(TaskIndex::new(child));
+            }
+        }
+        let mut links = Self { starts: vec![0], needs: Vec::new() };
+        for (index, children) in draft.indices().zip(children) {
+            let first = links.needs.len();
+            links.needs.extend_from_slice(self.needs(index));
+            for child in children {
+                links.add(first, Some(child), NeedKind::Child, draft.task(child).id.span);
+            }
+            links.starts.push(u32::try_from(links.needs.len()).unwrap_or(u32::MAX));
+        }
+        links
+    }
+
     fn add(&mut self, first: usize, target: Option<TaskIndex>, kind: NeedKind, span: Span) {
         let Some(task) = target else {
             return;
@@ -81,7 +103,15 @@ const SHOWN: usize = 40;
 
 /// Reports one shortest cycle for every knot of tasks that wait for each other.
 pub(super) fn check_cycles(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnostic>) {
-    let left = unorderable(links);
+    let mut left = unorderable(links);
+    let rolled;
+    let mut links = links;
+    // Under `auto` a child that waits for its parent is no contradiction; under `rollup` it is.
+    if left.is_empty() && draft.execution.hierarchy == Hierarchy::Rollup {
+        rolled = links.rolled_up(draft);
+        links = &rolled;
+        left = unorderable(links);
+    }
     if left.is_empty() {
         return;
     }
@@ -229,11 +259,23 @@ fn describe(draft: &Draft<'_>, cycle: &[(TaskIndex, Need)]) -> Diagnostic {
         need.span,
         format!("{} tasks wait for each other: {}", cycle.len(), names.join(" → ")),
     )
-    .label(format!("`{}` needs `{}`", id(first), id(need.task)))
-    .help("remove one of these needs; `→` reads \"needs\"")
+    .label(needs(draft, first, need))
+    .help(if cycle.iter().any(|(_, need)| need.kind == NeedKind::Child) {
+        "remove one of these needs, or let `execution.hierarchy` be `auto`; `→` reads \"needs\""
+    } else {
+        "remove one of these needs; `→` reads \"needs\""
+    })
     .task(id(first));
     for (task, need) in cycle.iter().skip(1).take(SHOWN) {
-        problem = problem.related(need.span, format!("`{}` needs `{}`", id(*task), id(need.task)));
+        problem = problem.related(need.span, needs(draft, *task, *need));
     }
     problem
+}
+
+fn needs(draft: &Draft<'_>, task: TaskIndex, need: Need) -> String {
+    let (task, needed) = (&draft.task(task).id, &draft.task(need.task).id);
+    match need.kind {
+        NeedKind::Order | NeedKind::Data => format!("`{task}` needs `{needed}`"),
+        NeedKind::Child => format!("`{task}` rolls up its child `{needed}`"),
+    }
 }

@@ -6,6 +6,7 @@
 mod execution;
 mod task;
 
+use std::collections::HashMap;
 use std::fmt;
 
 pub use execution::{
@@ -133,6 +134,24 @@ impl<'s> Draft<'s> {
 
     pub fn indices(&self) -> impl Iterator<Item = TaskIndex> + use<> {
         (0..self.tasks.len()).map(TaskIndex::new)
+    }
+
+    /// The parent of each task: the nearest existing id with fewer parts. `T0.1.2` → `T0.1`.
+    pub fn parents(&self) -> Vec<Option<TaskIndex>> {
+        let ids: HashMap<&str, TaskIndex> = self.indices().map(|index| (self.task(index).id.as_str(), index)).collect();
+        self.tasks
+            .iter()
+            .map(|task| {
+                let mut id = task.id.as_str();
+                while let Some((ancestor, _)) = id.rsplit_once('.') {
+                    if let Some(index) = ids.get(ancestor) {
+                        return Some(*index);
+                    }
+                    id = ancestor;
+                }
+                None
+            })
+            .collect()
     }
 
     /// The name people know the blueprint by.

@@ -4,6 +4,8 @@
 //! so that many can be read at once.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::field::Fields;
 use super::{execution, task};
@@ -48,10 +50,17 @@ impl Absences {
     }
 }
 
+/// Most tasks of a document.
+pub(super) const MAX_TASKS: usize = 1_000_000;
+
 /// What a stretch of blocks holds.
 #[derive(Default)]
 pub(super) struct Reading<'s> {
     item: usize,
+    /// Tasks of the document so far, on all threads.
+    counted: Arc<AtomicUsize>,
+    /// The first task of the stretch that was one too many.
+    pub(super) overflow: Option<Span>,
     /// The document, while a block is read whose parts can be read from it again.
     text: Option<&'s str>,
     pub(super) tasks: Vec<FoundTask<'s>>,
@@ -76,9 +85,9 @@ pub(super) struct Reading<'s> {
 
 impl<'s> Reading<'s> {
     /// `strict` notes every place where a field of strict 2.0 is absent.
-    pub(super) fn new(strict: bool) -> Self {
+    pub(super) fn new(strict: bool, counted: &Arc<AtomicUsize>) -> Self {
         let absences = Absences { every_place: strict, ..Absences::default() };
-        Self { absences, ..Self::default() }
+        Self { absences, counted: Arc::clone(counted), ..Self::default() }
     }
 
     /// Reads the fence of an item.
@@ -211,6 +220,10 @@ impl<'s> Reading<'s> {
     }
 
     fn task(&mut self, node: &Node<'s>, tier: Option<usize>) {
+        if self.counted.fetch_add(1, Ordering::Relaxed) >= MAX_TASKS {
+            self.overflow.get_or_insert(node.span);
+            return;
+        }
         let mut checker = Checker::default();
         if !checker.check(node, &TASK) {
             self.problems.append(&mut checker.problems);
@@ -364,5 +377,25 @@ fn without_tasks<'s>(tier: &Node<'s>) -> Node<'s> {
         value: crate::document::Value::Map(
             entries.iter().filter(|entry| entry.key.value != "tasks").cloned().collect(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::{MAX_TASKS, Reading};
+    use crate::document::{Document, Piece, Source};
+
+    #[test]
+    fn f_09_tasks_beyond_the_limit_are_not_kept() {
+        let (source, _) = Source::from_bytes("t.yaml", b"- task_id: a\n  run: x\n- task_id: b\n  run: x\n".to_vec());
+        let document = Document::read(&source);
+        let [Piece::Fence(fence)] = &document.pieces[..] else { panic!("{document:?}") };
+        let mut reading = Reading::new(false, &Arc::new(AtomicUsize::new(MAX_TASKS - 1)));
+        reading.add(&document, 0, fence);
+        assert_eq!(reading.tasks.len(), 1);
+        assert_eq!(reading.overflow.map(|span| source.slice(span)), Some("task_id: b\n  run: x"));
     }
 }

@@ -7,12 +7,13 @@ mod outline;
 mod task;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
 
 pub(super) use block::Absence;
-use block::{Absences, Reading};
+use block::{Absences, MAX_TASKS, Reading};
 use outline::{Announced, Item, Outline};
 
 use super::model::{Compatibility, Dialect, Draft, Metadata, Task, Tier};
@@ -99,8 +100,9 @@ pub(super) fn read<'s>(mut document: Document<'s>, strict: bool) -> Found<'s> {
 /// Reads all blocks, on as many threads as the machine has processors when there are many.
 fn read_blocks<'s>(document: &Document<'s>, items: &[Item<'_, '_>], strict: bool) -> Vec<Reading<'s>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len() / BATCH + 1);
+    let counted = Arc::new(AtomicUsize::new(0));
     let read = |start: usize, end: usize| {
-        let mut reading = Reading::new(strict);
+        let mut reading = Reading::new(strict, &counted);
         for (index, item) in items.iter().enumerate().take(end).skip(start) {
             reading.add(document, index, item.fence);
         }
@@ -182,6 +184,13 @@ fn merge<'s>(
     // Tasks that their heading or marker calls something else, and their item.
     let mut suspects: Vec<(usize, usize)> = Vec::new();
     let mut announced = None;
+    if let Some(first) = readings.iter().filter_map(|reading| reading.overflow).min() {
+        problems.push(
+            Diagnostic::new(Code::TooManyTasks, first_line(first), format!("a document has at most {MAX_TASKS} tasks"))
+                .label("this one and all that follow are not read")
+                .help("split the document into several blueprints"),
+        );
+    }
     for reading in readings {
         let first_task = offset(merged.tasks.len());
         for absence in reading.absences.list {
