@@ -143,12 +143,11 @@ impl Output {
     }
 }
 
+/// Columns of the terminal, or of what `COLUMNS` promises.
 fn width() -> usize {
-    std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok())
-        .filter(|columns| *columns >= 40)
-        .unwrap_or(100)
+    let promised = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let measured = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    promised.or_else(measured).unwrap_or(100).max(40)
 }
 
 /// Runs the command line.
