@@ -9,6 +9,7 @@ pub mod capability;
 mod check;
 pub mod duration;
 pub mod format;
+mod mend;
 pub mod model;
 mod read;
 pub mod schema;
@@ -17,6 +18,7 @@ pub mod status;
 pub mod variable;
 
 pub use check::links::{Links, Need, NeedKind};
+pub use mend::{Mended, mend};
 pub use model::{Draft, TaskIndex};
 pub use status::Status;
 

@@ -10,8 +10,7 @@ use super::load::{Loaded, load};
 use super::replace::replace;
 use super::{Exit, Failure, Output};
 use crate::blueprint::{self, Reading};
-use crate::diagnostic::{Diagnostic, Edit, Severity, sort};
-use crate::document::Source;
+use crate::diagnostic::{Diagnostic, Severity, sort};
 use crate::plan::{Dag, check_files};
 use crate::report::diagnostics::{Checked, Style, counted, github, human, json, sarif};
 
@@ -47,9 +46,6 @@ enum Format {
     Github,
 }
 
-/// Rounds of mending: an edit may uncover what another one mends.
-const MOST_ROUNDS: usize = 5;
-
 /// What is known of one file after it was read.
 struct File {
     loaded: Loaded,
@@ -69,7 +65,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, Failure
     let mut files = Vec::with_capacity(args.files.len());
     for path in &args.files {
         let loaded = load(path)?;
-        let loaded = if args.fix { mend(path, loaded, args.strict, output)? } else { loaded };
+        let loaded = if args.fix { mend(path, loaded, output)? } else { loaded };
         files.push(examine(loaded, args));
     }
     let checked: Vec<Checked<'_>> = files
@@ -148,56 +144,18 @@ fn verdict(document: &Checked<'_>, summary: &str) -> String {
     format!("{}: {found} ({summary})\n", document.source.name())
 }
 
-/// Applies the mechanical edits until none is left, and writes the file.
-fn mend(path: &str, mut loaded: Loaded, strict: bool, output: &mut Output) -> Result<Loaded, Failure> {
+/// Makes the mechanical edits and writes the file.
+fn mend(path: &str, loaded: Loaded, output: &mut Output) -> Result<Loaded, Failure> {
     if path == "-" {
         return Err(Failure::new("`--fix` needs a file to write to", "save the blueprint and name the file"));
     }
     if loaded.refusal.is_some() {
         return Ok(loaded);
     }
-    let mut mended = 0;
-    for _ in 0..MOST_ROUNDS {
-        let reading = diagnose(&loaded, strict);
-        let (text, count) = apply(loaded.source.text(), &reading.diagnostics);
-        if count == 0 {
-            break;
-        }
-        mended += count;
-        let (source, refusal) = Source::from_bytes(path, text.into_bytes());
-        loaded = Loaded { source, refusal };
-    }
-    if mended > 0 {
-        replace(path, loaded.source.text())?;
-        output.note(&format!("{path}: {} mended\n", counted(mended, "problem")));
-    }
-    Ok(loaded)
-}
-
-/// The text with all edits that do not touch each other, and how many diagnostics they mend.
-fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
-    let mut groups: Vec<&Vec<Edit>> =
-        diagnostics.iter().map(|diagnostic| &diagnostic.edits).filter(|edits| !edits.is_empty()).collect();
-    groups.sort_by_key(|edits| edits.iter().map(|edit| edit.span).min());
-    let mut edits: Vec<&Edit> = Vec::new();
-    let mut count = 0;
-    for group in groups {
-        let free = group.iter().all(|edit| {
-            edits.iter().all(|taken| edit.span.end <= taken.span.start || taken.span.end <= edit.span.start)
-        });
-        if free {
-            edits.extend(group);
-            count += 1;
-        }
-    }
-    edits.sort_by_key(|edit| edit.span);
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for edit in edits {
-        out.push_str(&text[at..edit.span.start as usize]);
-        out.push_str(&edit.text);
-        at = edit.span.end as usize;
-    }
-    out.push_str(&text[at..]);
-    (out, count)
+    let Some(mended) = blueprint::mend(&loaded.source) else {
+        return Ok(loaded);
+    };
+    replace(path, mended.source.text())?;
+    output.note(&format!("{path}: {} mended\n", counted(mended.problems, "problem")));
+    Ok(Loaded { source: mended.source, refusal: None })
 }

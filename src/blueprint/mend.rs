@@ -1,0 +1,105 @@
+//! `check --fix`: a document with its mechanical edits made, every other byte as it was.
+//!
+//! Edits are made in rounds, because one may uncover what another mends. Lines are added with the
+//! line ends of their neighbours. Knows neither files nor what an edit means.
+
+use std::collections::BTreeMap;
+
+use super::read;
+use crate::diagnostic::{Diagnostic, Edit};
+use crate::document::Source;
+
+/// A mended document.
+#[derive(Debug)]
+pub struct Mended {
+    pub source: Source,
+    /// How many problems are gone.
+    pub problems: usize,
+}
+
+/// Rounds of mending, far above what any document needs.
+const MOST_ROUNDS: usize = 16;
+
+/// Makes all edits a document's diagnostics offer; `None` when there are none.
+pub fn mend(source: &Source) -> Option<Mended> {
+    let mut mended: Option<Mended> = None;
+    for _ in 0..MOST_ROUNDS {
+        let current = mended.as_ref().map_or(source, |mended| &mended.source);
+        let reading = read(current, false);
+        let Some((text, count)) = apply(current.text(), &reading.diagnostics) else {
+            break;
+        };
+        let problems = count + mended.as_ref().map_or(0, |mended| mended.problems);
+        let (source, _) = Source::from_bytes(source.name(), text.into_bytes());
+        mended = Some(Mended { source, problems });
+    }
+    mended
+}
+
+/// The text with all edits that do not touch each other, and how many diagnostics they mend.
+fn apply(text: &str, diagnostics: &[Diagnostic]) -> Option<(String, usize)> {
+    let mut taken: BTreeMap<(u32, u32), &Edit> = BTreeMap::new();
+    let mut count = 0;
+    for diagnostic in diagnostics {
+        let edits = &diagnostic.edits;
+        if edits.is_empty() || !edits.iter().all(|edit| is_free(&taken, edit)) {
+            continue;
+        }
+        taken.extend(edits.iter().map(|edit| ((edit.span.start, edit.span.end), edit)));
+        count += 1;
+    }
+    if taken.is_empty() {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for edit in taken.values() {
+        out.push_str(&text[at..edit.span.start as usize]);
+        match line_end(text, edit.span.start as usize) {
+            "\n" => out.push_str(&edit.text),
+            end => out.push_str(&edit.text.replace('\n', end)),
+        }
+        at = edit.span.end as usize;
+    }
+    out.push_str(&text[at..]);
+    Some((out, count))
+}
+
+/// Whether an edit overlaps none of those taken. Two insertions at one place overlap: which of them
+/// comes first would be chance.
+fn is_free(taken: &BTreeMap<(u32, u32), &Edit>, edit: &Edit) -> bool {
+    let key = (edit.span.start, edit.span.end);
+    let before = taken.range(..=key).next_back().map(|(key, _)| *key);
+    let after = taken.range(key..).next().map(|(key, _)| *key);
+    before.is_none_or(|before| before != key && before.1 <= key.0) && after.is_none_or(|after| key.1 <= after.0)
+}
+
+/// How the line of a place ends, or the one before it.
+fn line_end(text: &str, at: usize) -> &'static str {
+    let next = text[at..].find('\n').map(|newline| at + newline).or_else(|| text[..at].rfind('\n'));
+    match next {
+        Some(newline) if text[..newline].ends_with('\r') => "\r\n",
+        _ => "\n",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mend;
+    use crate::document::Source;
+
+    /// The mended text; mending it again must change nothing.
+    fn mended(text: &str) -> String {
+        let source = |text: &str| Source::from_bytes("t.md", text.as_bytes().to_vec()).0;
+        let once = mend(&source(text)).map_or(text.to_owned(), |mended| mended.source.text().to_owned());
+        assert!(mend(&source(&once)).is_none(), "mending is not finished after one run:\n{once}");
+        once
+    }
+
+    #[test]
+    fn lines_are_added_with_the_line_ends_of_their_neighbours() {
+        assert_eq!(mended("# T\n\n```yaml\na: 1\n"), "# T\n\n```yaml\na: 1\n```\n");
+        assert_eq!(mended("# T\r\n\r\n```yaml\r\na: 1\r\n"), "# T\r\n\r\n```yaml\r\na: 1\r\n```\r\n");
+        assert_eq!(mended("# T\r\n\r\n```yaml\r\na: 1"), "# T\r\n\r\n```yaml\r\na: 1\r\n```");
+    }
+}
