@@ -39,6 +39,12 @@ pub fn write(duration: Duration) -> String {
     SignedDuration::try_from(duration).map_or_else(|_| "PT0S".to_owned(), |signed| signed.to_string())
 }
 
+/// Writes a duration as ISO 8601, if reading it gives the same again.
+pub fn exact(duration: Duration) -> Option<String> {
+    let text = write(duration);
+    (parse(&text) == Ok(duration)).then_some(text)
+}
+
 fn suggestion(text: &str) -> Option<String> {
     let lower = text.trim().to_lowercase();
     let iso = lower.to_uppercase();

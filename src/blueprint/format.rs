@@ -31,6 +31,9 @@ macro_rules! need {
     (legacy_timeout) => {
         Need::Legacy("timeout")
     };
+    (legacy_task_timeout) => {
+        Need::Legacy("execution_context.timeout")
+    };
     (legacy_delay) => {
         Need::Legacy("retry_delay")
     };
@@ -94,7 +97,7 @@ record! { TASK "task block" {
     may    "priority" Any, "kept; the order of the document decides";
     may    "parallel_group" Filled, "tasks that are meant to run at once; a hint";
     may    "track" Filled, "a label for people";
-    legacy_timeout "timeout_seconds" Seconds, "v1's `execution_context.timeout`";
+    legacy_task_timeout "timeout_seconds" Seconds, "v1's `execution_context.timeout`";
 }}
 
 record! { DEPENDENCY "typed dependency" {

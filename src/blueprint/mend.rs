@@ -85,7 +85,8 @@ fn line_end(text: &str, at: usize) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::mend;
+    use super::{mend, read};
+    use crate::diagnostic::Code;
     use crate::document::Source;
 
     /// The mended text; mending it again must change nothing.
@@ -101,5 +102,46 @@ mod tests {
         assert_eq!(mended("# T\n\n```yaml\na: 1\n"), "# T\n\n```yaml\na: 1\n```\n");
         assert_eq!(mended("# T\r\n\r\n```yaml\r\na: 1\r\n"), "# T\r\n\r\n```yaml\r\na: 1\r\n```\r\n");
         assert_eq!(mended("# T\r\n\r\n```yaml\r\na: 1"), "# T\r\n\r\n```yaml\r\na: 1\r\n```");
+    }
+
+    /// A document with one task of these fields.
+    fn task(fields: &str) -> String {
+        format!("<!-- _blueprint_version: 2.0.2 -->\n\n```yaml\ntask_id: T0.1\nname: a\n{fields}```\n")
+    }
+
+    #[test]
+    fn a_v1_time_limit_becomes_a_key_that_exists() {
+        for (before, after) in [
+            ("timeout_seconds: 300 # s\n", "execution_context: {timeout: PT5M} # s\n"),
+            ("resources: {timeout_seconds: 90}\n", "resources: {timeout: PT1M30S}\n"),
+            ("on_failure:\n  retry_delay_seconds: 5\n", "on_failure:\n  retry_delay: PT5S\n"),
+        ] {
+            assert_eq!(mended(&task(before)), task(after));
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_there_already_is_not_written_again() {
+        for fields in [
+            "timeout_seconds: 300\nexecution_context: {working_directory: x}\n",
+            "timeout_seconds: 300\nexecution_context:\n",
+            "execution_context: {timeout: PT1M, timeout_seconds: 300}\n",
+            "resources:\n  timeout_seconds: 300\n  timeout:\n",
+            "timeout_seconds: 300\nresources: {timeout_seconds: 99999999999999999}\n",
+        ] {
+            let text = task(fields);
+            let fields =
+                fields.replace("timeout_seconds: 300\nresources", "execution_context: {timeout: PT5M}\nresources");
+            assert_eq!(mended(&text), task(&fields));
+        }
+    }
+
+    #[test]
+    fn what_is_merged_from_elsewhere_is_left_there() {
+        let text = "<!-- _blueprint_version: 2.0.2 -->\n\n```yaml\n- task_id: T0.1\n  name: a\n  x: &x {timeout_seconds: 300}\n\
+                    - task_id: T0.2\n  name: b\n  <<: *x\n```\n";
+        let (source, _) = Source::from_bytes("t.md", text.into());
+        assert!(read(&source, false).diagnostics.iter().any(|problem| problem.code == Code::LegacySpelling));
+        assert_eq!(mended(text), text);
     }
 }

@@ -203,7 +203,7 @@ impl Checker {
             let field = &record.fields[index];
             let here = Place { parent: place, key: field.key };
             match field.need {
-                Need::Legacy(instead) => self.legacy_key(entry, instead, &here),
+                Need::Legacy(instead) => self.legacy_key(entry, node, instead, place),
                 Need::Inert => self.problems.push(
                     Diagnostic::new(Code::NoEffect, entry.key.span, format!("`{here}` has no effect here"))
                         .label("read and kept, nothing acts on it")
@@ -269,17 +269,41 @@ impl Checker {
         });
     }
 
-    fn legacy_key(&mut self, entry: &Entry<'_>, instead: &'static str, here: &Place<'_>) {
-        let mut problem = Diagnostic::new(Code::LegacySpelling, entry.key.span, format!("`{here}` is the v1 spelling"))
-            .label(format!("today: `{instead}`"))
-            .help(format!("write `{instead}`, or set `execution.compatibility_mode: v1_migration`"));
-        if let Some(seconds) = entry.value.as_number::<u64>()
-            && here.key.ends_with("_seconds")
-        {
-            let iso = duration::write(std::time::Duration::from_secs(seconds));
-            problem = problem.edit(entry.key.span, instead).edit(entry.value.span, iso);
-        }
-        self.legacy.push(problem);
+    /// A v1 key. `instead` is today's key, or the way to it: `execution_context.timeout`.
+    fn legacy_key(&mut self, entry: &Entry<'_>, node: &Node<'_>, instead: &'static str, place: Option<&Place<'_>>) {
+        let key = &entry.key;
+        let here = Place { parent: place, key };
+        let owner = place.map_or_else(String::new, |place| format!("{place}."));
+        let problem = Diagnostic::new(Code::LegacySpelling, key.span, format!("`{here}` is the v1 spelling"));
+        let (first, inner) = instead.split_once('.').map_or((instead, None), |(first, inner)| (first, Some(inner)));
+        let other = node.entry(first);
+        // What a merge key brings along is written elsewhere, and may mean something else to others.
+        let own = node.span.start <= key.span.start && key.span.end <= node.span.end;
+        let seconds = entry.value.as_number::<u64>().filter(|_| own && key.ends_with("_seconds"));
+        let iso = seconds.and_then(|seconds| duration::exact(std::time::Duration::from_secs(seconds)));
+        self.legacy.push(match (other, inner, iso) {
+            // Both keys: which of them is meant is for a person to say.
+            (Some(other), None, _) => problem
+                .label(format!("`{first}` is there too"))
+                .related(other.key.span, "today's spelling")
+                .help(format!("keep one of them: `{owner}{first}` decides")),
+            (Some(other), Some(inner), _) => problem
+                .label(format!("today: `{owner}{instead}`"))
+                .related(other.key.span, "belongs here")
+                .help(format!("move it into `{owner}{first}` as `{inner}`")),
+            (None, inner, iso) => {
+                let problem = problem
+                    .label(format!("today: `{owner}{instead}`"))
+                    .help(format!("write `{owner}{instead}`, or set `execution.compatibility_mode: v1_migration`"));
+                match (inner, iso) {
+                    (_, None) => problem,
+                    (None, Some(iso)) => problem.edit(key.span, first).edit(entry.value.span, iso),
+                    (Some(inner), Some(iso)) => {
+                        problem.edit(key.span, first).edit(entry.value.span, format!("{{{inner}: {iso}}}"))
+                    }
+                }
+            }
+        });
     }
 
     fn wrong(&mut self, node: &Node<'_>, shape: &Shape, place: &Place<'_>) {
