@@ -144,4 +144,24 @@ mod tests {
         assert!(read(&source, false).diagnostics.iter().any(|problem| problem.code == Code::LegacySpelling));
         assert_eq!(mended(text), text);
     }
+
+    #[test]
+    fn a_fence_is_closed_and_marked_in_its_own_way() {
+        let task = "task_id: T0.1\nname: a\n";
+        for (before, after) in [
+            (format!("~~~yaml\n{task}"), format!("~~~yaml\n{task}~~~\n")),
+            (format!("````yaml\n{task}\n## T\n"), format!("````yaml\n{task}````\n\n## T\n")),
+            (format!("```yaml\n\n```yaml\n{task}```\n"), format!("```yaml\n```\n\n```yaml\n{task}```\n")),
+            (format!("```\n{task}```\n"), format!("```yaml\n{task}```\n")),
+            (format!("~~~ {{#a .b}}\n{task}~~~\n"), format!("~~~yaml {{#a .b}}\n{task}~~~\n")),
+            (format!("``` {{.yaml}}\n{task}```\n"), format!("``` {{.yaml}}\n{task}```\n")),
+            (
+                format!("> ```\n> {}", task.replace("\nname", "\n> name")),
+                format!("> ```yaml\n> {}", task.replace("\nname", "\n> name")),
+            ),
+            (format!("~~~~\n{task}"), format!("~~~~yaml\n{task}~~~~\n")),
+        ] {
+            assert_eq!(mended(&before), after);
+        }
+    }
 }

@@ -50,7 +50,8 @@ pub struct Fence {
     pub span: Span,
 }
 
-/// What a fence says it holds: the first word of its info string, in any case.
+/// What a fence says it holds: the first word of its info string, in any case, or a class in the way
+/// of Pandoc: `{.yaml}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     Yaml,
@@ -62,8 +63,11 @@ pub enum Language {
 impl Language {
     fn of(info: &str) -> Self {
         let word = info.split([' ', '\t', ',', '{']).next().unwrap_or_default();
-        let is = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
-        if is(&["yaml", "yml"]) {
+        let attributes = info.strip_prefix('{').and_then(|info| info.split('}').next()).unwrap_or_default();
+        let mut classes = attributes.split_whitespace().map(|class| class.trim_start_matches('.'));
+        let is_one = |word: &str, names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+        let is = |names: &[&str]| is_one(word, names);
+        if is(&["yaml", "yml"]) || classes.any(|class| is_one(class, &["yaml", "yml"])) {
             Self::Yaml
         } else if is(&["markdown", "md"]) {
             Self::Markdown
@@ -298,9 +302,8 @@ impl<'t> Reader<'t> {
         let first_line = raw.find('\n').map_or(raw.len(), |newline| newline + 1);
         let opening = span(range.start, range.start + raw[..first_line].trim_end().len());
         let language = Language::of(info);
-        let marker = raw.trim_start_matches(' ');
-        let fence_char = if marker.starts_with('~') { '~' } else { '`' };
-        let fence_width = marker.len() - marker.trim_start_matches(fence_char).len();
+        let marker = fence_marker(raw);
+        let (fence_char, fence_width) = (if marker.starts_with('~') { '~' } else { '`' }, marker.len());
         let body = raw.trim_end();
         let last_line = body.rfind('\n').map(|newline| newline + 1);
         let closing = last_line.filter(|&start| {
@@ -312,7 +315,7 @@ impl<'t> Reader<'t> {
         let place = span(range.start, range.start + body.len());
         if let Some(stitched) = stitched {
             if closing.is_none() {
-                self.refuse_unclosed(opening, None, None);
+                self.refuse_unclosed(opening, marker, None, None);
             }
             let text = BlockText::Stitched(Box::new(stitched));
             self.pieces.push(Piece::Fence(Fence { language, opening, text, span: place }));
@@ -321,42 +324,51 @@ impl<'t> Reader<'t> {
         let content = range.start + first_line..range.start + closing.unwrap_or(raw.len()).max(first_line);
         let inner = &self.text[content.clone()];
         // A fence that shows Markdown may well show a fence.
-        let swallowed =
-            if language == Language::Markdown || fence_width > 3 { None } else { next_opening(inner, fence_char) };
+        let shows_markdown = language == Language::Markdown;
+        let swallowed = if shows_markdown { None } else { next_opening(inner, fence_char, fence_width) };
         if closing.is_some() && swallowed.is_none() {
             let text = BlockText::Slice(span(content.start, content.end));
             self.pieces.push(Piece::Fence(Fence { language, opening, text, span: place }));
             return None;
         }
         let cut = content.start + resume_point(inner, swallowed);
-        let kept = self.text[content.start..cut].trim_end();
-        let end = (content.start + kept.len()).max(opening.end as usize);
-        self.refuse_unclosed(opening, swallowed.map(|at| content.start + at), Some(end));
+        // Blank lines before what follows stay outside.
+        let end = range.start + self.text[range.start..cut].trim_end().len();
+        self.refuse_unclosed(opening, marker, swallowed.map(|at| content.start + at), Some(end));
         let text = BlockText::Slice(span(content.start, cut.max(content.start)));
         self.pieces.push(Piece::Fence(Fence { language, opening, text, span: span(range.start, end) }));
         Some(cut)
     }
 
-    fn refuse_unclosed(&mut self, opening: Span, swallowed: Option<usize>, end: Option<usize>) {
+    fn refuse_unclosed(&mut self, opening: Span, marker: &str, swallowed: Option<usize>, end: Option<usize>) {
         let mut problem = Diagnostic::new(Code::UnclosedFence, opening, "this fence is never closed")
             .label("opened here")
-            .help("add a line with ``` where the block ends");
+            .help(format!("add a line with {marker} where the block ends"));
         if let Some(at) = swallowed {
-            problem = problem.related(span(at, at + 3), "the next fence opens here, still inside it");
+            problem = problem.related(span(at, at + marker.len()), "the next fence opens here, still inside it");
         }
         if let Some(end) = end {
-            problem = problem.edit(span(end, end), "\n```");
+            problem = problem.edit(span(end, end), format!("\n{marker}"));
         }
         self.problems.push(problem);
     }
 }
 
-/// Where in `inner` a line at the margin opens another fence with an info string.
-fn next_opening(inner: &str, fence_char: char) -> Option<usize> {
-    let marker: String = [fence_char; 3].iter().collect();
+/// The characters that open a fence: three or more backticks or tildes.
+pub(super) fn fence_marker(opening: &str) -> &str {
+    let marker = opening.trim_start_matches([' ', '\t', '>']);
+    let rest = marker.trim_start_matches(if marker.starts_with('~') { '~' } else { '`' });
+    &marker[..marker.len() - rest.len()]
+}
+
+/// Where in `inner` a line at the margin opens another fence with an info string: one that neither
+/// closes the open fence nor is narrow enough to be shown by it.
+fn next_opening(inner: &str, fence_char: char, fence_width: usize) -> Option<usize> {
     lines(inner)
         .find(|(_, line)| {
-            line.strip_prefix(marker.as_str()).is_some_and(|info| info.starts_with(|c: char| c.is_ascii_alphabetic()))
+            let info = line.trim_start_matches(fence_char);
+            let wide = line.len() - info.len() >= fence_width;
+            wide && info.trim_start().starts_with(|c: char| c.is_ascii_alphabetic() || c == '{')
         })
         .map(|(at, _)| at)
 }
@@ -450,6 +462,45 @@ mod tests {
         assert_eq!(fences("```yaml\n# note\na: 1\n## Next\ntext\n"), ["# note\na: 1\n"]);
         assert_eq!(pieces("```yaml\na: 1\n").1.len(), 1);
         assert_eq!(pieces("```markdown\n```yaml\na: 1\n```\n").1, [], "a shown fence is no forgotten one");
+    }
+
+    #[test]
+    fn an_unclosed_fence_is_closed_by_its_own_marker() {
+        for (text, marker, end) in [
+            ("~~~yaml\na: 1\n", "~~~", 12),
+            ("````yaml\na: 1\n```\n", "````", 17),
+            ("`````yaml\n## T\n", "`````", 9),
+            ("~~~yaml\na: 1\n\n~~~ {.yaml}\nb: 1\n~~~\n", "~~~", 12),
+            ("```yaml\na: 1\n````yaml\nb: 1\n````\n", "```", 12),
+        ] {
+            let (_, problems) = pieces(text);
+            assert_eq!(problems.len(), 1, "{text}");
+            assert_eq!(problems[0].help, format!("add a line with {marker} where the block ends"));
+            assert_eq!(problems[0].edits[0].text, format!("\n{marker}"));
+            assert_eq!(problems[0].edits[0].span.start, end, "{text}");
+        }
+        assert_eq!(pieces("````text\n```yaml\na: 1\n```\n````\n").1, [], "a wider fence shows a narrower one");
+        let quoted = pieces("> ~~~~yaml\n> a: 1\n\ntext\n").1;
+        assert_eq!(quoted[0].help, "add a line with ~~~~ where the block ends");
+    }
+
+    #[test]
+    fn the_language_is_the_first_word_or_a_class() {
+        use super::Language::{Markdown, Other, Unmarked, Yaml};
+        for (info, language) in [
+            ("YAML title=x", Yaml),
+            ("yml,ignore", Yaml),
+            ("yaml{1}", Yaml),
+            ("{.yaml}", Yaml),
+            ("{#id .YML .numbers}", Yaml),
+            ("{yaml}", Yaml),
+            ("md", Markdown),
+            ("bash {.yaml}", Other),
+            ("{.numbers}", Unmarked),
+            ("", Unmarked),
+        ] {
+            assert_eq!(super::Language::of(info), language, "{info}");
+        }
     }
 
     #[test]

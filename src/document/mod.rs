@@ -92,6 +92,14 @@ impl<'s> Document<'s> {
         yaml::parse(self.source.slice(place), Origin::Base(place.start))
     }
 
+    /// The characters that open a fence; empty for a document that is YAML as a whole.
+    pub fn marker(&self, fence: &Fence) -> Span {
+        let opening = self.source.slice(fence.opening);
+        let marker = markdown::fence_marker(opening);
+        let start = fence.opening.start as usize + opening.find(marker).unwrap_or_default();
+        span(start, start + marker.len())
+    }
+
     /// The characters of a fence's block.
     pub fn block_text<'a>(&'a self, fence: &'a Fence) -> &'a str {
         match &fence.text {

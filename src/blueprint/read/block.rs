@@ -97,6 +97,7 @@ impl<'s> Reading<'s> {
             if fence.language == Language::Unmarked
                 && document.block_text(fence).lines().any(|line| line.starts_with("task_id:"))
             {
+                let marker = document.marker(fence);
                 self.problems.push(
                     Diagnostic::new(
                         Code::UntaggedTask,
@@ -104,8 +105,9 @@ impl<'s> Reading<'s> {
                         "this block looks like a task, but it is not marked `yaml`",
                     )
                     .label("not read")
-                    .help("open the fence with ```yaml")
-                    .edit(Span::new(fence.opening.end, fence.opening.end), "yaml"),
+                    .help(format!("open the fence with {}yaml", document.source.slice(marker)))
+                    // Before whatever follows: an info string is known by its first word.
+                    .edit(Span::new(marker.end, marker.end), "yaml"),
                 );
             }
             return;
