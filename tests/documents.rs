@@ -388,6 +388,15 @@ fn f_16_bindings_name_ports_and_fit_them() {
 }
 
 #[test]
+fn f_16_the_same_alias_is_another_schema_in_another_block() {
+    let task = |id: &str, kind: &str| {
+        task(id, &format!("example: &s {{type: {kind}}}\ninterface: {{input: a, output: b, output_schema: *s}}\n"))
+    };
+    assert_eq!(codes(&document(&[task("T0.1", "object"), task("T0.2", "dict")])), one(Code::BadSchema, "dict"));
+    assert_eq!(codes(&document(&[task("T0.1", "dict"), task("T0.2", "object")])), one(Code::BadSchema, "dict"));
+}
+
+#[test]
 fn f_17_transforms_are_jq() {
     let text = |jq: &str| {
         let binding = format!(
