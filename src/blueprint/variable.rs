@@ -112,13 +112,14 @@ pub fn check_path(text: &str, span: Span, is_working_directory: bool, problems: 
     }
 }
 
-/// Checks what stands anywhere: `${secrets.…}` must be well formed.
+/// Checks what stands anywhere: `${secrets.…}` must be well formed. Without the dot it is a variable
+/// of the shell; with it, no shell has a use for it.
 pub fn check_secrets(text: &str, span: Span, problems: &mut Vec<Diagnostic>) {
-    if !text.contains("${secrets") && !text.contains("${secret.") {
+    if !text.contains("${secret") {
         return;
     }
     for reference in references(text) {
-        if !reference.name.starts_with("secret") {
+        if !reference.name.starts_with("secrets.") && !reference.name.starts_with("secret.") {
             continue;
         }
         let place = place_in(span, text, &reference);
@@ -203,7 +204,11 @@ mod tests {
         for fine in ["${secrets.A}", "${secrets.A_1:x y}", "${secrets.A:}", "${HOME} ${x:-1}", "$${secrets.}"] {
             assert_eq!(bad(fine), 0, "{fine}");
         }
-        for wrong in ["${secrets.}", "${secrets.a-b}", "${secret.A}", "${secrets.A", "${secrets}"] {
+        for shell in ["${secrets}", "${secrets_dir}/x", "${secret_key:-none}", "${secrets[0]}", "${secrets%.txt}"] {
+            assert_eq!(bad(shell), 0, "{shell}");
+            assert_eq!(bad(&format!("{shell} ${{secrets.}}")), 1, "{shell}");
+        }
+        for wrong in ["${secrets.}", "${secrets.a-b}", "${secret.A}", "${secrets.A"] {
             assert_eq!(bad(wrong), 1, "{wrong}");
         }
     }
