@@ -465,6 +465,26 @@ fn f_21_the_execution_context_is_read() {
 }
 
 #[test]
+fn f_20_a_lock_has_one_mode_whatever_its_key() {
+    let check = |lock: &str, request: &str| {
+        let execution = format!("```yaml\nexecution: {{resource_locks: [{lock}]}}\n```\n");
+        codes(&document(&[execution, task("T0.1", &format!("resources: {{locks: [{request}]}}\n"))]))
+    };
+    let (shared, exclusive) = ("{name: a, type: shared}", "{name: a, mode: exclusive}");
+    assert_eq!(check(shared, exclusive), []);
+    assert_eq!(check("{name: a, type: shared, mode: shared}", "{name: a, mode: shared, type: shared}"), []);
+    assert_eq!(check("{name: a, type: shared, mode: exclusive}", "a"), one(Code::LockContradiction, "mode: exclusive"));
+    assert_eq!(
+        check("{name: a, mode: exclusive, type: shared}", "{name: a, mode: shared}"),
+        [(Code::LockContradiction, "type: shared".into()), (Code::LockMode, "a".into())]
+    );
+    assert_eq!(
+        check(shared, "{name: a, mode: shared, type: exclusive}"),
+        one(Code::LockContradiction, "type: exclusive")
+    );
+}
+
+#[test]
 fn f_22_durations_are_iso_8601() {
     assert_eq!(codes(&document(&[task("T0.1", "resources: {timeout: 1h}\n")])), one(Code::BadDuration, "1h"));
     assert_eq!(codes(&document(&[task("T0.1", "resources: {timeout: PT1H}\n")])), []);

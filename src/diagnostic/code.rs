@@ -100,6 +100,7 @@ codes! {
     LockMode            "BP303" Warning "a lock used in another way than declared";
     UnknownExecutor     "BP304" Warning "an executor that looks misspelt";
     DuplicateExecution  "BP305" Error   "a second execution block";
+    LockContradiction   "BP306" Error   "a lock that is both exclusive and shared";
     // Variables and secrets.
     UnknownVariable     "BP401" Error   "a variable that does not exist";
     MalformedVariable   "BP402" Error   "a variable that never ends";

@@ -4,15 +4,16 @@ use crate::blueprint::model::{
     Compatibility, Environment, Execution, Hierarchy, LockDeclaration, LockMode, Preflight, SecretPolicy, SecretSource,
     SecretSourceKind,
 };
-use crate::document::Node;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Entry, Node};
 
 use super::field::{Fields, pairs, texts};
 use super::task::ROLLBACK_MODES;
 
-const MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
+const LOCK_MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
 
 /// Reads a block whose shape was checked.
-pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>) -> Execution<'s> {
+pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, problems: &mut Vec<Diagnostic>) -> Execution<'s> {
     let parallelism = node.field("parallelism");
     let retry = node.field("retry_policy");
     Execution {
@@ -22,7 +23,7 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>) -> Execution<'s> 
         max_parallel_tasks: node
             .count("max_parallel_tasks")
             .or_else(|| parallelism.and_then(|node| node.count("max_concurrent_tasks"))),
-        locks: items(node, "resource_locks").iter().filter_map(lock).collect(),
+        locks: items(node, "resource_locks").iter().filter_map(|node| lock(node, problems)).collect(),
         preflight: items(node, "preflight_checks").iter().filter_map(preflight).collect(),
         secrets: node.field("secret_resolution").map(|node| SecretPolicy {
             on_missing: node.filled("on_missing"),
@@ -56,14 +57,39 @@ fn items<'n, 's>(node: &'n Node<'s>, key: &str) -> &'n [Node<'s>] {
     node.get(key).and_then(Node::as_list).unwrap_or_default()
 }
 
-fn lock<'s>(node: &Node<'s>) -> Option<LockDeclaration<'s>> {
+fn lock<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Option<LockDeclaration<'s>> {
     let name = node.to_text().or_else(|| node.filled("name"))?;
-    let mode = node.choice("type", MODES).or_else(|| node.choice("mode", MODES)).unwrap_or_default();
+    let mode = lock_mode(node, problems).unwrap_or_default();
     let max_holders = match mode {
         LockMode::Exclusive => 1,
         LockMode::Shared => node.count("max_holders").unwrap_or(u32::MAX),
     };
     Some(LockDeclaration { name, mode, max_holders })
+}
+
+/// The mode of a declaration or a request, under either of its names. Where the two contradict each
+/// other the lock counts as exclusive: holding it alone breaks nothing.
+pub(super) fn lock_mode(node: &Node<'_>, problems: &mut Vec<Diagnostic>) -> Option<LockMode> {
+    let (by_type, by_mode) = (node.choice("type", LOCK_MODES), node.choice("mode", LOCK_MODES));
+    if let (Some(first), Some(second)) = (by_type, by_mode)
+        && first != second
+    {
+        let mut places: Vec<_> = ["type", "mode"].iter().filter_map(|key| node.entry(key)).map(Entry::span).collect();
+        places.sort_unstable();
+        let name = node.scalar("name").unwrap_or_default();
+        problems.push(
+            Diagnostic::new(
+                Code::LockContradiction,
+                places.last().copied().unwrap_or(node.span),
+                format!("`{name}` is both exclusive and shared"),
+            )
+            .label("this says otherwise")
+            .related(places.first().copied().unwrap_or(node.span), "than this")
+            .help("`type` and `mode` mean the same: keep one of them"),
+        );
+        return Some(LockMode::Exclusive);
+    }
+    by_type.or(by_mode)
 }
 
 fn preflight<'s>(node: &Node<'s>) -> Option<Preflight<'s>> {

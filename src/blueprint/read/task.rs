@@ -4,14 +4,15 @@ use crate::blueprint::capability::Capability;
 use crate::blueprint::duration;
 use crate::blueprint::model::{
     Binding, BindingSource, Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback,
-    FallbackTask, Gate, GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, Port, PortType,
-    Resources, Rollback, RollbackMode, RollbackTerms, Stage, StateField, Task, Transfer, TypedDependency, Verification,
+    FallbackTask, Gate, GateTime, GateTimeout, Handoff, Interface, LockRequest, Output, Port, PortType, Resources,
+    Rollback, RollbackMode, RollbackTerms, Stage, StateField, Task, Transfer, TypedDependency, Verification,
 };
 use crate::blueprint::shape::Checker;
 use crate::blueprint::status;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::{Node, Text, Value};
 
+use super::execution::lock_mode;
 use super::field::{Fields, pairs, texts};
 
 const TRANSFERS: &[(&str, Transfer)] = &[
@@ -20,7 +21,6 @@ const TRANSFERS: &[(&str, Transfer)] = &[
     ("memory", Transfer::Memory),
     ("network", Transfer::Network),
 ];
-const LOCK_MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
 const GATE_TIMEOUTS: &[(&str, GateTimeout)] =
     &[("abort", GateTimeout::Abort), ("skip", GateTimeout::Skip), ("continue", GateTimeout::Continue)];
 pub(super) const ROLLBACK_MODES: &[(&str, RollbackMode)] =
@@ -54,7 +54,7 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, checker: &mut Che
         verification: verification(node, checker),
         rollback: rollback(node.field("rollback")),
         run: node.filled("run"),
-        resources: node.field("resources").map(|node| Box::new(resources(node))),
+        resources: node.field("resources").map(|node| Box::new(resources(node, checker))),
         context: context(node),
         on_failure: node.field("on_failure").map(|node| Box::new(failure(node))),
         gate: node.field("human_required").and_then(|node| gate(node, text)).map(Box::new),
@@ -323,7 +323,7 @@ fn rollback<'s>(node: Option<&Node<'s>>) -> Option<Rollback<'s>> {
     })
 }
 
-fn resources<'s>(node: &Node<'s>) -> Resources<'s> {
+fn resources<'s>(node: &Node<'s>, checker: &mut Checker) -> Resources<'s> {
     let measure = |key| node.field(key).and_then(Node::text);
     Resources {
         cpu: measure("cpu").and_then(duration::millicores),
@@ -338,7 +338,7 @@ fn resources<'s>(node: &Node<'s>) -> Resources<'s> {
             .filter_map(|item| {
                 Some(LockRequest {
                     name: item.to_text().or_else(|| item.filled("name"))?,
-                    mode: item.choice("mode", LOCK_MODES).or_else(|| item.choice("type", LOCK_MODES)),
+                    mode: lock_mode(item, &mut checker.problems),
                 })
             })
             .collect(),
