@@ -485,6 +485,28 @@ fn f_20_a_lock_has_one_mode_whatever_its_key() {
 }
 
 #[test]
+fn f_20_locks_that_cannot_be_read_are_not_called_undeclared() {
+    for (execution, problem) in [
+        ("[]", (Code::WrongType, "[]")),
+        ("{resource_locks: database}", (Code::WrongType, "database")),
+        ("{resource_locks: {name: database}}", (Code::WrongType, "{name: database}")),
+        ("{resource_locks: [{name: }]}", (Code::MissingField, "name")),
+        ("{resource_locks: [[database]]}", (Code::WrongType, "[database]")),
+        (
+            "{shell: sh}\n---\nexecution: {resource_locks: [database]}",
+            (Code::DuplicateExecution, "{resource_locks: [database]}"),
+        ),
+    ] {
+        let execution = format!("```yaml\nexecution: {execution}\n```\n");
+        let text = document(&[execution, task("T0.1", "resources: {locks: [database]}\n")]);
+        assert_eq!(codes(&text), one(problem.0, problem.1));
+    }
+    let none =
+        document(&["```yaml\nexecution: {}\n```\n".to_owned(), task("T0.1", "resources: {locks: [database]}\n")]);
+    assert_eq!(codes(&none), one(Code::UnknownLock, "database"));
+}
+
+#[test]
 fn f_22_durations_are_iso_8601() {
     assert_eq!(codes(&document(&[task("T0.1", "resources: {timeout: 1h}\n")])), one(Code::BadDuration, "1h"));
     assert_eq!(codes(&document(&[task("T0.1", "resources: {timeout: PT1H}\n")])), []);

@@ -289,6 +289,8 @@ impl<'s> Reading<'s> {
 
     fn execution(&mut self, node: &Node<'s>) {
         let mut checker = Checker::default();
+        // Of locks that cannot be read nobody knows whether they were declared.
+        self.execution_unreadable |= !execution::has_readable_locks(node);
         if checker.check(node, &EXECUTION) {
             self.looks_21 |=
                 ["parallelism", "retry_policy", "budget", "observability"].iter().any(|key| node.get(key).is_some());

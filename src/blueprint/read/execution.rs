@@ -53,6 +53,15 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, problems: &mut Ve
     }
 }
 
+/// Whether every lock the block may declare could be read.
+pub(super) fn has_readable_locks(node: &Node<'_>) -> bool {
+    let Some(locks) = node.as_map().map(|_| node.field("resource_locks")) else {
+        return false;
+    };
+    let is_lock = |node: &Node<'_>| node.text().is_some() || node.filled("name").is_some();
+    locks.is_none_or(|locks| locks.as_list().is_some_and(|locks| locks.iter().all(is_lock)))
+}
+
 fn items<'n, 's>(node: &'n Node<'s>, key: &str) -> &'n [Node<'s>] {
     node.get(key).and_then(Node::as_list).unwrap_or_default()
 }

@@ -32,7 +32,7 @@ pub(super) struct Found<'s> {
     pub(super) absences: Vec<Absence>,
     /// Ids of tasks whose YAML could not be read.
     pub(super) unreadable: HashSet<String>,
-    /// Whether the execution block could not be read, so that nothing is said about its locks.
+    /// Whether locks may be declared that could not be read, so that none is called undeclared.
     pub(super) execution_unreadable: bool,
 }
 
@@ -212,12 +212,15 @@ fn merge<'s>(
         }
         for execution in reading.execution {
             match (merged.execution.span, execution.span) {
-                (Some(first), Some(second)) => problems.push(
-                    Diagnostic::new(Code::DuplicateExecution, second, "a second execution block")
-                        .label("ignored")
-                        .related(first, "the first one")
-                        .help("keep one `execution:` block; its settings hold for all tasks"),
-                ),
+                (Some(first), Some(second)) => {
+                    merged.execution_unreadable |= !execution.locks.is_empty();
+                    problems.push(
+                        Diagnostic::new(Code::DuplicateExecution, second, "a second execution block")
+                            .label("ignored")
+                            .related(first, "the first one")
+                            .help("keep one `execution:` block; its settings hold for all tasks"),
+                    );
+                }
                 _ => merged.execution = execution,
             }
         }
