@@ -485,6 +485,20 @@ fn f_20_a_lock_has_one_mode_whatever_its_key() {
 }
 
 #[test]
+fn f_20_the_lock_of_a_dependency_is_declared() {
+    let execution = "```yaml\nexecution: {resource_locks: [database]}\n```\n".to_owned();
+    let check = |lock: &str| {
+        let dependency = format!("dependencies: [{{task: T0.1, type: resource, resource: {lock}}}]\n");
+        let text = document(&[execution.clone(), task("T0.1", ""), task("T0.2", &dependency)]);
+        with(&text, false, |reading, _| {
+            reading.diagnostics.iter().map(|d| (d.code, d.label.to_string(), d.task.clone())).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(check("database"), []);
+    assert_eq!(check("databse"), [(Code::UnknownLock, "did you mean `database`?".into(), Some("T0.2".into()))]);
+}
+
+#[test]
 fn f_20_locks_that_cannot_be_read_are_not_called_undeclared() {
     for (execution, problem) in [
         ("[]", (Code::WrongType, "[]")),

@@ -51,11 +51,12 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
                 Some(_) => {}
             }
         }
-        for stage in &task.verification {
-            for name in &stage.requires {
-                if !declared.contains_key(&*name.value) {
-                    problems.push(unknown(name, &task.id));
-                }
+        let stages = task.verification.iter().flat_map(|stage| &stage.requires);
+        let typed = task.dependencies.iter().filter_map(|dependency| dependency.typed.as_ref());
+        let released = typed.filter_map(|typed| typed.resource.as_ref());
+        for name in stages.chain(released) {
+            if !declared.contains_key(&*name.value) {
+                problems.push(unknown(name, &task.id));
             }
         }
     }
