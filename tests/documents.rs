@@ -602,18 +602,41 @@ fn f_27_hand_off_fields_are_unique_and_their_paths_are_jsonpath() {
     );
 }
 
+/// Who is told to write a file that another task may write at the same time.
+fn shared_files(tasks: &[(&str, &str)], locks: &str) -> Vec<String> {
+    let mut blocks = vec![format!("```yaml\nexecution: {{resource_locks: [{locks}]}}\n```\n")];
+    blocks.extend(tasks.iter().map(|(id, extra)| {
+        let files = if extra.contains("files_to") { "" } else { "files_to_create: [out/a.txt]\n" };
+        task(id, &format!("{files}{extra}"))
+    }));
+    with(&document(&blocks), false, |reading, _| {
+        assert_eq!(reading.diagnostics.iter().find(|problem| problem.is_error()), None);
+        let dag = Dag::of(&reading.draft, &reading.links);
+        let problems = check_files(&reading.draft, &dag);
+        assert!(problems.iter().all(|problem| problem.code == Code::SharedFile && problem.related.len() == 1));
+        problems.iter().filter_map(|problem| problem.task.as_deref().map(str::to_owned)).collect()
+    })
+}
+
 #[test]
 fn f_28_two_tasks_at_once_do_not_write_one_file() {
-    let shared = |second: &str| {
-        let files = "files_to_create: [out/a.txt]\n";
-        let text = document(&[task("T0.1", files), task("T0.2", &format!("{files}{second}"))]);
-        with(&text, false, |reading, _| {
-            let dag = Dag::of(&reading.draft, &reading.links);
-            check_files(&reading.draft, &dag).len()
-        })
+    assert_eq!(shared_files(&[("T0.1", ""), ("T0.2", "")], ""), ["T0.2"]);
+    assert_eq!(shared_files(&[("T0.1", ""), ("T0.2", "dependencies: [T0.1]\n")], ""), [""; 0]);
+}
+
+#[test]
+fn f_28_a_lock_held_alone_keeps_writers_apart() {
+    let both = |lock: &str, first: &str, second: &str| {
+        let request = |mode: &str| format!("resources: {{locks: [{{name: a, mode: {mode}}}]}}\n");
+        shared_files(&[("T0.1", &request(first)), ("T0.2", &request(second))], lock).len()
     };
-    assert_eq!(shared(""), 1);
-    assert_eq!(shared("dependencies: [T0.1]\n"), 0);
+    let (shared, exclusive) = ("shared", "exclusive");
+    assert_eq!(both("{name: a, type: shared}", shared, shared), 1);
+    assert_eq!(both("{name: a, type: shared, max_holders: 2}", shared, shared), 1);
+    assert_eq!(both("{name: a, type: shared, max_holders: 1}", shared, shared), 0);
+    assert_eq!(both("{name: a, type: shared}", shared, exclusive), 0);
+    assert_eq!(both("{name: a, type: exclusive}", shared, shared), 0, "the declaration wins");
+    assert_eq!(both("a", shared, shared), 0);
 }
 
 #[test]

@@ -157,8 +157,7 @@ fn node(draft: &Draft<'_>, dag: &Dag, index: TaskIndex, outside: usize) -> NodeB
         .iter()
         .filter_map(|request| {
             let position = draft.execution.locks.iter().position(|lock| lock.name.value == request.name.value)?;
-            let mode = request.mode.unwrap_or(draft.execution.locks[position].mode);
-            Some((position, mode == LockMode::Exclusive))
+            Some((position, draft.execution.locks[position].mode_of(request) == LockMode::Exclusive))
         })
         .collect();
     NodeBox {

@@ -28,7 +28,7 @@ pub fn check_files(draft: &Draft<'_>, dag: &Dag) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let pairs = shared.iter().flat_map(|(file, tasks)| tasks.windows(2).map(move |pair| (*file, pair[0], pair[1])));
     for (file, first, second) in pairs.take(MOST_PAIRS) {
-        if dag.reaches(second.0, first.0) || excluded(draft, first.0, second.0) {
+        if dag.reaches(second.0, first.0) || draft.excludes(first.0, second.0) {
             continue;
         }
         let id = &draft.task(second.0).id;
@@ -45,14 +45,4 @@ pub fn check_files(draft: &Draft<'_>, dag: &Dag) -> Vec<Diagnostic> {
         );
     }
     problems
-}
-
-/// Whether an exclusive lock keeps the two from running at once.
-fn excluded(draft: &Draft<'_>, a: TaskIndex, b: TaskIndex) -> bool {
-    use crate::blueprint::model::LockMode::{Exclusive, Shared};
-    draft.task(a).locks().iter().any(|lock| {
-        let other = draft.task(b).locks().iter().find(|other| other.name.value == lock.name.value);
-        let declared = draft.execution.lock(&lock.name).map_or(Exclusive, |lock| lock.mode);
-        other.is_some_and(|other| lock.mode.unwrap_or(declared) != Shared || other.mode.unwrap_or(declared) != Shared)
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::LockMode;
+use super::{LockMode, LockRequest};
 use crate::diagnostic::Span;
 use crate::document::{Text, Written};
 
@@ -34,6 +34,11 @@ impl<'s> Execution<'s> {
     pub fn lock(&self, name: &str) -> Option<&LockDeclaration<'s>> {
         self.locks.iter().find(|lock| lock.name.value == name)
     }
+
+    /// How a request holds its lock.
+    pub fn lock_mode(&self, request: &LockRequest<'_>) -> LockMode {
+        self.lock(&request.name).map_or(LockMode::Exclusive, |lock| lock.mode_of(request))
+    }
 }
 
 /// A lock tasks may ask for.
@@ -43,6 +48,13 @@ pub struct LockDeclaration<'s> {
     pub mode: LockMode,
     /// How many may hold it at once; 1 for an exclusive lock.
     pub max_holders: u32,
+}
+
+impl LockDeclaration<'_> {
+    /// How a request holds the lock. Who asks to share what only one may hold, holds it alone.
+    pub fn mode_of(&self, request: &LockRequest<'_>) -> LockMode {
+        if self.max_holders <= 1 { LockMode::Exclusive } else { request.mode.unwrap_or(self.mode) }
+    }
 }
 
 /// A command that must pass before anything runs.

@@ -107,8 +107,7 @@ fn tool<T>(blueprint: &Blueprint<'_>, need: &Need<'_, T>, here: Option<&Outcome>
 }
 
 fn mode(blueprint: &Blueprint<'_>, lock: &LockRequest<'_>) -> &'static str {
-    let declared = blueprint.execution.lock(&lock.name).map_or(LockMode::Exclusive, |lock| lock.mode);
-    match lock.mode.unwrap_or(declared) {
+    match blueprint.execution.lock_mode(lock) {
         LockMode::Exclusive => "exclusive",
         LockMode::Shared => "shared",
     }
