@@ -622,6 +622,19 @@ fn shared_files(tasks: &[(&str, &str)], locks: &str) -> Vec<String> {
 fn f_28_two_tasks_at_once_do_not_write_one_file() {
     assert_eq!(shared_files(&[("T0.1", ""), ("T0.2", "")], ""), ["T0.2"]);
     assert_eq!(shared_files(&[("T0.1", ""), ("T0.2", "dependencies: [T0.1]\n")], ""), [""; 0]);
+    let ladder = [("T0.1", ""), ("T0.2", "dependencies: [T0.1]\n"), ("T0.3", "dependencies: [T0.1]\n")];
+    assert_eq!(shared_files(&ladder, ""), ["T0.3"]);
+    let crowd = [("T0.1", ""), ("T0.2", ""), ("T0.3", ""), ("T0.4", "dependencies: [T0.1, T0.2, T0.3]\n")];
+    assert_eq!(shared_files(&crowd, ""), ["T0.2", "T0.3"], "each is told once");
+    // In the order of the run T0.3 stands between the two.
+    let apart = [
+        ("T0.1", "dependencies: [T0.4]\n"),
+        ("T0.2", "dependencies: [T0.4]\nfiles_to_create: [other]\n"),
+        ("T0.3", "dependencies: [T0.4]\nresources: {locks: [a]}\n"),
+        ("T0.4", "files_to_create: [x]\n"),
+        ("T0.5", "dependencies: [T0.2]\nresources: {locks: [a]}\n"),
+    ];
+    assert_eq!(shared_files(&apart, "a"), ["T0.3", "T0.5"]);
 }
 
 #[test]
@@ -717,6 +730,22 @@ fn f_32_secrets_are_references_in_values_and_never_in_paths() {
     let literal = ["AKIA", "IOSFODNN7ABCDEFG"].concat();
     assert_eq!(environment(&literal), one(Code::LiteralSecret, &literal));
     assert_eq!(environment("AKIAIOSFODNN7EXAMPLE"), [], "the documentation's key is nobody's");
+}
+
+#[test]
+fn f_28_one_path_may_name_several_files() {
+    let both = |first: &str, second: &str| shared_files(&[("T0.1", first), ("T0.2", second)], "").len();
+    let file = |path: &str| format!("files_to_create: ['{path}']\n");
+    let inside = |directory: &str, path: &str| {
+        format!("files_to_create: ['{path}']\nexecution_context: {{working_directory: {directory}}}\n")
+    };
+    assert_eq!(both(&file("${task_id}.log"), &file("${task_id}.log")), 0);
+    assert_eq!(both(&file("${blueprint_root}/a"), &file("${blueprint_root}/a")), 1);
+    assert_eq!(both(&file("$${task_id}"), &file("$${task_id}")), 1);
+    assert_eq!(both(&inside("web", "a"), &inside("api", "a")), 0);
+    assert_eq!(both(&inside("./web/", "./a"), &file("web/a")), 1);
+    assert_eq!(both(&inside("web", "/tmp/a"), &inside("api", "/tmp/a")), 1);
+    assert_eq!(both(&inside(".", "a"), &file("./a")), 1);
 }
 
 #[test]

@@ -73,6 +73,11 @@ impl Dag {
         edges.into_iter().map(|(_, target, edge)| (target, edge)).collect()
     }
 
+    /// Whom a task waits for, in no order.
+    pub fn needs(&self, index: TaskIndex) -> impl Iterator<Item = TaskIndex> + '_ {
+        self.graph.neighbors_directed(node(index), Direction::Outgoing).map(task)
+    }
+
     /// Who waits for a task.
     pub fn waited_by(&self, index: TaskIndex) -> impl Iterator<Item = TaskIndex> + '_ {
         self.graph.neighbors_directed(node(index), Direction::Incoming).map(task)

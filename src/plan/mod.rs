@@ -5,13 +5,17 @@
 mod dag;
 mod files;
 mod select;
+mod together;
 
 pub use dag::{Dag, Edge};
 pub use files::check_files;
 pub use select::{BadSelection, select};
 
+use std::collections::HashMap;
+
 use crate::blueprint::model::LockMode;
 use crate::blueprint::{Blueprint, Draft, TaskIndex};
+use together::Together;
 
 /// What would run, and when.
 #[derive(Debug)]
@@ -96,26 +100,35 @@ impl Plan {
 
     /// Locks that tasks may wait for because others hold them, with all tasks that want them.
     pub fn contention<'d>(&self, draft: &'d Draft<'_>) -> Vec<(&'d str, Vec<TaskIndex>)> {
-        draft
-            .execution
-            .locks
-            .iter()
-            .filter_map(|lock| {
-                let mut exclusive = lock.mode == LockMode::Exclusive;
-                let mut holders: Vec<TaskIndex> = Vec::new();
-                for index in self.running() {
-                    let requests = draft.task(index).locks().iter();
-                    if let Some(request) = requests.clone().find(|request| request.name.value == lock.name.value) {
-                        exclusive |= request.mode == Some(LockMode::Exclusive);
-                        holders.push(index);
-                    }
+        let mut holders: HashMap<&str, Vec<TaskIndex>> = HashMap::new();
+        for index in self.running() {
+            for request in draft.task(index).locks() {
+                let tasks = holders.entry(&request.name).or_default();
+                if tasks.last() != Some(&index) {
+                    tasks.push(index);
                 }
-                let enough = !exclusive && holders.len() <= lock.max_holders as usize;
-                // They stand in an order of the graph: if neighbours wait for each other, all do.
-                let in_turn = holders.windows(2).all(|pair| self.dag.reaches(pair[1], pair[0]));
-                (!enough && !in_turn).then_some((lock.name.as_str(), holders))
-            })
-            .collect()
+            }
+        }
+        let mut together = Together::of(&self.dag);
+        let mut contended = Vec::new();
+        for lock in &draft.execution.locks {
+            let Some(tasks) = holders.remove(lock.name.as_str()) else {
+                continue;
+            };
+            let crowded = tasks.len() > lock.max_holders as usize;
+            let mut group = tasks.clone();
+            group.sort_unstable();
+            let shared = |index: TaskIndex| {
+                let mut requests =
+                    draft.task(index).locks().iter().filter(|request| request.name.value == lock.name.value);
+                requests.all(|request| lock.mode_of(request) == LockMode::Shared)
+            };
+            let apart = |a, b| !crowded && shared(a) && shared(b);
+            if together.earlier(&group, apart).iter().any(Option::is_some) {
+                contended.push((lock.name.as_str(), tasks));
+            }
+        }
+        contended
     }
 }
 
@@ -181,5 +194,22 @@ mod tests {
         plan(&tasks, locks, &[], |_, _, contended| assert_eq!(contended, ["own"]));
         let two = "{name: own}, {name: all, type: shared, max_holders: 1}, {name: turn}";
         plan(&tasks, two, &[], |_, _, contended| assert_eq!(contended, ["own", "all"]));
+    }
+
+    #[test]
+    fn f_20_a_lock_is_contended_when_two_at_once_cannot_both_have_it() {
+        let contended = |declaration: &str, modes: [&str; 3]| {
+            let wants = modes.map(|mode| format!("resources: {{locks: [{{name: l, mode: {mode}}}]}}"));
+            let tasks = [("a", "", wants[0].as_str()), ("b", "a", wants[1].as_str()), ("c", "", wants[2].as_str())];
+            let mut found = 0;
+            plan(&tasks, &format!("{{name: l, {declaration}}}"), &[], |_, _, contended| found = contended.len());
+            found == 1
+        };
+        let (shared, alone) = ("shared", "exclusive");
+        assert!(contended("type: exclusive", [alone, alone, alone]));
+        assert!(contended("type: exclusive", [shared, shared, shared]), "the declaration wins");
+        assert!(contended("type: shared", [shared, shared, alone]));
+        assert!(!contended("type: shared", [shared, shared, shared]));
+        assert!(contended("type: shared, max_holders: 2", [shared, shared, shared]));
     }
 }
