@@ -384,6 +384,16 @@ fn f_16_bindings_name_ports_and_fit_them() {
         bound(fine, ", input_schema: {properties: {u: {properties: {n: {type: integer}}}}}")[0].0,
         Code::IncompatibleType
     );
+    assert_eq!(bound(fine, ", input_schema: true"), []);
+    let open = |port: &str, wanted: &str| {
+        let source = task("T0.1", &format!("output: {{location: stdout, ports: {{user: {port}}}}}\n"));
+        let target = format!("input_bindings: {fine}\ninterface: {{input: a, output: b, input_schema: {wanted}}}\n");
+        codes(&document(&[source, task("T0.2", &target)]))
+    };
+    assert_eq!(open("{type: json, schema: true}", "{type: object, required: [id]}"), []);
+    assert_eq!(open("json", "true"), []);
+    assert_eq!(open("json", "{properties: {u: {}}}"), []);
+    assert_eq!(open("json", "{type: object, required: [id]}")[0].0, Code::UnknownSourceSchema);
     assert!(bound(fine, ", input_schema: {type: objekt}").contains(&(Code::BadSchema, "objekt".into())));
 }
 

@@ -1,7 +1,7 @@
 //! Data flow: every bound port exists, its data fits, transforms and conditions are jq.
 
 use super::jq::Expressions;
-use super::schemas::{Given, misfit};
+use super::schemas::{Given, is_open, misfit};
 use crate::blueprint::model::{Binding, BindingSource, Draft, Port, Task};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::document::{Node, Text, Written};
@@ -115,7 +115,7 @@ fn check_fit(
     wanted: &Node<'_>,
 ) -> Option<Diagnostic> {
     // What comes out of a transform is known when it runs.
-    if binding.transform.is_some() {
+    if binding.transform.is_some() || is_open(wanted) {
         return None;
     }
     let declared = port.schema.as_ref().map(Written::tree);

@@ -134,9 +134,15 @@ fn compare(given: Given<'_>, wanted: &Node<'_>, path: &mut Vec<String>) -> Optio
     let Given::Schema(given) = given else {
         return None;
     };
+    if is_open(given) {
+        return None;
+    }
     let fields = given.get("properties");
-    // A reference or a combination may add fields this comparison does not see.
-    let opaque = ["$ref", "allOf", "anyOf", "oneOf"].iter().any(|key| given.get(key).is_some());
+    // A reference, a combination or a promise of more may add fields this comparison does not see.
+    let opaque = ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas"]
+        .iter()
+        .any(|key| given.get(key).is_some())
+        || given.get("additionalProperties").is_some_and(|more| more.as_bool() != Some(false));
     for required in wanted.get("required").and_then(Node::as_list).unwrap_or_default() {
         let Some(name) = required.text() else { continue };
         if fields.and_then(|fields| fields.entry(name)).is_none() && !opaque {
@@ -160,6 +166,15 @@ fn compare(given: Given<'_>, wanted: &Node<'_>, path: &mut Vec<String>) -> Optio
         return misfit;
     }
     None
+}
+
+/// Whether a schema says nothing of its data: `true`, `{}`, or only words for people.
+pub(super) fn is_open(schema: &Node<'_>) -> bool {
+    const WORDS: [&str; 6] = ["title", "description", "$comment", "examples", "default", "deprecated"];
+    match schema.as_map() {
+        Some(entries) => entries.iter().all(|entry| WORDS.contains(&entry.key.as_str())),
+        None => schema.as_bool() != Some(false),
+    }
 }
 
 fn types<'n>(schema: &'n Node<'_>) -> Vec<&'n str> {
@@ -211,5 +226,21 @@ mod tests {
         assert_eq!(reason(&nested("integer"), &nested("number")), None);
         assert!(reason(&nested("string"), &nested("number")).is_some_and(|reason| reason.starts_with("a.b:")));
         assert_eq!(reason("{$ref: '#/x'}", "{required: [a]}"), None, "nothing is claimed about what is not seen");
+    }
+
+    #[test]
+    fn f_16_a_schema_that_says_nothing_fits_everything() {
+        let wanted = "{type: object, properties: {a: {type: object, required: [b]}}, required: [a]}";
+        for open in ["true", "{}", "{description: anything}"] {
+            assert_eq!(reason(open, wanted), None, "{open}");
+            assert_eq!(reason(wanted, open), None, "{open}");
+            assert_eq!(reason(&format!("{{type: object, properties: {{a: {open}}}}}"), wanted), None, "{open}");
+        }
+        let more = |more: &str| format!("{{type: object, properties: {{x: {{}}}}, additionalProperties: {more}}}");
+        assert_eq!(reason(&more("true"), wanted), None);
+        assert_eq!(reason(&more("{type: string}"), wanted), None);
+        assert!(reason(&more("false"), wanted).is_some());
+        assert!(reason("{type: object}", wanted).is_some());
+        assert!(reason("{type: string}", wanted).is_some());
     }
 }
