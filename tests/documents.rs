@@ -577,6 +577,37 @@ fn f_24_idempotent_is_said_or_not_said() {
 }
 
 #[test]
+fn f_23_fallbacks_come_to_an_end() {
+    let falls = |id: &str, to: &str| task(id, &format!("on_failure: {{fallback_task: {to}}}\n"));
+    let text = document(&[
+        falls("T0", "T1"),
+        falls("T1", "T2"),
+        falls("T2", "T3"),
+        falls("T3", "T1"),
+        falls("T4", "T4"),
+        falls("T5", "T0"),
+        falls("T6", "T7"),
+        task("T7", ""),
+    ]);
+    with(&text, false, |reading, source| {
+        let found: Vec<_> = reading
+            .diagnostics
+            .iter()
+            .map(|d| (d.code, d.message.as_ref(), source.slice(d.span.expect("place")), d.related.len()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (Code::Cycle, "3 tasks fall back to each other: T1 → T2 → T3 → T1", "T2", 2),
+                (Code::Cycle, "`T4` falls back to itself", "T4", 0)
+            ]
+        );
+        assert_eq!(reading.diagnostics[0].label, "`T1` falls back to `T2`");
+        assert_eq!(reading.diagnostics[0].related[1].1, "`T3` falls back to `T1`");
+    });
+}
+
+#[test]
 fn f_25_verification_shows_something() {
     let check = |fields: &str| codes(&document(&[task("T0.1", fields)]));
     assert_eq!(check("verification: {smoke: {command: 'true'}}\n"), one(Code::TrivialVerification, "'true'"));

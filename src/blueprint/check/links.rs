@@ -249,27 +249,32 @@ fn describe(draft: &Draft<'_>, cycle: &[(TaskIndex, Need)]) -> Diagnostic {
             .help("remove it, or name the task that was meant")
             .task(id(first));
     }
-    let mut names: Vec<&str> = cycle.iter().take(SHOWN).map(|(task, _)| id(*task).as_str()).collect();
-    if cycle.len() > SHOWN {
-        names.push("…");
-    }
-    names.push(id(first));
-    let mut problem = Diagnostic::new(
-        Code::Cycle,
-        need.span,
-        format!("{} tasks wait for each other: {}", cycle.len(), names.join(" → ")),
-    )
-    .label(needs(draft, first, need))
-    .help(if cycle.iter().any(|(_, need)| need.kind == NeedKind::Child) {
+    let steps: Vec<Step> = cycle.iter().map(|&(task, need)| (task, need.span, needs(draft, task, need))).collect();
+    let help = if cycle.iter().any(|(_, need)| need.kind == NeedKind::Child) {
         "remove one of these needs, or let `execution.hierarchy` be `auto`; `→` reads \"needs\""
     } else {
         "remove one of these needs; `→` reads \"needs\""
-    })
-    .task(id(first));
-    for (task, need) in cycle.iter().skip(1).take(SHOWN) {
-        problem = problem.related(need.span, needs(draft, *task, *need));
+    };
+    circle(draft, steps, "wait for each other").help(help)
+}
+
+/// A task of a circle, the place that leads to the next one, and that in words.
+pub(super) type Step = (TaskIndex, Span, String);
+
+/// Several tasks that lead to each other.
+pub(super) fn circle(draft: &Draft<'_>, steps: Vec<Step>, what: &str) -> Diagnostic {
+    let count = steps.len();
+    let mut names: Vec<&str> = steps.iter().take(SHOWN).map(|(task, ..)| draft.task(*task).id.as_str()).collect();
+    if count > SHOWN {
+        names.push("…");
     }
-    problem
+    names.extend(names.first().copied());
+    let message = format!("{count} tasks {what}: {}", names.join(" → "));
+    let task = names.first().copied().unwrap_or_default();
+    let mut steps = steps.into_iter().take(SHOWN + 1).map(|(_, place, words)| (place, words));
+    let (place, words) = steps.next().unwrap_or_default();
+    let problem = Diagnostic::new(Code::Cycle, place, message).label(words).task(task);
+    steps.fold(problem, |problem, (place, words)| problem.related(place, words))
 }
 
 fn needs(draft: &Draft<'_>, task: TaskIndex, need: Need) -> String {

@@ -4,6 +4,7 @@
 
 mod bindings;
 mod execution;
+mod fallbacks;
 mod graph;
 mod jq;
 pub(super) mod links;
@@ -27,6 +28,7 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
     let links = Links::of(&found.draft);
     let draft = &found.draft;
     links::check_cycles(draft, &links, problems);
+    fallbacks::check(draft, problems);
     graph::check(draft, &links, &found.unreadable, source, problems);
     tasks::check(draft, problems);
     schemas::Schemas::default().check_all(draft, problems);

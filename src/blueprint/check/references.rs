@@ -108,13 +108,6 @@ impl Resolver<'_, '_> {
         {
             let found = self.find(fallback, &task.id, "falls back to");
             fallbacks.push((at, found));
-            if found == Some(index) {
-                self.problems.push(
-                    Diagnostic::new(Code::Cycle, fallback.span, format!("`{}` falls back to itself", task.id))
-                        .help("name another task; to try the same one again, raise `max_retries`")
-                        .task(&task.id),
-                );
-            }
         }
     }
 
