@@ -243,6 +243,57 @@ fn f_09_hostile_documents_are_refused_not_suffered() {
 }
 
 #[test]
+fn f_08_a_number_out_of_range_is_none_of_a_wrong_type() {
+    let check = |extra: &str| codes(&document(&[task("T0.1", extra)]));
+    for (field, number) in [
+        ("estimated_sessions: ", "-1"),
+        ("estimated_sessions: ", "1e999"),
+        ("on_failure: {max_retries: 99999999999}", "99999999999"),
+        ("resources: {gpu: 4294967296}", "4294967296"),
+        (
+            "resources: {gpu: 99999999999999999999999999999999999999999999}",
+            "99999999999999999999999999999999999999999999",
+        ),
+        ("resources: {gpu: -1}", "-1"),
+        ("resources: {timeout_seconds: -5}", "-5"),
+        ("timeout_seconds: 99999999999", "99999999999"),
+    ] {
+        let field = if field.ends_with(": ") { format!("{field}{number}") } else { field.to_owned() };
+        let found = check(&format!("{field}\n"));
+        assert!(found.contains(&(Code::BadNumber, number.into())), "{field}: {found:?}");
+        assert!(found.iter().all(|(code, _)| *code != Code::WrongType), "{field}: {found:?}");
+    }
+    for (field, value) in [
+        ("estimated_sessions: nan", "nan"),
+        ("estimated_sessions: many", "many"),
+        ("resources: {gpu: 1.5}", "1.5"),
+        ("resources: {gpu: '1'}", "'1'"),
+        ("resources: {gpu: +}", "+"),
+    ] {
+        assert_eq!(check(&format!("{field}\n")), one(Code::WrongType, value));
+    }
+    assert_eq!(check("estimated_sessions: 0.5\nresources: {gpu: 4294967295}\n"), []);
+    let tier = "_blueprint_version: 2.1.0\n_generated_at: x\n_generator: y\ntiers:\n- tier: T3\n  tasks:\n  - task_id: T3.1\n    name: x\n    run: make\n";
+    with(tier, false, |reading, _| {
+        assert_eq!(reading.diagnostics.iter().find(|problem| problem.is_error()), None);
+        assert_eq!(reading.draft.tiers[0].number, Some(3));
+    });
+}
+
+#[test]
+fn f_08_messages_are_english() {
+    let messages = |text: &str| {
+        with(text, false, |reading, _| {
+            reading.diagnostics.iter().map(|problem| problem.message.to_string()).collect::<Vec<_>>()
+        })
+    };
+    let text = |block: &str| document(&[format!("```yaml\n{block}\n```\n"), task("T0.1", "")]);
+    assert_eq!(messages(&text("execution: {shel: sh}")), ["an execution block has no key `shel`"]);
+    assert_eq!(messages(&text("execution: x")), ["an execution block must be a mapping, this is text"]);
+    assert_eq!(messages(&document(&[task("T0.1", "colour: red\n")])), ["a task block has no key `colour`"]);
+}
+
+#[test]
 fn f_10_what_strict_requires_is_a_warning_by_default() {
     let text = format!("{METADATA}```yaml\ntask_id: T0.1\nname: x\nverification: {{smoke: test -f x}}\n```\n");
     let found_default = found(&text, false);

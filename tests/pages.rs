@@ -348,6 +348,7 @@ const LIMITS: &[(&str, &str, &str, &str)] = &[
         "holders` | 1,000,000 |",
         "",
     ),
+    ("src/blueprint/shape.rs", "MAX_COUNT: u32 = u32::MAX;", "v1 | 4,294,967,295 |", ""),
 ];
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! This is the only list of keys. The checker, `outpost-bp schema` and the reference read it.
 
-use super::shape::{Field, Need, Record, Shape};
+use super::shape::{Field, MAX_COUNT, Need, Record, Shape};
 
 macro_rules! record {
     ($(#[$meta:meta])* $name:ident $title:literal { $($need:ident $key:literal $shape:expr, $doc:literal;)* }) => {
@@ -44,8 +44,8 @@ use Shape::{
     Template, Text, Word,
 };
 
-const fn count(min: u64) -> Shape {
-    Shape::Count { min, max: u64::MAX }
+const fn count(min: u32) -> Shape {
+    Shape::Count { min, max: MAX_COUNT }
 }
 
 const EXIT_CODE: Shape = Shape::Count { min: 0, max: 255 };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::format::{DOCUMENT, TASK};
-use super::shape::{Need, Record, Shape};
+use super::shape::{MAX_COUNT, Need, Record, Shape};
 use super::status;
 
 /// The schema of a whole document in YAML, and, by `$defs`, of single blocks.
@@ -78,9 +78,8 @@ fn describe(shape: &'static Shape, definitions: &mut Map<String, Value>) -> Valu
         Shape::Filled => json!({ "type": ["string", "number", "boolean"], "minLength": 1 }),
         Shape::Path => json!({ "type": "string", "minLength": 1 }),
         Shape::Flag => json!({ "type": "boolean" }),
-        Shape::Count { min, max } if *max == u64::MAX => json!({ "type": "integer", "minimum": min }),
         Shape::Count { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-        Shape::Seconds => json!({ "type": "integer", "minimum": 0 }),
+        Shape::Seconds => json!({ "type": "integer", "minimum": 0, "maximum": MAX_COUNT }),
         Shape::Amount => json!({ "type": "number", "minimum": 0 }),
         Shape::Duration => {
             json!({ "type": "string", "pattern": "^P(?!$)(\\d+W)?(\\d+D)?(T(?!$)([\\d.]+H)?([\\d.]+M)?([\\d.]+S)?)?$", "examples": ["PT30S", "PT5M", "P1D"] })

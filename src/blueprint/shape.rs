@@ -9,6 +9,9 @@ use super::variable;
 use crate::diagnostic::{Code, Diagnostic, Span, nearest};
 use crate::document::{Entry, Node, Value};
 
+/// The largest count that is read.
+pub const MAX_COUNT: u32 = u32::MAX;
+
 /// The form of a value.
 #[derive(Debug)]
 pub enum Shape {
@@ -21,10 +24,10 @@ pub enum Shape {
     /// An environment value: `${secrets.NAME}` is resolved in it.
     Template,
     Flag,
-    /// A whole number.
+    /// A whole number. None is above [`MAX_COUNT`]: that is what the model can hold.
     Count {
-        min: u64,
-        max: u64,
+        min: u32,
+        max: u32,
     },
     /// A number that is not negative.
     Amount,
@@ -53,6 +56,14 @@ pub enum Shape {
 pub struct Record {
     pub title: &'static str,
     pub fields: &'static [Field],
+}
+
+impl Record {
+    /// `a task block`, `an execution block`
+    pub fn with_article(&self) -> String {
+        let article = if self.title.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        format!("{article} {}", self.title)
+    }
 }
 
 #[derive(Debug)]
@@ -84,7 +95,7 @@ impl Shape {
             Self::Text | Self::Filled | Self::Template => "text".to_owned(),
             Self::Path => "a path".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
-            Self::Count { min, max } if *max == u64::MAX => format!("a whole number from {min}"),
+            Self::Count { min, max: MAX_COUNT } => format!("a whole number from {min}"),
             Self::Count { min, max } => format!("a whole number from {min} to {max}"),
             Self::Amount => "a number that is not negative".to_owned(),
             Self::Duration => "an ISO 8601 duration such as `PT30S`, `PT5M` or `P1D`".to_owned(),
@@ -117,6 +128,7 @@ impl Shape {
             (Self::OneOf(shapes), _) => shapes.iter().any(|shape| shape.accepts_kind(node)),
             (Self::Flag, Value::Scalar { .. }) => node.as_bool().is_some(),
             (Self::Named(_) | Self::Record(_) | Self::List(_), _) => false,
+            (Self::Count { .. } | Self::Seconds | Self::Amount, _) => node.as_number::<f64>().is_some(),
             (_, Value::Scalar { .. }) => true,
             _ => false,
         }
@@ -179,7 +191,7 @@ impl Checker {
                     Diagnostic::new(
                         Code::WrongType,
                         node.span,
-                        format!("a {} must be a mapping, this is {}", record.title, node.kind()),
+                        format!("{} must be a mapping, this is {}", record.with_article(), node.kind()),
                     )
                     .help("write it as `key: value` lines"),
                 );
@@ -251,7 +263,7 @@ impl Checker {
         place: Option<&Place<'_>>,
     ) {
         let key = &entry.key;
-        let owner = place.map_or_else(|| format!("a {}", record.title), |place| format!("`{place}`"));
+        let owner = place.map_or_else(|| record.with_article(), |place| format!("`{place}`"));
         let open = record
             .fields
             .iter()
@@ -382,24 +394,14 @@ impl Checker {
             }
             Shape::Template => variable::check_secrets(text, node.span, &mut self.problems),
             Shape::Filled | Shape::Text => variable::check_secrets(text, node.span, &mut self.problems),
-            Shape::Count { min, max } => match node.as_number::<i128>() {
-                Some(number) if (i128::from(*min)..=i128::from(*max)).contains(&number) => {}
-                Some(number) => self.problems.push(
-                    Diagnostic::new(
-                        Code::BadNumber,
-                        node.span,
-                        format!("`{place}` must be {}, this is {number}", shape.words()),
-                    )
-                    .help(format!("write {}", shape.words())),
-                ),
-                None => self.wrong(node, shape, place),
+            Shape::Count { min, max } => self.whole(node, text, *min..=*max, shape, place),
+            Shape::Seconds => self.whole(node, text, 0..=MAX_COUNT, shape, place),
+            Shape::Amount => match node.as_number::<f64>() {
+                Some(number) if number >= 0.0 && number.is_finite() => {}
+                // `nan` and `inf` are words to everyone but a parser of numbers.
+                Some(_) if text.contains(|c: char| c.is_ascii_digit()) => self.out_of_range(node, text, shape, place),
+                _ => self.wrong(node, shape, place),
             },
-            Shape::Seconds if node.as_number::<u64>().is_none() => {
-                self.wrong(node, shape, place);
-            }
-            Shape::Amount if !node.as_number::<f64>().is_some_and(|number| number >= 0.0) => {
-                self.wrong(node, shape, place);
-            }
             Shape::Size => self.measured(duration::bytes(text).is_some(), node, shape, place),
             Shape::Cores => self.measured(duration::millicores(text).is_some(), node, shape, place),
             Shape::Duration => {
@@ -442,6 +444,38 @@ impl Checker {
             }
             _ => {}
         }
+    }
+
+    fn whole(
+        &mut self,
+        node: &Node<'_>,
+        text: &str,
+        range: std::ops::RangeInclusive<u32>,
+        shape: &'static Shape,
+        place: &Place<'_>,
+    ) {
+        if node.as_number::<u32>().is_some_and(|number| range.contains(&number)) {
+            return;
+        }
+        // However many digits: a whole number, and not one that counts.
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.out_of_range(node, text, shape, place);
+        } else {
+            self.wrong(node, shape, place);
+        }
+    }
+
+    fn out_of_range(&mut self, node: &Node<'_>, text: &str, shape: &Shape, place: &Place<'_>) {
+        let range = match shape {
+            Shape::Count { min, max } => format!("a whole number from {min} to {max}"),
+            Shape::Seconds => format!("a whole number of seconds up to {MAX_COUNT}"),
+            _ => shape.words(),
+        };
+        self.problems.push(
+            Diagnostic::new(Code::BadNumber, node.span, format!("`{place}` must be {}, this is {text}", shape.words()))
+                .help(format!("write {range}")),
+        );
     }
 
     fn measured(&mut self, fits: bool, node: &Node<'_>, shape: &Shape, place: &Place<'_>) {

@@ -62,7 +62,10 @@ fn find_port<'t, 's>(
                 Diagnostic::new(
                     Code::UnknownPort,
                     source_id.span,
-                    format!("`{source_id}` has {} ports: say which one", ports.len()),
+                    match ports {
+                        [] => format!("`{source_id}` has no port"),
+                        _ => format!("`{source_id}` has {} ports: say which one", ports.len()),
+                    },
                 )
                 .help(match ports {
                     [] => format!("declare `output.ports` in `{source_id}`, then name one with `output_port`"),

@@ -443,7 +443,7 @@ fn check_metadata(
             Diagnostic::new(
                 Code::MetadataMismatch,
                 total.span,
-                format!("the metadata counts {said} tasks, the document has {tasks}"),
+                format!("`_total_tasks` is {said}, and the document has {tasks}"),
             )
             .label(format!("there are {tasks}"))
             .help("correct the number, or look for tasks that got lost")
