@@ -4,10 +4,11 @@
 //! problem at the end of a long document costs no more than one at its beginning.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
 
-use super::{Checked, counted};
+use super::Checked;
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 use crate::document::source::offset;
 
@@ -42,15 +43,15 @@ pub fn human(document: &Checked<'_>, style: Style) -> String {
     for (code, lines) in folded {
         let first: Vec<String> = lines.iter().take(8).map(ToString::to_string).collect();
         let more = if lines.len() > 8 { ", …" } else { "" };
-        out.push_str(
-            &format!(
-                "and {} like it ({}: {}), lines {}{more}; --verbose shows all\n\n",
-                counted(lines.len(), "more"),
-                code.number(),
-                code.title(),
-                first.join(", "),
-            )
-            .replace("mores like", "more like"),
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "and {} more like it ({}: {}), {} {}{more}; --verbose shows all\n\n",
+            lines.len(),
+            code.number(),
+            code.title(),
+            if lines.len() == 1 { "line" } else { "lines" },
+            first.join(", "),
         );
     }
     out
@@ -63,7 +64,10 @@ fn report<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic) -> Vec<Grou
         Severity::Note => Level::NOTE,
     };
     let title = level.primary_title(diagnostic.message.as_ref()).id(diagnostic.code.number());
-    let mut group = title.elements(snippets(document, diagnostic));
+    let mut group = match diagnostic.span {
+        Some(place) => title.elements(snippets(document, diagnostic, place)),
+        None => title.element(Origin::path(document.source.name())),
+    };
     if !diagnostic.help.is_empty() {
         group = group.element(Level::HELP.message(diagnostic.help.as_ref()));
     }
@@ -74,11 +78,9 @@ fn report<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic) -> Vec<Grou
 fn snippets<'a>(
     document: &'a Checked<'_>,
     diagnostic: &'a Diagnostic,
-) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+    primary: Span,
+) -> Vec<Snippet<'a, Annotation<'a>>> {
     let source = document.source;
-    let Some(primary) = diagnostic.span else {
-        return vec![Snippet::source("").path(source.name())];
-    };
     let mut pieces = vec![vec![(primary, AnnotationKind::Primary, diagnostic.label.as_ref())]];
     for (span, label) in &diagnostic.related {
         let mark = (*span, AnnotationKind::Context, label.as_ref());
@@ -116,4 +118,47 @@ fn clip(span: Span, window: Span, text: &str) -> Span {
     let first = line.find('\n').unwrap_or(line.len());
     let end = (span.start + offset(first)).clamp(span.start, window.end);
     Span::new(span.start, end.max(span.start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Style, human};
+    use crate::diagnostic::{Code, Diagnostic, Span};
+    use crate::document::Source;
+    use crate::report::diagnostics::Checked;
+
+    /// What a person reads, without colours.
+    fn page(text: &str, diagnostics: &[Diagnostic]) -> String {
+        let (source, _) = Source::from_bytes("a.md", text.into());
+        let document = Checked { source: &source, tasks: 0, dialect: "2.0".into(), diagnostics };
+        anstream::adapter::strip_str(&human(&document, Style { all: false, width: 80 })).to_string()
+    }
+
+    #[test]
+    fn a_problem_of_the_whole_document_names_the_file_and_shows_no_line() {
+        let problem = Diagnostic::whole(Code::NoTasks, "the document has no task").help("write one");
+        assert_eq!(
+            page("# T\n", &[problem]),
+            "error[BP008]: the document has no task\n--> a.md\n = help: write one\n\n"
+        );
+        let bare = Diagnostic::whole(Code::NoTasks, "the document has no task");
+        assert_eq!(page("", &[bare]), "error[BP008]: the document has no task\n--> a.md\n\n");
+    }
+
+    #[test]
+    fn warnings_of_one_kind_are_folded_after_three() {
+        let text = "mores like it\n".repeat(20);
+        let warning =
+            |line: u32| Diagnostic::new(Code::NoEffect, Span::new(line * 14, line * 14 + 5), "mores like this");
+        let warnings: Vec<_> = (0..16).map(warning).collect();
+        let four = page(&text, &warnings[..4]);
+        assert_eq!(four.matches("warning[BP116]: mores like this").count(), 3);
+        assert!(
+            four.ends_with("and 1 more like it (BP116: a key that has no effect), line 4; --verbose shows all\n\n"),
+            "{four}"
+        );
+        let many = page(&text, &warnings);
+        let last = "and 13 more like it (BP116: a key that has no effect), lines 4, 5, 6, 7, 8, 9, 10, 11, …; --verbose shows all\n\n";
+        assert!(many.ends_with(last), "{many}");
+    }
 }
