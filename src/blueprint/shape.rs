@@ -290,7 +290,7 @@ impl Checker {
         let (first, inner) = instead.split_once('.').map_or((instead, None), |(first, inner)| (first, Some(inner)));
         let other = node.entry(first);
         // What a merge key brings along is written elsewhere, and may mean something else to others.
-        let own = node.span.start <= key.span.start && key.span.end <= node.span.end;
+        let own = node.span.holds(key.span);
         let seconds = entry.value.as_number::<u64>().filter(|_| own && key.ends_with("_seconds"));
         let iso = seconds.and_then(|seconds| duration::exact(std::time::Duration::from_secs(seconds)));
         self.legacy.push(match (other, inner, iso) {

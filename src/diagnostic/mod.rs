@@ -35,6 +35,11 @@ impl Span {
         self.start == self.end
     }
 
+    /// Whether the other lies inside.
+    pub const fn holds(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     pub const fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::index_of;
 use super::links::Links;
 use super::references::nearest_id;
-use crate::blueprint::model::{AuthoredGraph, Draft, GraphEntry, TaskIndex};
+use super::{graph_edits, index_of};
+use crate::blueprint::model::{Draft, GraphEntry, TaskIndex};
 use crate::blueprint::read::port_reference;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::{Source, Text};
@@ -55,6 +55,8 @@ pub(super) fn check(
             None => unknown(&entry.task, problems),
         }
     }
+    let mut missing: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut first_missing = None;
     for index in draft.indices() {
         let task = draft.task(index);
         // A second task of the same id is another error's business.
@@ -85,10 +87,10 @@ pub(super) fn check(
         if only_graph.is_empty() && only_task.is_empty() {
             continue;
         }
-        let missing: Vec<&str> = only_task.iter().map(|need| draft.task(need.task).id.as_str()).collect();
+        let lacks: Vec<&str> = only_task.iter().map(|need| draft.task(need.task).id.as_str()).collect();
         let mut parts = Vec::new();
-        if !missing.is_empty() {
-            parts.push(format!("the task needs {}, the graph does not say so", list(&missing)));
+        if !lacks.is_empty() {
+            parts.push(format!("the task needs {}, the graph does not say so", list(&lacks)));
         }
         if !only_graph.is_empty() {
             parts.push(format!("the graph says it needs {}, the task does not", list(&only_graph)));
@@ -96,58 +98,48 @@ pub(super) fn check(
         let place = entry.map_or_else(|| head(graph.span), |entry| entry.task.span);
         let mut problem = Diagnostic::new(Code::GraphMismatch, place, format!("`{}`: {}", task.id, parts.join("; ")))
             .label(if entry.is_some() { "this entry" } else { "no entry for it here" })
-            .help("run `outpost-bp check --fix` to write the graph from the tasks, or correct the task")
+            .help(BY_HAND)
             .task(&task.id);
         problem = match only_task.first() {
             Some(need) => problem.related(need.span, format!("`{}` needs it here", task.id)),
             None => problem.related(task.id.span, "the task"),
         };
-        if !dangling {
-            problem = write(problem, draft, links, index, entry, graph, source);
+        match entry {
+            Some(entry) if !dangling => {
+                let keep = |id: &str| !only_graph.contains(&id);
+                problem.edits = graph_edits::of_entry(source.text(), entry, keep, &lacks).unwrap_or_default();
+                if !problem.edits.is_empty() {
+                    problem.help = MENDABLE.into();
+                }
+            }
+            Some(_) => {}
+            None => {
+                first_missing.get_or_insert(problems.len());
+                missing.push((&task.id, lacks));
+                problem.help = MENDABLE.into();
+            }
         }
         problems.push(problem);
     }
+    // One edit adds all entries, in the order of the tasks, and mends all of these problems.
+    if let Some(first) = first_missing {
+        match graph_edits::of_missing(source.text(), graph, &missing) {
+            Some(edit) => problems[first].edits.push(edit),
+            None => {
+                let unmended = problems[first..].iter_mut().filter(|problem| problem.edits.is_empty());
+                unmended.for_each(|problem| problem.help = BY_HAND.into());
+            }
+        }
+    }
 }
+
+const BY_HAND: &str = "correct the graph, or the task";
+const MENDABLE: &str = "run `outpost-bp check --fix` to write the graph from the tasks, or correct the task";
 
 /// The tasks an entry names, as written.
 fn named<'s>(entry: &GraphEntry<'s>) -> Vec<Text<'s>> {
     let bound = entry.bindings.iter().filter_map(port_reference).map(|(task, _)| task);
     entry.depends_on.iter().cloned().chain(bound).collect()
-}
-
-/// Adds the edit that makes the graph say what the task says.
-fn write(
-    problem: Diagnostic,
-    draft: &Draft<'_>,
-    links: &Links,
-    index: TaskIndex,
-    entry: Option<&GraphEntry<'_>>,
-    graph: &AuthoredGraph<'_>,
-    source: &Source,
-) -> Diagnostic {
-    let needs: Vec<&str> = links.needs(index).iter().map(|need| draft.task(need.task).id.as_str()).collect();
-    let needs = format!("[{}]", needs.join(", "));
-    match entry {
-        Some(entry) => match entry.list {
-            // Bindings of an entry may name tasks too; only the list is written.
-            Some(list) => problem.edit(list, needs),
-            None => problem,
-        },
-        None => {
-            let Some(last) = graph.entries.last() else {
-                return problem;
-            };
-            let line = source.line(source.position(last.task.span.start).line);
-            let indent: String = source.slice(Span::new(line.start, last.task.span.start)).to_owned();
-            if !indent.chars().all(|c| c == ' ') {
-                // A graph in braces: nothing to copy the layout from.
-                return problem;
-            }
-            let id = &draft.task(index).id;
-            let end = Span::new(last.span.end, last.span.end);
-            problem.edit(end, format!("\n{indent}{id}:\n{indent}  depends_on: {needs}"))
-        }
-    }
 }
 
 fn head(span: Span) -> Span {

@@ -6,6 +6,7 @@ mod bindings;
 mod execution;
 mod fallbacks;
 mod graph;
+mod graph_edits;
 mod jq;
 pub(super) mod links;
 mod references;

@@ -93,7 +93,25 @@ pub struct DataBlock {
 #[derive(Clone, Debug)]
 pub struct AuthoredGraph<'s> {
     pub span: Span,
+    /// The last of the blocks it is spread over, where entries are added.
+    pub last: GraphBlock,
     pub entries: Vec<GraphEntry<'s>>,
+}
+
+impl AuthoredGraph<'_> {
+    /// Takes over what another block of the document says.
+    pub fn append(&mut self, mut more: Self) {
+        self.entries.append(&mut more.entries);
+        self.last = more.last;
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct GraphBlock {
+    pub key: Span,
+    pub body: Span,
+    /// Whether the block stands inside of braces.
+    pub in_braces: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -102,10 +120,24 @@ pub struct GraphEntry<'s> {
     /// From the key to the end of its value.
     pub span: Span,
     pub depends_on: Vec<Text<'s>>,
-    /// The list itself, brackets and all; absent where the entry has none.
-    pub list: Option<Span>,
+    pub place: ListPlace,
     /// `T0.1.output.port` of the entry's bindings.
     pub bindings: Vec<Text<'s>>,
+}
+
+/// Where the list of a graph's entry stands, or would stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListPlace {
+    /// `[a, b]`, or an alias for it.
+    Brackets(Span),
+    /// Items on lines of their own.
+    Dashes,
+    /// Behind the key, where nothing stands yet, or a null.
+    Value { key: Span, value: Span },
+    /// In a mapping that has none yet, whose first key this is.
+    Mapping { whole: Span, first: Option<Span> },
+    /// Something stands there that is no list of ids, or it is written elsewhere.
+    Nowhere,
 }
 
 /// Everything that could be read of a document, right or wrong.

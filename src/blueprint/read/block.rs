@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::field::Fields;
 use super::{execution, task};
 use crate::blueprint::format::{DOCUMENT, EXECUTION, GRAPH_ENTRY, TASK, TIER};
-use crate::blueprint::model::{AuthoredGraph, DataBlock, Execution, GraphEntry, Task, Tier};
+use crate::blueprint::model::{AuthoredGraph, DataBlock, Execution, GraphBlock, GraphEntry, ListPlace, Task, Tier};
 use crate::blueprint::shape::Checker;
 use crate::diagnostic::{Code, Diagnostic, Span, nearest};
 use crate::document::source::offset;
@@ -143,13 +143,16 @@ impl<'s> Reading<'s> {
             self.task(node, None);
             return;
         }
+        let in_braces = entries.first().is_some_and(|first| first.key.span.start > node.span.start);
         let mut unknown = Vec::new();
         for entry in entries {
             let value = &entry.value;
             match &*entry.key.value {
                 "execution" => self.execution(value),
-                "dependency_graph" => self.graph(entry, value),
-                "dependencies" if value.as_map().is_some() => self.graph(entry, value),
+                // Without a value it counts as absent, like any other key.
+                "dependency_graph" if value.is_null() => {}
+                "dependency_graph" => self.graph(entry, in_braces),
+                "dependencies" if value.as_map().is_some() => self.graph(entry, in_braces),
                 "tiers" => self.tiers(entry),
                 "tasks" if value.as_list().is_some_and(|items| items.iter().any(|i| i.as_map().is_some())) => {
                     for item in value.as_list().unwrap_or_default() {
@@ -300,7 +303,8 @@ impl<'s> Reading<'s> {
         self.legacy.append(&mut checker.legacy);
     }
 
-    fn graph(&mut self, entry: &Entry<'s>, node: &Node<'s>) {
+    fn graph(&mut self, entry: &Entry<'s>, in_braces: bool) {
+        let node = &entry.value;
         let Some(entries) = node.as_map() else {
             self.problems.push(
                 Diagnostic::new(
@@ -312,7 +316,8 @@ impl<'s> Reading<'s> {
             );
             return;
         };
-        let mut graph = AuthoredGraph { span: entry.span(), entries: Vec::new() };
+        let last = GraphBlock { key: entry.key.span, body: node.span, in_braces };
+        let mut graph = AuthoredGraph { span: entry.span(), last, entries: Vec::new() };
         for entry in entries {
             let value = &entry.value;
             let list = if value.as_list().is_some() { Some(value) } else { value.field("depends_on") };
@@ -325,7 +330,7 @@ impl<'s> Reading<'s> {
                 task: entry.key.clone(),
                 span: entry.span(),
                 depends_on: list.and_then(Node::as_list).unwrap_or_default().iter().filter_map(Node::to_text).collect(),
-                list: list.map(|node| node.span),
+                place: if node.span.holds(entry.key.span) { list_place(entry) } else { ListPlace::Nowhere },
                 bindings: super::field::pairs(value.field("input_bindings"))
                     .into_iter()
                     .map(|(_, text)| text)
@@ -334,7 +339,7 @@ impl<'s> Reading<'s> {
         }
         match &mut self.graph {
             // A long graph may be spread over several blocks.
-            Some(whole) => whole.entries.append(&mut graph.entries),
+            Some(whole) => whole.append(graph),
             slot => *slot = Some(graph),
         }
     }
@@ -370,6 +375,31 @@ fn looks_like_task(entries: &[Entry<'_>]) -> bool {
         "files_to_create",
     ];
     entries.iter().filter(|entry| TELLING.contains(&&*entry.key.value)).count() >= 3
+}
+
+/// Where the list of a graph's entry stands, or the value that stands in its place.
+fn list_place(entry: &Entry<'_>) -> ListPlace {
+    let (key, value) = (entry.key.span, &entry.value);
+    let elsewhere = |part: Span| !value.span.holds(part);
+    if let Some(items) = value.as_list() {
+        return match items.last() {
+            _ if items.iter().any(|item| item.text().is_none()) => ListPlace::Nowhere,
+            // A closing bracket stands behind the last item; an alias covers no item at all.
+            Some(last) if !elsewhere(last.span) && last.span.end == value.span.end => ListPlace::Dashes,
+            _ => ListPlace::Brackets(value.span),
+        };
+    }
+    match value.as_map() {
+        Some(entries) => match (value.entry("depends_on"), entries.first().map(|first| first.key.span)) {
+            (Some(inner), _) if elsewhere(inner.key.span) => ListPlace::Nowhere,
+            (Some(inner), _) if inner.value.as_map().is_some() => ListPlace::Nowhere,
+            (Some(inner), _) => list_place(inner),
+            (None, Some(first)) if elsewhere(first) => ListPlace::Nowhere,
+            (None, first) => ListPlace::Mapping { whole: value.span, first },
+        },
+        None if value.is_null() => ListPlace::Value { key, value: value.span },
+        None => ListPlace::Nowhere,
+    }
 }
 
 fn without_tasks<'s>(tier: &Node<'s>) -> Node<'s> {

@@ -227,7 +227,7 @@ fn merge<'s>(
         if let Some(graph) = reading.graph {
             match &mut merged.graph {
                 // A long graph may be spread over several blocks.
-                Some(whole) => whole.entries.extend(graph.entries),
+                Some(whole) => whole.append(graph),
                 slot => *slot = Some(graph),
             }
         }
