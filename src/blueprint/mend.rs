@@ -3,9 +3,9 @@
 //! Edits are made in rounds, because one may uncover what another mends. Lines are added with the
 //! line ends of their neighbours. Knows neither files nor what an edit means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::read;
+use super::{checksum, read};
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::document::Source;
 
@@ -20,33 +20,51 @@ pub struct Mended {
 /// Rounds of mending, far above what any document needs.
 const MOST_ROUNDS: usize = 16;
 
-/// Makes all edits a document's diagnostics offer; `None` when there are none.
+/// Makes all edits a document's diagnostics offer; `None` when there are none. A checksum that was
+/// right stays right; one that was wrong stays as it is.
 pub fn mend(source: &Source) -> Option<Mended> {
-    let mut mended: Option<Mended> = None;
+    let reading = read(source, false);
+    let vouched = checksum::fits(source.text(), &reading.draft.metadata);
+    let before = reading.diagnostics;
+    let mut mended: Option<(Source, Vec<Diagnostic>)> = None;
     for _ in 0..MOST_ROUNDS {
-        let current = mended.as_ref().map_or(source, |mended| &mended.source);
-        let reading = read(current, false);
-        let Some((text, count)) = apply(current.text(), &reading.diagnostics) else {
+        let (now, diagnostics) = mended.as_ref().map_or((source, &before), |(now, after)| (now, after));
+        let Some(text) = apply(now.text(), diagnostics) else {
             break;
         };
-        let problems = count + mended.as_ref().map_or(0, |mended| mended.problems);
-        let (source, _) = Source::from_bytes(source.name(), text.into_bytes());
-        mended = Some(Mended { source, problems });
+        let (now, _) = Source::from_bytes(source.name(), text.into_bytes());
+        let after = read(&now, false).diagnostics;
+        mended = Some((now, after));
     }
-    mended
+    let (now, after) = mended?;
+    Some(Mended { source: if vouched { checksum::refresh(now) } else { now }, problems: gone(&before, &after).max(1) })
 }
 
-/// The text with all edits that do not touch each other, and how many diagnostics they mend.
-fn apply(text: &str, diagnostics: &[Diagnostic]) -> Option<(String, usize)> {
+/// How many problems are told no more.
+fn gone<'d>(before: &'d [Diagnostic], after: &'d [Diagnostic]) -> usize {
+    let mut left: HashMap<_, usize> = HashMap::new();
+    for problem in after {
+        *left.entry((problem.code, &problem.message, &problem.task)).or_default() += 1;
+    }
+    let is_gone = |problem: &&'d Diagnostic| match left.get_mut(&(problem.code, &problem.message, &problem.task)) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    };
+    before.iter().filter(is_gone).count()
+}
+
+/// The text with all edits that do not touch each other.
+fn apply(text: &str, diagnostics: &[Diagnostic]) -> Option<String> {
     let mut taken: BTreeMap<(u32, u32), &Edit> = BTreeMap::new();
-    let mut count = 0;
     for diagnostic in diagnostics {
         let edits = &diagnostic.edits;
         if edits.is_empty() || !edits.iter().all(|edit| is_free(&taken, edit)) {
             continue;
         }
         taken.extend(edits.iter().map(|edit| ((edit.span.start, edit.span.end), edit)));
-        count += 1;
     }
     if taken.is_empty() {
         return None;
@@ -62,7 +80,7 @@ fn apply(text: &str, diagnostics: &[Diagnostic]) -> Option<(String, usize)> {
         at = edit.span.end as usize;
     }
     out.push_str(&text[at..]);
-    Some((out, count))
+    Some(out)
 }
 
 /// Whether an edit overlaps none of those taken. Two insertions at one place overlap: which of them
@@ -163,5 +181,52 @@ mod tests {
         ] {
             assert_eq!(mended(&before), after);
         }
+    }
+
+    #[test]
+    fn f_03_a_checksum_that_was_right_stays_right() {
+        let text =
+            |sum: &str| task("timeout_seconds: 60\n").replace("-->\n", &format!("-->\n<!-- _checksum: {sum} -->\n"));
+        let mismatch = |text: &str| {
+            let (source, _) = Source::from_bytes("t.md", text.into());
+            let diagnostics = read(&source, false).diagnostics;
+            diagnostics.into_iter().find(|problem| problem.code == Code::ChecksumMismatch).map(|problem| problem.help)
+        };
+        let wrong = text("sha256:00");
+        let help = mismatch(&wrong).expect("the sum is wrong");
+        let right = text(help.split('`').nth(1).expect("the right sum"));
+        assert_eq!(mismatch(&right), None);
+        let after = mended(&right);
+        assert!(after.contains("timeout: PT1M") && mismatch(&after).is_none(), "{after}");
+        let quoted = format!(
+            "---\n_blueprint_version: 2.0.2\n_checksum: \"{}\" # sum\n---\n```yaml\ntask_id: a\nstatus: DONE\n```\n",
+            "sha256:00"
+        );
+        let help = mismatch(&quoted).expect("the sum is wrong");
+        let after = mended(&quoted.replace("sha256:00", help.split('`').nth(1).expect("the right sum")));
+        assert!(
+            after.contains("status: complete") && after.contains("\" # sum\n") && mismatch(&after).is_none(),
+            "{after}"
+        );
+        assert!(mended(&wrong).contains("_checksum: sha256:00 -->"), "nobody vouched for it");
+        assert_eq!(
+            mended(&text("md5:1")),
+            text("md5:1").replace("timeout_seconds: 60", "execution_context: {timeout: PT1M}")
+        );
+    }
+
+    #[test]
+    fn problems_are_counted_once() {
+        let count = |text: &str| {
+            let (source, _) = Source::from_bytes("t.md", text.into());
+            mend(&source).map(|mended| mended.problems)
+        };
+        assert_eq!(count(&task("timeout_seconds: 60\nidempotent: yes\n")), Some(2));
+        assert_eq!(count(&task("")), None);
+        // The number of tasks is corrected to 0, and back when the task is read.
+        let text = task("status: x\n").replace("-->\n", "-->\n<!-- _total_tasks: 1 -->\n").replace("```yaml", "```");
+        assert_eq!(count(&text), Some(3), "there is a task, its fence is marked, and the count is right");
+        let graph = "```yaml\n- {task_id: a}\n- {task_id: b, dependencies: [a]}\n- {task_id: c, dependencies: [a]}\n---\ndependency_graph: {}\n```\n";
+        assert_eq!(count(graph), Some(2), "one edit adds both entries");
     }
 }

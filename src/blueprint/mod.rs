@@ -7,6 +7,7 @@
 
 pub mod capability;
 mod check;
+pub mod checksum;
 pub mod duration;
 pub mod format;
 mod mend;
@@ -89,7 +90,7 @@ impl<'s> Reading<'s> {
 
 /// The digest that names a version of a document: SHA-256 of its bytes.
 pub fn digest(source: &Source) -> String {
-    format!("sha256:{}", read::hex(&Sha256::digest(source.text().as_bytes())))
+    format!("sha256:{}", checksum::hex(&Sha256::digest(source.text().as_bytes())))
 }
 
 /// Why a text cannot be a task's id. Ids become file names, environment values and arguments.

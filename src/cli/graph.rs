@@ -9,6 +9,7 @@ use super::complete;
 use super::load::load;
 use super::replace::replace;
 use super::{Exit, Failure, Output};
+use crate::blueprint::checksum::refresh;
 use crate::blueprint::{Draft, Status, TaskIndex, executor};
 use crate::diagnostic::Span;
 use crate::document::mark::{Unmarked, marked};
@@ -93,7 +94,10 @@ fn write(path: &str, source: &Source, picture: &Picture, output: &mut Output) ->
         return Ok(Exit::Done);
     }
     let range = place.range();
-    replace(path, &[&text[..range.start], &block, &text[range.end..]].concat())?;
+    // The document is valid, so a checksum it states was right.
+    let drawn = [&text[..range.start], &block, &text[range.end..]].concat();
+    let (drawn, _) = Source::from_bytes(path, drawn.into_bytes());
+    replace(path, refresh(drawn).text())?;
     output.note(&format!("{path}: the drawing was refreshed\n"));
     Ok(Exit::Done)
 }

@@ -10,12 +10,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sha2::{Digest, Sha256};
-
 pub(super) use block::Absence;
 use block::{Absences, MAX_TASKS, Reading};
 use outline::{Announced, Item, Outline};
 
+use super::checksum;
 use super::model::{Compatibility, Dialect, Draft, Metadata, Task, Tier};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::source::offset;
@@ -70,7 +69,7 @@ pub(super) fn read<'s>(mut document: Document<'s>, strict: bool) -> Found<'s> {
     }
     let absences = if dialect == Dialect::V1 || migrating { Vec::new() } else { absences.list };
     check_metadata(&document, &metadata, tasks.len() + unreadable.len(), !unreadable.is_empty(), &mut problems);
-    check_checksum(&document, &metadata, &mut problems);
+    checksum::check(document.source.text(), &metadata, &mut problems);
     if tasks.is_empty() && unreadable.is_empty() {
         problems.push(
             Diagnostic::whole(Code::NoTasks, "the document has no task")
@@ -448,46 +447,6 @@ fn check_metadata(
             .label(format!("there are {tasks}"))
             .help("correct the number, or look for tasks that got lost")
             .edit(total.span, tasks.to_string()),
-        );
-    }
-}
-
-/// The checksum of a document: SHA-256 of all lines but the one that states it.
-pub(super) fn checksum(text: &str, stated: Span) -> String {
-    let start = text[..stated.start as usize].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[stated.end as usize..].find('\n').map_or(text.len(), |newline| stated.end as usize + newline + 1);
-    let mut hasher = Sha256::new();
-    hasher.update(&text.as_bytes()[..start]);
-    hasher.update(&text.as_bytes()[end..]);
-    hex(&hasher.finalize())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-fn check_checksum(document: &Document<'_>, metadata: &Metadata<'_>, problems: &mut Vec<Diagnostic>) {
-    let Some(stated) = &metadata.checksum else {
-        return;
-    };
-    let actual = checksum(document.source.text(), stated.span);
-    let Some(expected) = stated.trim().strip_prefix("sha256:") else {
-        problems.push(
-            Diagnostic::new(Code::ChecksumMismatch, stated.span, "the checksum is not of the form `sha256:…`")
-                .help("write `sha256:` and 64 hexadecimal digits, or remove the line"),
-        );
-        return;
-    };
-    if !expected.eq_ignore_ascii_case(&actual) {
-        problems.push(
-            Diagnostic::new(Code::ChecksumMismatch, stated.span, "the checksum does not fit the document")
-                .label("the document was changed after this was written")
-                .help(format!("if the change is yours, write `sha256:{actual}` (the line itself does not count)")),
         );
     }
 }
