@@ -3,10 +3,10 @@
 //! Edits are made in rounds, because one may uncover what another mends. Lines are added with the
 //! line ends of their neighbours. Knows neither files nor what an edit means.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::{checksum, read};
-use crate::diagnostic::{Diagnostic, Edit};
+use crate::diagnostic::{Code, Diagnostic, Edit};
 use crate::document::Source;
 
 /// A mended document.
@@ -40,20 +40,12 @@ pub fn mend(source: &Source) -> Option<Mended> {
     Some(Mended { source: if vouched { checksum::refresh(now) } else { now }, problems: gone(&before, &after).max(1) })
 }
 
-/// How many problems are told no more.
-fn gone<'d>(before: &'d [Diagnostic], after: &'d [Diagnostic]) -> usize {
-    let mut left: HashMap<_, usize> = HashMap::new();
-    for problem in after {
-        *left.entry((problem.code, &problem.message, &problem.task)).or_default() += 1;
-    }
-    let is_gone = |problem: &&'d Diagnostic| match left.get_mut(&(problem.code, &problem.message, &problem.task)) {
-        Some(count) if *count > 0 => {
-            *count -= 1;
-            false
-        }
-        _ => true,
-    };
-    before.iter().filter(is_gone).count()
+/// How many problems are told no more. Counted by code: words such as `3 of 5 tasks` may change.
+fn gone(before: &[Diagnostic], after: &[Diagnostic]) -> usize {
+    let mut counts: BTreeMap<Code, (usize, usize)> = BTreeMap::new();
+    before.iter().for_each(|problem| counts.entry(problem.code).or_default().0 += 1);
+    after.iter().for_each(|problem| counts.entry(problem.code).or_default().1 += 1);
+    counts.values().map(|(before, after)| before.saturating_sub(*after)).sum()
 }
 
 /// The text with all edits that do not touch each other.
@@ -228,5 +220,12 @@ mod tests {
         assert_eq!(count(&text), Some(3), "there is a task, its fence is marked, and the count is right");
         let graph = "```yaml\n- {task_id: a}\n- {task_id: b, dependencies: [a]}\n- {task_id: c, dependencies: [a]}\n---\ndependency_graph: {}\n```\n";
         assert_eq!(count(graph), Some(2), "one edit adds both entries");
+    }
+
+    #[test]
+    fn a_value_in_a_block_is_mended_in_its_block_or_not_at_all() {
+        let text = task("status: |\n  DONE\nresources:\n  timeout: >\n    5 minutes\n\nidempotent: |-\n  yes\n");
+        let after = task("status: |\n  complete\nresources:\n  timeout: >\n    PT5M\n\nidempotent: |-\n  yes\n");
+        assert_eq!(mended(&text), after, "behind `|` a flag would still be text");
     }
 }

@@ -331,9 +331,12 @@ impl Checker {
                     "no" | "off" | "n" | "false" => Some("false"),
                     _ => None,
                 };
+                // Behind `|` it stays text, whatever the word.
+                let in_block =
+                    matches!(node.value, Value::Scalar { plain: false, .. }) && node.span.len() as usize == text.len();
                 match meant {
-                    Some(word) => problem.label(format!("write `{word}`")).edit(node.span, word),
-                    None => problem.help("write `true` or `false`, without quotes"),
+                    Some(word) if !in_block => problem.label(format!("write `{word}`")).edit(node.span, word),
+                    _ => problem.help("write `true` or `false`, without quotes"),
                 }
             }
             (Shape::List(_), Some(text)) => problem.help(format!("write it as a list: `[{text}]`")),

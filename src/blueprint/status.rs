@@ -60,6 +60,7 @@ impl fmt::Display for Status {
 
 /// Reads a status; the flag says that it is a v1 spelling such as `✅ COMPLETE`.
 pub fn read(text: &str) -> Option<(Status, bool)> {
+    let text = text.trim();
     let at = |word: &str| WORDS.iter().position(|known| *known == word).map(|index| Status::ALL[index]);
     if let Some(status) = at(text) {
         return Some((status, false));
@@ -75,7 +76,7 @@ pub fn read(text: &str) -> Option<(Status, bool)> {
     let word = match bare.as_str() {
         "completed" | "done" => "complete",
         "pending" | "todo" | "planned" => "not_started",
-        "" => match text.trim() {
+        "" => match text {
             "🔲" => "not_started",
             "🔄" => "in_progress",
             "✅" => "complete",
@@ -103,6 +104,7 @@ mod tests {
             ("IN PROGRESS", Status::InProgress, true),
             ("⛔", Status::Blocked, true),
             ("checkpointed", Status::Checkpointed, false),
+            ("complete\n", Status::Complete, false),
         ] {
             assert_eq!(read(text), Some((status, legacy)), "{text}");
         }

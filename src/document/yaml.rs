@@ -97,9 +97,9 @@ impl<'s> Builder<'s, '_> {
         };
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let end = match style {
+                let (start, end) = match style {
                     ScalarStyle::Literal | ScalarStyle::Folded => self.trimmed(start, end),
-                    _ => end,
+                    _ => (start, end),
                 };
                 let plain = style == ScalarStyle::Plain && !tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 // An absent value comes as `~` with no place of its own.
@@ -257,9 +257,16 @@ impl<'s> Builder<'s, '_> {
         self.entries.extend(kept);
     }
 
-    fn trimmed(&self, start: u32, end: u32) -> u32 {
-        let text = self.text.get(start as usize..end as usize).unwrap_or_default();
-        start + offset(text.trim_end().len())
+    /// The place of a block scalar without blank lines behind it. One without text ends with its
+    /// `|`; the parser has it begin with whatever comes next.
+    fn trimmed(&self, start: u32, end: u32) -> (u32, u32) {
+        let text = self.text.get(start as usize..end as usize).unwrap_or_default().trim_end();
+        if !text.is_empty() {
+            return (start, start + offset(text.len()));
+        }
+        let before = self.text.get(..start as usize).unwrap_or_default();
+        let end = offset(before.trim_end().len());
+        (end, end)
     }
 
     fn syntax_error(&self, error: &ScanError) -> Diagnostic {
@@ -434,6 +441,18 @@ mod tests {
         assert_eq!(at(node.get("list").expect("list")), "[a, {x: 1}]");
         assert!(node.get("none").is_none());
         assert_eq!(at(&node), text.trim_end_matches(":\n"));
+    }
+
+    #[test]
+    fn a_block_scalar_without_text_ends_where_it_is_announced() {
+        for (text, at) in
+            [("a: |\n---\nb: 1\n", 4), ("a: |+\n\n\nb: 1\n", 5), ("a: > # c\r\n\r\nb: 1\r\n", 8), ("a: |\n", 4)]
+        {
+            let node = read(text).documents.remove(0);
+            let value = &node.entry("a").expect("a").value;
+            assert_eq!(value.span.end, at, "{text:?}");
+            assert!(!value.is_null());
+        }
     }
 
     #[test]
