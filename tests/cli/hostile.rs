@@ -1,0 +1,186 @@
+//! Files that are no blueprints, and blueprints made to hurt: a clear error each, in bounded memory.
+//!
+//! Memory is bounded by the kernel: beyond the limit an allocation fails and the run aborts. Time is
+//! not measured; a run that hangs is ended by the builder.
+
+use std::fmt::Write;
+
+use crate::RELEASE;
+use crate::builder::Test;
+
+/// Address space of a run, in MiB. A debug build with its threads starts at about 200.
+const LIMIT: u64 = 512;
+
+/// A task in a fence.
+fn task(id: &str, extra: &str) -> String {
+    format!("```yaml\ntask_id: {id}\nname: x\nrun: make\n{extra}```\n\n")
+}
+
+/// `check`, in bounded memory, of a document that is wrong in one way.
+fn refused(text: impl AsRef<[u8]>, code: &'static str, message: &'static str) {
+    Test::of(&["check", "h.md"])
+        .file("h.md", text)
+        .memory(LIMIT)
+        .stdout_fits(move |text| {
+            let error = format!("error[{code}]: {message}");
+            let start: String = text.chars().take(2_000).collect();
+            assert!(text.contains(&error), "no `{error}` in:\n{start}");
+        })
+        .code(2)
+        .run();
+}
+
+/// `check`, `plan` and `graph`, in bounded memory, of a document that is large and not wrong.
+fn accepted(text: &str) {
+    for command in [&["check"][..], &["plan"], &["graph"], &["graph", "--format", "svg"]] {
+        Test::of(&[command, &["h.md"]].concat())
+            .file("h.md", text)
+            .memory(LIMIT)
+            .stdout_fits(|text| assert!(!text.is_empty()))
+            .run();
+    }
+}
+
+#[test]
+fn a_missing_file_and_a_directory() {
+    for command in ["check", "plan", "graph"] {
+        Test::of(&[command, "nope.md"])
+            .stderr("error: failed to read `nope.md`: there is no such file\nhint: check the path; it is relative to the working directory\n")
+            .code(2)
+            .run();
+        Test::of(&[command, "."])
+            .stderr("error: failed to read `.`: it is a directory\nhint: name a blueprint inside it\n")
+            .code(2)
+            .run();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn pipes_and_devices_are_no_files_and_nothing_waits_for_them() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    for command in ["check", "plan", "graph"] {
+        Test::of(&[command, "fifo"])
+            .prepare(|folder| mkfifoat(CWD, folder.join("fifo"), Mode::RUSR | Mode::WUSR).expect("a pipe"))
+            .stderr("error: failed to read `fifo`: it is not a regular file\nhint: write `-` to read standard input\n")
+            .code(2)
+            .run();
+        Test::of(&[command, "/dev/zero"])
+            .stderr(
+                "error: failed to read `/dev/zero`: it is not a regular file\nhint: write `-` to read standard input\n",
+            )
+            .code(2)
+            .run();
+    }
+}
+
+#[test]
+fn two_gigabytes_are_refused_unread() {
+    let make = |folder: &std::path::Path| {
+        let file = std::fs::File::create(folder.join("big.md")).expect("a file");
+        file.set_len(2 << 30).expect("a sparse file");
+    };
+    // Nothing of it is looked at after the run: the builder would read all of it.
+    let folder = tempfile::TempDir::new().expect("a folder");
+    make(folder.path());
+    let path = folder.path().join("big.md");
+    Test::of(&["check"])
+        .argument(&path)
+        .memory(LIMIT)
+        .stderr(format!(
+            "error: failed to read `{}`: it is larger than 512 MiB, the most that is read\nhint: split the blueprint; 100,000 tasks with all their fields are about 110 MB\n",
+            path.display()
+        ))
+        .code(2)
+        .run();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_input_without_end_is_read_up_to_the_limit() {
+    Test::of(&["check", "-"])
+        .stdin_from("/dev/zero")
+        .memory(2 * 1024)
+        .stderr("error: failed to read `-`: it is larger than 512 MiB, the most that is read\nhint: split the blueprint; 100,000 tasks with all their fields are about 110 MB\n")
+        .code(2)
+        .run();
+}
+
+#[test]
+fn bytes_that_are_no_text() {
+    refused([RELEASE.as_bytes(), b"\0"].concat(), "BP001", "the document holds a NUL byte");
+    refused(b"\0\0\0\0", "BP001", "the document holds a NUL byte");
+    refused([RELEASE.as_bytes(), b"caf\xe9\n"].concat(), "BP001", "byte 0xe9 is not valid UTF-8");
+    refused(b"\xff\xfe#\0 \0T\0", "BP001", "byte 0xff is not valid UTF-8");
+    refused((0..=255).cycle().take(100_000).collect::<Vec<u8>>(), "BP001", "the document holds a NUL byte");
+    refused("", "BP008", "the document has no task");
+}
+
+#[test]
+fn an_alias_bomb_is_defused() {
+    let mut bomb = "task_id: T0.1\nname: x\nrun: y\nexample:\n  a: &a [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for (from, to) in ('a'..='y').zip('b'..='z') {
+        let uses = vec![format!("*{from}"); 10].join(", ");
+        writeln!(bomb, "  {to}: &{to} [{uses}]").expect("a string");
+    }
+    let fault = "aliases add more than 100000 values to this block";
+    refused(format!("```yaml\n{bomb}```\n"), "BP006", fault);
+    // The same one block after another, and with merge keys.
+    refused(format!("```yaml\n{bomb}```\n\n").repeat(20), "BP006", fault);
+    let mut merges = "a: &a {x: 1}\n".to_owned();
+    for (from, to) in ('a'..='y').zip('b'..='z') {
+        let keys: String = (0..10).map(|i| format!("k{i}: *{from}, ")).collect();
+        writeln!(merges, "{to}: &{to} {{<<: *{from}, {keys}}}").expect("a string");
+    }
+    refused(format!("```yaml\n{merges}```\n"), "BP006", fault);
+}
+
+#[test]
+fn ten_thousand_levels_are_too_deep_in_every_notation() {
+    let fault = "values are nested";
+    let levels = 10_000;
+    refused(task("T0.1", &format!("example: {}{}\n", "[".repeat(levels), "]".repeat(levels))), "BP005", fault);
+    refused(task("T0.1", &format!("example: {}1{}\n", "{a: ".repeat(levels), "}".repeat(levels))), "BP005", fault);
+    refused(task("T0.1", &format!("example:\n  {}x\n", "- ".repeat(levels))), "BP005", fault);
+    let stairs: String = (1..levels).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    refused(task("T0.1", &format!("example:\n{stairs}")), "BP005", fault);
+    // Closed nowhere: the parser's own word for it will do.
+    refused(task("T0.1", &format!("example: {}\n", "[".repeat(levels))), "BP005", fault);
+}
+
+#[test]
+fn ten_thousand_levels_of_markdown_are_read_as_prose() {
+    for prose in [
+        ">".repeat(10_000),
+        "- ".repeat(10_000),
+        "[".repeat(10_000),
+        "![a](".repeat(10_000),
+        "*a ".repeat(10_000),
+        "**a *b ".repeat(10_000),
+        "<a ".repeat(10_000),
+        "<!-- ".repeat(10_000),
+        "`a``".repeat(10_000),
+        (0..2_000).map(|level| format!("{}- x\n", "  ".repeat(level))).collect(),
+    ] {
+        accepted(&format!("{}{prose}\n", task("T0.1", "")));
+    }
+}
+
+#[test]
+fn a_million_lines_of_nothing() {
+    let fault = "the document has no task";
+    refused("\n".repeat(1_000_000), "BP008", fault);
+    refused("\r\n".repeat(1_000_000), "BP008", fault);
+    refused(" \n".repeat(1_000_000), "BP008", fault);
+    refused("---\n".repeat(1_000_000), "BP008", fault);
+    refused("#\n".repeat(1_000_000), "BP008", fault);
+    refused(format!("```yaml\n{}```\n", "\n".repeat(1_000_000)), "BP008", fault);
+    refused(format!("# c\n{}", "# c\n".repeat(1_000_000)), "BP008", fault);
+}
+
+#[test]
+fn one_line_of_ten_megabytes() {
+    refused("x".repeat(10 << 20), "BP008", "the document has no task");
+    accepted(&task("T0.1", &format!("notes: {}\n", "x".repeat(10 << 20))));
+    accepted(&task("T0.1", &format!("notes: '{}'\n", "${secrets.A} ".repeat(1 << 16))));
+}
