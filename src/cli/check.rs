@@ -87,8 +87,8 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, Failure
         }
         Format::Human => {
             for (document, file) in checked.iter().zip(&files) {
-                output.say(&human(document, Style { all: args.verbose, width: output.width }));
-                output.say(&verdict(document, &file.summary));
+                let problems = human(document, Style { all: args.verbose, width: output.width });
+                output.data(&(problems + &verdict(document, &file.summary)))?;
             }
         }
     }

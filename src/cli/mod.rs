@@ -129,13 +129,6 @@ impl Output {
         self.data(&format!("{value:#}\n"))
     }
 
-    /// What a person reads as the result of `check`.
-    fn say(&mut self, text: &str) {
-        let mut stdout = anstream::AutoStream::new(io::stdout().lock(), self.color);
-        // Nobody is left to be told.
-        let _ = stdout.write_all(text.as_bytes());
-    }
-
     fn note(&mut self, text: &str) {
         let mut stderr = anstream::AutoStream::new(io::stderr().lock(), self.color);
         // Nobody is left to be told.

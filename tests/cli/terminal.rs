@@ -145,3 +145,19 @@ fn a_reader_that_goes_away_is_no_error() {
         Test::of(arguments).file("r.md", RELEASE).file("f.md", FAULTY).closed_pipe().code(code).run();
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    for arguments in [&["check", "r.md"][..], &["plan", "r.md"], &["graph", "r.md"], &["schema"]] {
+        Test::of(arguments)
+            .file("r.md", RELEASE)
+            .into_file(full())
+            .stderr(
+                "error: failed to write the output: No space left on device (os error 28)\nhint: check where it goes\n",
+            )
+            .code(2)
+            .run();
+    }
+}
