@@ -52,6 +52,8 @@ struct File {
     tasks: usize,
     dialect: String,
     summary: String,
+    /// The blocks kept as data, a line each.
+    kept: String,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -88,7 +90,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, Failure
         Format::Human => {
             for (document, file) in checked.iter().zip(&files) {
                 let problems = human(document, Style { all: args.verbose, width: output.width });
-                output.data(&(problems + &verdict(document, &file.summary)))?;
+                output.data(&(problems + &verdict(document, &file.summary) + &file.kept))?;
             }
         }
     }
@@ -118,7 +120,8 @@ fn examine(loaded: Loaded, args: &CheckArgs) -> File {
     let reading = diagnose(&loaded, args.strict);
     let tasks = reading.draft.tasks.len();
     let dialect = reading.draft.dialect.to_string();
-    let mut summary = format!("{}, BSF {dialect}, {}", counted(tasks, "task"), counted(reading.links.edges(), "edge"));
+    let summary = format!("{}, BSF {dialect}, {}", counted(tasks, "task"), counted(reading.links.edges(), "edge"));
+    let mut kept = String::new();
     if args.verbose {
         for block in &reading.draft.data {
             let line = loaded.source.position(block.span.start).line;
@@ -126,11 +129,11 @@ fn examine(loaded: Loaded, args: &CheckArgs) -> File {
             // What a document says must not steer the terminal.
             let keys = keys.replace(char::is_control, "\u{fffd}");
             // Writing to a String cannot fail.
-            let _ = write!(summary, "\n  line {line}: kept as data: {keys}");
+            let _ = writeln!(kept, "  line {line}: kept as data: {keys}");
         }
     }
     let diagnostics = reading.diagnostics;
-    File { tasks, dialect, summary, diagnostics, loaded }
+    File { tasks, dialect, summary, kept, diagnostics, loaded }
 }
 
 fn verdict(document: &Checked<'_>, summary: &str) -> String {

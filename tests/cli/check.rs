@@ -180,6 +180,30 @@ fn warnings_pass_and_strict_refuses_them() {
 }
 
 #[test]
+fn verbose_folds_nothing_and_shows_what_is_kept_as_data() {
+    let many: String = (0..6)
+        .map(|i| format!("```yaml\ntask_id: T0.{i}\nname: x\nrun: make\nverification: {{smoke: 'true'}}\n```\n\n"))
+        .collect();
+    let text = format!("{LAX}\n{}", many.replace("T0.", "T1."));
+    Test::of(&["check", "w.md"])
+        .file("w.md", &text)
+        .stdout_fits(|text| {
+            assert_eq!(text.matches("warning[BP112]").count(), 3, "{text}");
+            assert!(text.contains("and 3 more like it (BP112: a verification that cannot fail), lines "), "{text}");
+            assert!(text.contains("--verbose shows all") && !text.contains("kept as data"), "{text}");
+        })
+        .run();
+    Test::of(&["check", "--verbose", "w.md"])
+        .file("w.md", &text)
+        .stdout_fits(|text| {
+            assert_eq!(text.matches("warning[BP112]").count(), 6, "{text}");
+            assert!(!text.contains("more like it"), "{text}");
+            assert!(text.ends_with("(8 tasks, BSF 2.0, 0 edges)\n  line 8: kept as data: agent_registry\n"), "{text}");
+        })
+        .run();
+}
+
+#[test]
 fn fix_mends_what_needs_no_judgement_and_leaves_every_other_byte() {
     let mended = FAULTY.replace("timeout: 30s", "timeout: PT30S");
     Test::of(&["check", "--fix", "f.md"])
