@@ -27,6 +27,23 @@ fn waves_marks_and_the_critical_path() {
     Test::of(&["plan", "-"]).stdin(RELEASE).stdout_snapshot("plan").run();
 }
 
+#[test]
+fn a_narrow_terminal_wraps_lines_and_cuts_nothing() {
+    plan(&[])
+        .env("COLUMNS", "40")
+        .stdout_fits(|text| {
+            assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(words(text), words(snapshot(include_str!("transcripts/plan.snap"))));
+        })
+        .run();
+}
+
+/// The text of a snapshot, without the lines about it.
+fn snapshot(file: &str) -> &str {
+    file.splitn(3, "---\n").nth(2).expect("a head and a text")
+}
+
 #[cfg(unix)]
 #[test]
 fn what_the_machine_has_is_told() {

@@ -177,8 +177,14 @@ struct Page {
 impl Page {
     fn heading(&mut self, text: &str) {
         let bold = anstyle::Style::new().bold();
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.out, "\n{bold}{text}{bold:#}");
+        let above = std::mem::take(&mut self.out);
+        self.line(0, text);
+        let heading = std::mem::replace(&mut self.out, above);
+        self.out.push('\n');
+        for line in heading.lines() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(self.out, "{bold}{line}{bold:#}");
+        }
     }
 
     fn line(&mut self, indent: usize, text: &str) {
