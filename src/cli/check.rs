@@ -65,8 +65,17 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, Failure
         None => Format::Human,
     };
     let mut files = Vec::with_capacity(args.files.len());
+    let mut all_read = true;
     for path in &args.files {
-        let loaded = load(path)?;
+        let loaded = match load(path) {
+            Ok(loaded) => loaded,
+            // It must not hide what is wrong with the others.
+            Err(unreadable) => {
+                output.complain(&unreadable.into());
+                all_read = false;
+                continue;
+            }
+        };
         let loaded = if args.fix { mend(path, loaded, output)? } else { loaded };
         files.push(examine(loaded, args));
     }
@@ -80,7 +89,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, Failure
         })
         .collect();
     match format {
-        Format::Json => output.json(&json(&checked))?,
+        Format::Json => output.json(&json(&checked, all_read))?,
         Format::Sarif => output.json(&sarif(&checked))?,
         Format::Github => {
             for document in &checked {
@@ -94,7 +103,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, Failure
             }
         }
     }
-    Ok(if checked.iter().all(Checked::is_ok) { Exit::Done } else { Exit::Invalid })
+    Ok(if all_read && checked.iter().all(Checked::is_ok) { Exit::Done } else { Exit::Invalid })
 }
 
 /// Reads a source and gathers all of its diagnostics, those of the plan included.

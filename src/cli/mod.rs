@@ -129,6 +129,10 @@ impl Output {
         self.data(&format!("{value:#}\n"))
     }
 
+    fn complain(&mut self, failure: &Failure) {
+        self.note(&format!("error: {}\nhint: {}\n", failure.message, failure.hint));
+    }
+
     fn note(&mut self, text: &str) {
         let mut stderr = anstream::AutoStream::new(io::stderr().lock(), self.color);
         // Nobody is left to be told.
@@ -156,7 +160,7 @@ pub fn main() -> ExitCode {
     let in_github_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
     let mut output = Output { width: width(), in_github_actions, color };
     let exit = run(&cli.command, &mut output).unwrap_or_else(|failure| {
-        output.note(&format!("error: {}\nhint: {}\n", failure.message, failure.hint));
+        output.complain(&failure);
         Exit::Invalid
     });
     ExitCode::from(exit.code())

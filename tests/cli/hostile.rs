@@ -55,6 +55,29 @@ fn a_missing_file_and_a_directory() {
     }
 }
 
+#[test]
+fn a_file_that_cannot_be_read_does_not_hide_what_is_wrong_with_the_others() {
+    Test::of(&["check", "nope.md", "e.md", "."])
+        .file("e.md", "just prose\n")
+        .stdout_fits(|text| assert!(text.contains("e.md: 1 error, 1 warning"), "{text}"))
+        .stderr(
+            "error: failed to read `nope.md`: there is no such file\nhint: check the path; it is relative to the working directory\n\
+             error: failed to read `.`: it is a directory\nhint: name a blueprint inside it\n",
+        )
+        .code(2)
+        .run();
+    Test::of(&["check", "--json", "r.md", "nope.md"])
+        .file("r.md", RELEASE)
+        .stdout_fits(|text| {
+            let told: serde_json::Value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(told["ok"], false, "a file is missing");
+            assert_eq!(told["files"].as_array().expect("files").len(), 1);
+        })
+        .stderr("error: failed to read `nope.md`: there is no such file\nhint: check the path; it is relative to the working directory\n")
+        .code(2)
+        .run();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn pipes_and_devices_are_no_files_and_nothing_waits_for_them() {

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::Checked;
 
-pub fn json(documents: &[Checked<'_>]) -> Value {
+/// `all_read` is false when a document was asked for and could not be read: then nothing is ok.
+pub fn json(documents: &[Checked<'_>], all_read: bool) -> Value {
     let diagnostics: Vec<Value> = documents.iter().flat_map(one).collect();
     let dialects: Vec<&str> = documents.iter().map(|document| document.dialect.as_str()).collect();
     json!({
-        "ok": documents.iter().all(Checked::is_ok),
+        "ok": all_read && documents.iter().all(Checked::is_ok),
         "tasks": documents.iter().map(|document| document.tasks).sum::<usize>(),
         "dialect": dialects.first(),
         "files": documents.iter().map(|document| json!({
