@@ -190,6 +190,45 @@ fn ten_thousand_levels_of_markdown_are_read_as_prose() {
 }
 
 #[test]
+fn expressions_in_small_languages_may_not_nest_without_end() {
+    let transform = |code: &str| {
+        task("T0.1", "output: {location: stdout, ports: {p: {type: json}}}\n")
+            + &task(
+                "T0.2",
+                &format!(
+                    "input_bindings: {{i: {{source: T0.1, transform: {{language: jq, expression: '{code}'}}}}}}\n"
+                ),
+            )
+    };
+    let levels = 100_000;
+    for code in [
+        "(".repeat(levels),
+        format!("{}.{}", "(".repeat(levels), ")".repeat(levels)),
+        ".|".repeat(levels) + ".",
+        "[".repeat(levels),
+        "-".repeat(levels) + "1",
+        "if . then ".repeat(levels),
+        "\"\\(".repeat(levels),
+        ". as $x | ".repeat(levels) + ".",
+        "def f: ".repeat(levels),
+    ] {
+        refused(transform(&code), "BP209", "this is no jq expression: ");
+    }
+    let path = |path: &str| task("T0.1", &format!("handoff: {{state_fields: [{{name: a, path: '{path}'}}]}}\n"));
+    for code in
+        ["[?(@".repeat(levels), "[?@".repeat(16), "[?!".repeat(levels), "[?((((".repeat(levels), "..[?@".repeat(levels)]
+    {
+        refused(path(&format!("${code}")), "BP118", "");
+    }
+    let schema = |pattern: &str| {
+        task("T0.1", &format!("interface: {{output_schema: {{type: string, pattern: '{pattern}'}}}}\n"))
+    };
+    for pattern in ["(".repeat(levels), "(((a{1000}){1000}){1000}){1000}".to_owned()] {
+        refused(schema(&pattern), "BP210", "");
+    }
+}
+
+#[test]
 fn a_million_lines_of_nothing() {
     let fault = "the document has no task";
     refused("\n".repeat(1_000_000), "BP008", fault);

@@ -1,6 +1,7 @@
 //! jq expressions: whether they are ones. Running them is the engine's work.
 
 use std::collections::HashMap;
+use std::thread;
 
 use jaq_core::load::{Arena, File, Loader, lex, parse};
 use jaq_core::{Compiler, data, load};
@@ -9,6 +10,13 @@ use jaq_json::Val;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::Text;
 use crate::document::source::offset;
+
+/// The longest expression that is read, in bytes.
+const MOST_BYTES: usize = 4096;
+/// The compiler calls itself for every level of an expression, and a level is at least a byte long.
+const STACK_PER_BYTE: usize = 16 * 1024;
+/// Expressions up to this length fit the stack that is there.
+const SHORT: usize = 48;
 
 /// Compiles each distinct expression once.
 #[derive(Debug, Default)]
@@ -60,6 +68,21 @@ fn place(expression: &Text<'_>, at: &std::ops::Range<usize>) -> Span {
 }
 
 fn compile(code: &str) -> Option<Fault> {
+    let refuse = |message: String| Some(Fault { message, at: 0..code.len() });
+    if code.len() > MOST_BYTES {
+        return refuse(format!("it is longer than {MOST_BYTES} bytes"));
+    }
+    if code.len() <= SHORT {
+        return compile_here(code);
+    }
+    let stack = thread::Builder::new().stack_size((code.len() + SHORT) * STACK_PER_BYTE);
+    thread::scope(|scope| match stack.spawn_scoped(scope, || compile_here(code)) {
+        Ok(compiler) => compiler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(error) => refuse(format!("there is no memory to read it: {error}")),
+    })
+}
+
+fn compile_here(code: &str) -> Option<Fault> {
     let arena = Arena::default();
     let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     let modules = match Loader::new(definitions).load(&arena, File { code, path: () }) {

@@ -128,6 +128,24 @@ fn check_notify(notify: &Node<'_>, problems: &mut Vec<Diagnostic>) {
     }
 }
 
+/// The deepest nesting of brackets in a path. The parser's time doubles with every filter in a filter.
+const MOST_BRACKETS: usize = 8;
+
+fn parse_path(path: &str) -> Result<(), String> {
+    let mut depth = 0_usize;
+    for byte in path.bytes() {
+        match byte {
+            b'[' | b'(' => depth += 1,
+            b']' | b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MOST_BRACKETS {
+            return Err(format!("its brackets nest more than {MOST_BRACKETS} levels deep"));
+        }
+    }
+    serde_json_path::JsonPath::parse(path).map(|_| ()).map_err(|error| error.message().to_owned())
+}
+
 fn check_handoff(handoff: &Handoff<'_>, problems: &mut Vec<Diagnostic>) {
     for (position, field) in handoff.state_fields.iter().enumerate() {
         if let Some(before) =
@@ -145,10 +163,10 @@ fn check_handoff(handoff: &Handoff<'_>, problems: &mut Vec<Diagnostic>) {
             );
         }
         if let Some(path) = &field.path
-            && let Err(error) = serde_json_path::JsonPath::parse(path)
+            && let Err(reason) = parse_path(path)
         {
             problems.push(
-                Diagnostic::new(Code::BadHandoff, path.span, format!("`{path}` is no JSONPath: {}", error.message()))
+                Diagnostic::new(Code::BadHandoff, path.span, format!("`{path}` is no JSONPath: {reason}"))
                     .help("begin with `$`, as in `$.custom.current_step`"),
             );
         }
