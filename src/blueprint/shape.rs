@@ -7,7 +7,7 @@
 use super::duration;
 use super::variable;
 use crate::diagnostic::{Code, Diagnostic, Span, nearest};
-use crate::document::{Entry, Node, Value};
+use crate::document::{Entry, Node, Text, Value};
 
 /// The largest count that is read.
 pub const MAX_COUNT: u32 = u32::MAX;
@@ -201,13 +201,16 @@ impl Checker {
     }
 
     fn record(&mut self, node: &Node<'_>, entries: &[Entry<'_>], record: &'static Record, place: Option<&Place<'_>>) {
-        // Bit i: the field i is there. Records have fewer than 64 fields (a test holds them to it).
-        let mut present = 0_u64;
+        // Bit i: the key of field i is written, and has a value. Records have fewer than 64 fields (a
+        // test holds them to it).
+        let (mut written, mut present) = (0_u64, 0_u64);
+        let mut unknown = Vec::new();
         for entry in entries {
             let Some(index) = record.fields.iter().position(|field| field.key == entry.key.value) else {
-                self.unknown_key(entry, entries, record, place);
+                unknown.push(&entry.key);
                 continue;
             };
+            written |= 1 << index;
             if entry.value.is_null() {
                 continue;
             }
@@ -224,6 +227,9 @@ impl Checker {
                 Need::Must | Need::Strict | Need::May => {}
             }
             self.value(&entry.value, &field.shape, &here);
+        }
+        for key in unknown {
+            self.unknown_key(key, written, record, place);
         }
         let anchor = entries.first().map_or(node.span, |entry| entry.key.span);
         for (index, field) in record.fields.iter().enumerate() {
@@ -255,21 +261,15 @@ impl Checker {
         }
     }
 
-    fn unknown_key(
-        &mut self,
-        entry: &Entry<'_>,
-        entries: &[Entry<'_>],
-        record: &'static Record,
-        place: Option<&Place<'_>>,
-    ) {
-        let key = &entry.key;
+    fn unknown_key(&mut self, key: &Text<'_>, written: u64, record: &'static Record, place: Option<&Place<'_>>) {
         let owner = place.map_or_else(|| record.with_article(), |place| format!("`{place}`"));
         let open = record
             .fields
             .iter()
-            .filter(|field| matches!(field.need, Need::Must | Need::Strict | Need::May))
-            .map(|field| field.key)
-            .filter(|known| !entries.iter().any(|entry| entry.key.value == *known));
+            .enumerate()
+            .filter(|(index, _)| written & (1 << index) == 0)
+            .filter(|(_, field)| matches!(field.need, Need::Must | Need::Strict | Need::May))
+            .map(|(_, field)| field.key);
         let problem = Diagnostic::new(Code::UnknownKey, key.span, format!("{owner} has no key `{key}`"));
         self.problems.push(match nearest(key, open) {
             Some(meant) => problem
