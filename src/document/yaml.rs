@@ -322,6 +322,7 @@ fn count(node: &Node<'_>) -> usize {
 /// Resolves `<<`: the mapping's own keys win, then the merged mappings in their order.
 fn merge(entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     let (merges, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.key.value == "<<");
+    let mut taken: HashSet<Cow<'_, str>> = own.iter().map(|entry| entry.key.value.clone()).collect();
     for entry in merges {
         let sources = match entry.value.value {
             Value::List(items) => items.into_vec(),
@@ -330,7 +331,7 @@ fn merge(entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
         for source in sources {
             if let Value::Map(entries) = source.value {
                 for entry in entries {
-                    if !own.iter().any(|e| e.key.value == entry.key.value) {
+                    if taken.insert(entry.key.value.clone()) {
                         own.push(entry);
                     }
                 }
