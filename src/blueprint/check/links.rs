@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::blueprint::model::{BindingSource, Draft, Hierarchy, TaskIndex};
 use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::document::source::offset;
 
 /// Why a task needs another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,24 +33,60 @@ pub struct Links {
     needs: Vec<Need>,
 }
 
+/// Gathers needs task by task, and lists each once.
+struct Gathering {
+    links: Links,
+    /// Where the needs of the current task begin.
+    first: usize,
+    /// The place of the latest need of each task, so that a task with many needs is not searched.
+    latest: Vec<u32>,
+}
+
+impl Gathering {
+    fn new(tasks: usize) -> Self {
+        let mut starts = Vec::with_capacity(tasks + 1);
+        starts.push(0);
+        Self { links: Links { starts, needs: Vec::new() }, first: 0, latest: vec![u32::MAX; tasks] }
+    }
+
+    fn add(&mut self, target: Option<TaskIndex>, kind: NeedKind, span: Span) {
+        let Some(task) = target else {
+            return;
+        };
+        let needs = &mut self.links.needs;
+        let latest = &mut self.latest[task.get()];
+        match needs.get_mut(*latest as usize).filter(|_| *latest as usize >= self.first) {
+            Some(need) if kind == NeedKind::Data => need.kind = kind,
+            Some(_) => {}
+            None => {
+                *latest = offset(needs.len());
+                needs.push(Need { task, kind, span });
+            }
+        }
+    }
+
+    fn end_task(&mut self) {
+        self.first = self.links.needs.len();
+        self.links.starts.push(offset(self.first));
+    }
+}
+
 impl Links {
     pub(super) fn of(draft: &Draft<'_>) -> Self {
-        let mut links = Self { starts: Vec::with_capacity(draft.tasks.len() + 1), needs: Vec::new() };
-        links.starts.push(0);
+        let mut gathering = Gathering::new(draft.tasks.len());
         for task in &draft.tasks {
-            let first = links.needs.len();
             for dependency in &task.dependencies {
                 let kind = if dependency.port().is_some() { NeedKind::Data } else { NeedKind::Order };
-                links.add(first, dependency.target, kind, dependency.task.span);
+                gathering.add(dependency.target, kind, dependency.task.span);
             }
             for binding in &task.bindings {
                 if let BindingSource::Task { task, target, .. } = &binding.source {
-                    links.add(first, *target, NeedKind::Data, task.span);
+                    gathering.add(*target, NeedKind::Data, task.span);
                 }
             }
-            links.starts.push(u32::try_from(links.needs.len()).unwrap_or(u32::MAX));
+            gathering.end_task();
         }
-        links
+        gathering.links
     }
 
     /// These needs, and every parent's need of its children.
@@ -60,27 +97,17 @@ impl Links {
                 children[parent.get()].push(TaskIndex::new(child));
             }
         }
-        let mut links = Self { starts: vec![0], needs: Vec::new() };
+        let mut gathering = Gathering::new(draft.tasks.len());
         for (index, children) in draft.indices().zip(children) {
-            let first = links.needs.len();
-            links.needs.extend_from_slice(self.needs(index));
-            for child in children {
-                links.add(first, Some(child), NeedKind::Child, draft.task(child).id.span);
+            for need in self.needs(index) {
+                gathering.add(Some(need.task), need.kind, need.span);
             }
-            links.starts.push(u32::try_from(links.needs.len()).unwrap_or(u32::MAX));
+            for child in children {
+                gathering.add(Some(child), NeedKind::Child, draft.task(child).id.span);
+            }
+            gathering.end_task();
         }
-        links
-    }
-
-    fn add(&mut self, first: usize, target: Option<TaskIndex>, kind: NeedKind, span: Span) {
-        let Some(task) = target else {
-            return;
-        };
-        match self.needs[first..].iter_mut().find(|need| need.task == task) {
-            Some(need) if kind == NeedKind::Data => need.kind = kind,
-            Some(_) => {}
-            None => self.needs.push(Need { task, kind, span }),
-        }
+        gathering.links
     }
 
     /// What a task needs.
