@@ -320,7 +320,7 @@ const LIMITS: &[(&str, &str, &str, &str)] = &[
     ("src/document/yaml.rs", "MAX_DEPTH: usize = 64;", "| nesting of values | 64 levels |", "at most 64 levels"),
     ("src/document/yaml.rs", "MAX_EXPANSION: usize = 100_000;", "to a block | 100,000 |", "at most 100,000 values"),
     ("src/document/markdown.rs", "WINDOW: usize = 1 << 20;", "", "windows of 1 MiB"),
-    ("src/blueprint/mod.rs", "id.len() > 128", "| a task id | 128 characters |", "at most 128"),
+    ("src/blueprint/mod.rs", "MAX_ID_BYTES: usize = 128;", "| a task id | 128 characters |", "at most 128"),
     ("src/blueprint/check/jq.rs", "MOST_BYTES: usize = 4096;", "jq expression | 4,096 bytes |", "at most 4,096 bytes"),
     ("src/blueprint/check/tasks.rs", "MOST_BRACKETS: usize = 8;", "JSONPath | 8 levels |", "at most 8 levels"),
     ("src/blueprint/check/references.rs", "MOST_GUESSES: usize = 100;", "sought | 100 |", "the first 100 "),

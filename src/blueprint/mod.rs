@@ -93,12 +93,15 @@ pub fn digest(source: &Source) -> String {
     format!("sha256:{}", checksum::hex(&Sha256::digest(source.text().as_bytes())))
 }
 
+/// The longest id of a task.
+pub const MAX_ID_BYTES: usize = 128;
+
 /// Why a text cannot be a task's id. Ids become file names, environment values and arguments.
 pub fn id_problem(id: &str) -> Result<(), &'static str> {
     if id.is_empty() {
         return Err("it is empty");
     }
-    if id.len() > 128 {
+    if id.len() > MAX_ID_BYTES {
         return Err("it is longer than 128 characters");
     }
     if !id.starts_with(|c: char| c.is_ascii_alphanumeric()) {

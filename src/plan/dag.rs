@@ -5,9 +5,9 @@
 //! taken in document order and each new edge counts for the next, so no implied edge closes a cycle.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
-use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::{Direction, visit::EdgeRef};
 
 use crate::blueprint::model::Hierarchy;
@@ -57,7 +57,6 @@ impl Dag {
         dag.order = dag.sorted();
         if !dag.order.is_empty() && draft.execution.hierarchy != Hierarchy::None {
             dag.imply();
-            dag.order = dag.sorted();
         }
         dag
     }
@@ -113,41 +112,67 @@ impl Dag {
         if order.len() == count { order } else { Vec::new() }
     }
 
-    /// Adds the edges of the hierarchy.
+    /// Adds the edges of the hierarchy and puts the tasks in their new order.
+    fn imply(&mut self) {
+        let wanted = self.wanted();
+        let written = self.graph.edge_count();
+        for &(parent, child) in &wanted {
+            self.graph.add_edge(node(parent), node(child), Edge::Implied);
+        }
+        let mut order = self.sorted();
+        if order.is_empty() {
+            // Some child waits for its parent through others. The newest edge goes first: it is the
+            // head of its lists, and found at once.
+            for edge in (written..self.graph.edge_count()).rev() {
+                self.graph.remove_edge(EdgeIndex::new(edge));
+            }
+            self.imply_one_by_one(&wanted);
+            order = self.sorted();
+        }
+        self.order = order;
+    }
+
+    /// Edges from parents to children that are not written and not plainly impossible.
+    fn wanted(&self) -> Vec<(TaskIndex, TaskIndex)> {
+        let mut children: Vec<Vec<TaskIndex>> = vec![Vec::new(); self.parents.len()];
+        for (child, parent) in self.parents.iter().enumerate() {
+            let child = TaskIndex::new(child);
+            if let Some(parent) = parent.filter(|parent| !self.needs(child).any(|need| need == *parent)) {
+                children[parent.get()].push(child);
+            }
+        }
+        let mut wanted = Vec::new();
+        for (parent, children) in children.into_iter().enumerate().filter(|(_, children)| !children.is_empty()) {
+            let parent = TaskIndex::new(parent);
+            let written: HashSet<TaskIndex> = self.needs(parent).collect();
+            wanted.extend(children.into_iter().filter(|child| !written.contains(child)).map(|child| (parent, child)));
+        }
+        wanted
+    }
+
+    /// Adds each edge that closes no cycle with those before it.
     ///
     /// `rank` is a valid order at any time (Pearce and Kelly): an edge that fits it costs nothing,
     /// and one that does not is searched for only between the two ranks.
-    fn imply(&mut self) {
-        let mut children: Vec<Vec<TaskIndex>> = vec![Vec::new(); self.parents.len()];
-        for (child, parent) in self.parents.iter().enumerate() {
-            if let Some(parent) = parent {
-                children[parent.get()].push(TaskIndex::new(child));
-            }
-        }
+    fn imply_one_by_one(&mut self, wanted: &[(TaskIndex, TaskIndex)]) {
         let mut rank: Vec<usize> = vec![0; self.parents.len()];
         for (position, index) in self.order.iter().enumerate() {
             rank[index.get()] = position;
         }
-        for (parent, children) in children.iter().enumerate() {
-            let parent = TaskIndex::new(parent);
-            for &child in children {
-                if self.graph.contains_edge(node(parent), node(child)) {
+        for &(parent, child) in wanted {
+            if rank[child.get()] > rank[parent.get()] {
+                // The edge asks for the child first. What waits for the parent, up to the child's
+                // rank, has to move behind what the child waits for.
+                let Some(behind) = self.reach(parent, rank[child.get()], &rank, Direction::Incoming, Some(child))
+                else {
                     continue;
-                }
-                if rank[child.get()] > rank[parent.get()] {
-                    // The edge asks for the child first. What waits for the parent, up to the
-                    // child's rank, has to move behind what the child waits for.
-                    let Some(behind) = self.reach(parent, rank[child.get()], &rank, Direction::Incoming, Some(child))
-                    else {
-                        continue;
-                    };
-                    let Some(before) = self.reach(child, rank[parent.get()], &rank, Direction::Outgoing, None) else {
-                        continue;
-                    };
-                    reorder(&mut rank, before, behind);
-                }
-                self.graph.add_edge(node(parent), node(child), Edge::Implied);
+                };
+                let Some(before) = self.reach(child, rank[parent.get()], &rank, Direction::Outgoing, None) else {
+                    continue;
+                };
+                reorder(&mut rank, before, behind);
             }
+            self.graph.add_edge(node(parent), node(child), Edge::Implied);
         }
     }
 
@@ -160,7 +185,7 @@ impl Dag {
         direction: Direction,
         forbidden: Option<TaskIndex>,
     ) -> Option<Vec<TaskIndex>> {
-        let mut seen = std::collections::HashSet::from([start]);
+        let mut seen = HashSet::from([start]);
         let mut found = vec![start];
         let mut next = 0;
         while let Some(&at) = found.get(next) {

@@ -19,6 +19,7 @@ pub use task::{
     PortType, Resources, Rollback, RollbackTerms, Stage, StateField, Task, Transfer, TypedDependency, Verification,
 };
 
+use super::MAX_ID_BYTES;
 use crate::diagnostic::Span;
 use crate::document::{Carrier, Text};
 
@@ -174,7 +175,8 @@ impl<'s> Draft<'s> {
         self.tasks
             .iter()
             .map(|task| {
-                let mut id = task.id.as_str();
+                // What is too long to be an id may have too many parts to walk up.
+                let mut id = Some(task.id.as_str()).filter(|id| id.len() <= MAX_ID_BYTES)?;
                 while let Some((ancestor, _)) = id.rsplit_once('.') {
                     if let Some(index) = ids.get(ancestor) {
                         return Some(*index);
