@@ -143,7 +143,16 @@ fn parse_path(path: &str) -> Result<(), String> {
             return Err(format!("its brackets nest more than {MOST_BRACKETS} levels deep"));
         }
     }
-    serde_json_path::JsonPath::parse(path).map(|_| ()).map_err(|error| error.message().to_owned())
+    if !path.starts_with('$') {
+        return Err("it does not begin with `$`".to_owned());
+    }
+    serde_json_path::JsonPath::parse(path).map(|_| ()).map_err(|error| match error.message() {
+        "parser error" => {
+            let rest: String = path.chars().skip(error.position()).collect();
+            format!("`{rest}` cannot be understood")
+        }
+        message => message.to_owned(),
+    })
 }
 
 fn check_handoff(handoff: &Handoff<'_>, problems: &mut Vec<Diagnostic>) {
