@@ -7,6 +7,7 @@
 
 mod builder;
 mod check;
+mod diagnostics;
 mod graph;
 mod hostile;
 mod plan;
