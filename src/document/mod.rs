@@ -109,12 +109,16 @@ impl<'s> Document<'s> {
     }
 }
 
-/// A line at the margin that opens a fence, a quote or a comment cannot stand in YAML: text inside
-/// a YAML block scalar is always indented. Without such a line, a top-level key makes it YAML.
+/// A line at the margin that opens a fence (be it in a list), a quote or a comment cannot stand in
+/// YAML: text inside a YAML block scalar is always indented. Without such a line, a top-level key
+/// makes it YAML.
 fn carrier(text: &str) -> Carrier {
     let mut keys = false;
     for line in text.lines() {
-        if line.starts_with("```") || line.starts_with("~~~") || line.starts_with("<!--") || line.starts_with("> ") {
+        let item = line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(['-', '*', '+', '.', ')']);
+        let inside = if item.len() < line.len() { item.trim_start_matches([' ', '>']) } else { line };
+        if inside.starts_with("```") || inside.starts_with("~~~") || line.starts_with("<!--") || line.starts_with("> ")
+        {
             return Carrier::Markdown;
         }
         keys |= is_key_line(line) || line.starts_with("- task_id:");
@@ -198,6 +202,8 @@ mod tests {
         assert_eq!(carrier("just prose\n"), Carrier::Markdown);
         assert_eq!(carrier("---\n_blueprint_version: 2\n---\n# T\n~~~yaml\na: 1\n~~~\n"), Carrier::Markdown);
         assert_eq!(carrier(""), Carrier::Markdown);
+        assert_eq!(carrier("---\n_blueprint_version: 2\n---\n# T\n\n1. > ```yaml\n   > a: 1\n"), Carrier::Markdown);
+        assert_eq!(carrier("tasks:\n- task_id: a\n  run: |\n    ```\n- task_id: b\n"), Carrier::Yaml);
     }
 
     #[test]
