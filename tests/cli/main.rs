@@ -11,6 +11,7 @@ mod diagnostics;
 mod graph;
 mod hostile;
 mod plan;
+mod readme;
 mod terminal;
 mod texts;
 mod usage;
