@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::links::Links;
-use super::references::nearest_id;
+use super::references::{MOST_GUESSES, nearest_id};
 use super::{graph_edits, index_of};
 use crate::blueprint::model::{Draft, GraphEntry, TaskIndex};
 use crate::blueprint::read::port_reference;
@@ -22,7 +22,8 @@ pub(super) fn check(
     };
     let ids = index_of(draft);
     let mut entries: HashMap<TaskIndex, &GraphEntry<'_>> = HashMap::with_capacity(graph.entries.len());
-    let unknown = |name: &Text<'_>, problems: &mut Vec<Diagnostic>| {
+    let mut guesses = 0;
+    let mut unknown = |name: &Text<'_>, problems: &mut Vec<Diagnostic>| {
         if unreadable.contains(&*name.value) {
             return;
         }
@@ -31,7 +32,11 @@ pub(super) fn check(
             name.span,
             format!("the graph names `{name}`, and there is no such task"),
         );
-        problems.push(match nearest_id(name, draft.tasks.iter().map(|task| &*task.id.value)) {
+        guesses += 1;
+        let meant = (guesses <= MOST_GUESSES)
+            .then(|| nearest_id(name, draft.tasks.iter().map(|task| &*task.id.value)))
+            .flatten();
+        problems.push(match meant {
             Some(meant) => problem.label(format!("did you mean `{meant}`?")).help("name a task of this document"),
             None => problem.label("unknown task").help("name a task of this document, or remove the entry"),
         });
@@ -57,6 +62,9 @@ pub(super) fn check(
     }
     let mut missing: Vec<(&str, Vec<&str>)> = Vec::new();
     let mut first_missing = None;
+    // The last task that needs another, and the last entry that names it: a task may need all others.
+    let mut needed_by: Vec<Option<TaskIndex>> = vec![None; draft.tasks.len()];
+    let mut drawn_for = needed_by.clone();
     for index in draft.indices() {
         let task = draft.task(index);
         // A second task of the same id is another error's business.
@@ -64,17 +72,17 @@ pub(super) fn check(
             continue;
         }
         let entry = entries.get(&index).copied();
-        let mut drawn: Vec<TaskIndex> = Vec::new();
+        for need in links.needs(index) {
+            needed_by[need.task.get()] = Some(index);
+        }
         let mut only_graph: Vec<&str> = Vec::new();
         let mut dangling = false;
         for name in entry.map(named).unwrap_or_default() {
             match ids.get(&*name.value) {
-                Some(&target) => {
-                    if !drawn.contains(&target) {
-                        drawn.push(target);
-                        if !links.needs(index).iter().any(|need| need.task == target) {
-                            only_graph.push(&draft.task(target).id);
-                        }
+                Some(target) => {
+                    let drawn = drawn_for[target.get()].replace(index) == Some(index);
+                    if !drawn && needed_by[target.get()] != Some(index) {
+                        only_graph.push(&draft.task(*target).id);
                     }
                 }
                 None => {
@@ -83,7 +91,8 @@ pub(super) fn check(
                 }
             }
         }
-        let only_task: Vec<_> = links.needs(index).iter().filter(|need| !drawn.contains(&need.task)).collect();
+        let only_task: Vec<_> =
+            links.needs(index).iter().filter(|need| drawn_for[need.task.get()] != Some(index)).collect();
         if only_graph.is_empty() && only_task.is_empty() {
             continue;
         }
@@ -106,7 +115,8 @@ pub(super) fn check(
         };
         match entry {
             Some(entry) if !dangling => {
-                let keep = |id: &str| !only_graph.contains(&id);
+                let gone: HashSet<&str> = only_graph.into_iter().collect();
+                let keep = |id: &str| !gone.contains(id);
                 problem.edits = graph_edits::of_entry(source.text(), entry, keep, &lacks).unwrap_or_default();
                 if !problem.edits.is_empty() {
                     problem.help = MENDABLE.into();
@@ -127,7 +137,7 @@ pub(super) fn check(
             Some(edit) => problems[first].edits.push(edit),
             None => {
                 let unmended = problems[first..].iter_mut().filter(|problem| problem.edits.is_empty());
-                unmended.for_each(|problem| problem.help = BY_HAND.into());
+                unmended.filter(|problem| problem.help == MENDABLE).for_each(|problem| problem.help = BY_HAND.into());
             }
         }
     }
@@ -146,7 +156,11 @@ fn head(span: Span) -> Span {
     Span::new(span.start, span.end.min(span.start + 16))
 }
 
+/// Ids a message shows before it is cut.
+const SHOWN: usize = 20;
+
 fn list(ids: &[&str]) -> String {
-    let quoted: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
-    quoted.join(", ")
+    let quoted: Vec<String> = ids.iter().take(SHOWN).map(|id| format!("`{id}`")).collect();
+    let more = if ids.len() > SHOWN { format!(" and {} more", ids.len() - SHOWN) } else { String::new() };
+    format!("{}{more}", quoted.join(", "))
 }

@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::document::Text;
 
 /// Most dangling references for which the nearest id is sought: each costs a look at all ids.
-const MOST_GUESSES: usize = 100;
+pub(super) const MOST_GUESSES: usize = 100;
 
 /// Fills in the targets of all references and reports those that lead nowhere.
 pub(super) fn resolve(draft: &mut Draft<'_>, unreadable: &HashSet<String>, problems: &mut Vec<Diagnostic>) {
@@ -76,12 +76,14 @@ impl Resolver<'_, '_> {
     ) {
         let task = self.draft.task(index);
         let at = index.get();
+        let mut listed = HashMap::new();
         for (position, dependency) in task.dependencies.iter().enumerate() {
             let found = self.find(&dependency.task, &task.id, "needs");
             dependencies.push((at, position, found));
-            let repeated =
-                task.dependencies[..position].iter().find(|before| before.task.value == dependency.task.value);
-            if let Some(before) = repeated.filter(|before| before.port().is_none() && dependency.port().is_none()) {
+            let several = task.dependencies.len() > 1;
+            let before =
+                if several { *listed.entry(&*dependency.task.value).or_insert(dependency) } else { dependency };
+            if !std::ptr::eq(before, dependency) && before.port().is_none() && dependency.port().is_none() {
                 self.problems.push(
                     Diagnostic::new(
                         Code::RepeatedDependency,
