@@ -742,6 +742,11 @@ fn f_28_a_lock_held_alone_keeps_writers_apart() {
     assert_eq!(both("{name: a, type: shared}", shared, exclusive), 0);
     assert_eq!(both("{name: a, type: exclusive}", shared, shared), 0, "the declaration wins");
     assert_eq!(both("a", shared, shared), 0);
+    let twice = "resources: {locks: [b, {name: a, mode: shared}, {name: a, mode: exclusive}]}\n";
+    let once = "resources: {locks: [{name: a, mode: shared}]}\n";
+    let locks = "{name: a, type: shared}, {name: b, type: shared}";
+    assert_eq!(shared_files(&[("T0.1", once), ("T0.2", twice)], locks), [""; 0]);
+    assert_eq!(shared_files(&[("T0.1", once), ("T0.2", "resources: {locks: [b]}\n")], locks), ["T0.2"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::blueprint::model::{LockMode, Task};
 use crate::blueprint::variable::references;
 use crate::blueprint::{Draft, TaskIndex};
 use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::document::source::offset;
 
 /// Variables with the same value for all tasks of a run.
 const SHARED_VARIABLES: &[&str] = &["blueprint_id", "blueprint_root"];
@@ -32,14 +33,16 @@ pub fn check_files(draft: &Draft<'_>, dag: &Dag) -> Vec<Diagnostic> {
     }
     let mut shared: Vec<_> = writers.into_iter().filter(|(_, tasks)| tasks.len() > 1).collect();
     shared.sort_unstable_by_key(|(_, tasks)| tasks[0].1);
+    let held = if shared.is_empty() { Vec::new() } else { held(draft) };
     let mut together = Together::of(dag);
     let mut problems = Vec::new();
     for (file, tasks) in &shared {
         let group: Vec<TaskIndex> = tasks.iter().map(|(index, _)| *index).collect();
-        if held_by_all(draft, &group) {
+        let locks: Vec<&[Held]> = group.iter().map(|index| held[index.get()].as_slice()).collect();
+        if held_by_all(&locks) {
             continue;
         }
-        let earlier = together.earlier(&group, |a, b| draft.excludes(a, b));
+        let earlier = together.earlier(&group, |a, b| excludes(locks[a], locks[b]));
         for (&(index, place), other) in tasks.iter().zip(earlier) {
             let Some((other, other_place)) = other.map(|other| tasks[other]) else {
                 continue;
@@ -77,12 +80,47 @@ fn path<'t>(task: &'t Task<'_>, file: &'t str) -> Option<Cow<'t, str>> {
     })
 }
 
+/// A lock of a task, by its place among all names, and whether the task holds it alone.
+type Held = (u32, bool);
+
+/// What each task holds, in order of the locks. A lock that is asked for twice is held alone if one
+/// of the two says so.
+fn held(draft: &Draft<'_>) -> Vec<Vec<Held>> {
+    let declared: HashMap<&str, _> = draft.execution.locks.iter().map(|lock| (lock.name.as_str(), lock)).collect();
+    let mut names: HashMap<&str, u32> = HashMap::new();
+    let tasks = draft.tasks.iter().map(|task| {
+        let mut held: Vec<Held> = Vec::new();
+        for request in task.locks() {
+            let next = offset(names.len());
+            let lock = *names.entry(&request.name).or_insert(next);
+            let mode = declared.get(request.name.as_str()).map(|lock| lock.mode_of(request)).unwrap_or_default();
+            held.push((lock, mode == LockMode::Exclusive));
+        }
+        // Alone first: it is what stays of a lock that is asked for twice.
+        held.sort_unstable_by_key(|(lock, alone)| (*lock, !alone));
+        held.dedup_by_key(|(lock, _)| *lock);
+        held
+    });
+    tasks.collect()
+}
+
+/// Whether a lock keeps two tasks from running at once.
+fn excludes(a: &[Held], b: &[Held]) -> bool {
+    a.iter().any(|(lock, alone)| {
+        let other = b.binary_search_by_key(lock, |(other, _)| *other);
+        other.is_ok_and(|other| *alone || b[other].1)
+    })
+}
+
 /// Whether every one of the tasks holds one and the same lock alone.
-fn held_by_all(draft: &Draft<'_>, group: &[TaskIndex]) -> bool {
-    let alone = |index: TaskIndex, name: &str| {
-        let request = draft.task(index).locks().iter().find(|request| request.name.value == name);
-        request.is_some_and(|request| draft.execution.lock_mode(request) == LockMode::Exclusive)
+fn held_by_all(locks: &[&[Held]]) -> bool {
+    let alone = |held: &[Held], lock: u32| held.binary_search(&(lock, true)).is_ok();
+    let Some((first, rest)) = locks.split_first() else {
+        return false;
     };
-    let first = group.first().map(|first| draft.task(*first).locks()).unwrap_or_default();
-    first.iter().any(|request| group.iter().all(|&index| alone(index, &request.name)))
+    let mut left: Vec<u32> = first.iter().filter(|(_, alone)| *alone).map(|(lock, _)| *lock).collect();
+    for held in rest {
+        left.retain(|lock| alone(held, *lock));
+    }
+    !left.is_empty()
 }

@@ -13,7 +13,7 @@ pub use select::{BadSelection, select};
 
 use std::collections::HashMap;
 
-use crate::blueprint::model::LockMode;
+use crate::blueprint::model::{LockMode, LockRequest};
 use crate::blueprint::{Blueprint, Draft, TaskIndex};
 use together::Together;
 
@@ -100,30 +100,28 @@ impl Plan {
 
     /// Locks that tasks may wait for because others hold them, with all tasks that want them.
     pub fn contention<'d>(&self, draft: &'d Draft<'_>) -> Vec<(&'d str, Vec<TaskIndex>)> {
-        let mut holders: HashMap<&str, Vec<TaskIndex>> = HashMap::new();
+        let mut holders: HashMap<&str, Vec<(TaskIndex, &LockRequest<'_>)>> = HashMap::new();
         for index in self.running() {
             for request in draft.task(index).locks() {
-                let tasks = holders.entry(&request.name).or_default();
-                if tasks.last() != Some(&index) {
-                    tasks.push(index);
-                }
+                holders.entry(&request.name).or_default().push((index, request));
             }
         }
         let mut together = Together::of(&self.dag);
         let mut contended = Vec::new();
         for lock in &draft.execution.locks {
-            let Some(tasks) = holders.remove(lock.name.as_str()) else {
+            let Some(requests) = holders.remove(lock.name.as_str()) else {
                 continue;
             };
+            let mut tasks: Vec<TaskIndex> = requests.iter().map(|(index, _)| *index).collect();
+            tasks.dedup();
             let crowded = tasks.len() > lock.max_holders as usize;
-            let mut group = tasks.clone();
+            // In the order of the document, and those that hold it alone first.
+            let mut group: Vec<(TaskIndex, bool)> =
+                requests.iter().map(|(index, request)| (*index, lock.mode_of(request) == LockMode::Shared)).collect();
             group.sort_unstable();
-            let shared = |index: TaskIndex| {
-                let mut requests =
-                    draft.task(index).locks().iter().filter(|request| request.name.value == lock.name.value);
-                requests.all(|request| lock.mode_of(request) == LockMode::Shared)
-            };
-            let apart = |a, b| !crowded && shared(a) && shared(b);
+            group.dedup_by_key(|(index, _)| *index);
+            let (group, shared): (Vec<TaskIndex>, Vec<bool>) = group.into_iter().unzip();
+            let apart = |a: usize, b: usize| !crowded && shared[a] && shared[b];
             if together.earlier(&group, apart).iter().any(Option::is_some) {
                 contended.push((lock.name.as_str(), tasks));
             }

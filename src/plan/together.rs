@@ -46,16 +46,11 @@ impl<'d> Together<'d> {
     }
 
     /// For each task of `group` the place in it of an earlier task it may run at once with, if there
-    /// is one. `apart` tells what else keeps two of them from that.
-    pub(super) fn earlier(
-        &mut self,
-        group: &[TaskIndex],
-        apart: impl Fn(TaskIndex, TaskIndex) -> bool,
-    ) -> Vec<Option<usize>> {
+    /// is one. `apart` tells of two places whether something else keeps their tasks from that.
+    pub(super) fn earlier(&mut self, group: &[TaskIndex], apart: impl Fn(usize, usize) -> bool) -> Vec<Option<usize>> {
         let mut found = vec![None; group.len()];
         let mut places: Vec<usize> = (0..group.len()).collect();
         places.sort_by_key(|&place| self.levels[group[place].get()]);
-        let apart = |a: usize, b: usize| apart(group[a], group[b]);
         // What was found until then is true, whether or not it is all there is.
         let _ = self.on_one_level(group, &places, &apart, &mut found);
         let _ = self.across_levels(group, &places, &apart, &mut found);
@@ -184,14 +179,15 @@ mod tests {
     /// Holds what is found against a walk through the graph for every pair; `locked` are kept apart.
     fn check(needs: &[Vec<usize>], group: &[TaskIndex], locked: &[TaskIndex]) {
         let dag = dag(needs);
-        let apart = |a: TaskIndex, b: TaskIndex| locked.contains(&a) && locked.contains(&b);
-        let at_once = |a, b| !dag.reaches(a, b) && !dag.reaches(b, a) && !apart(a, b);
+        let apart = |a: usize, b: usize| locked.contains(&group[a]) && locked.contains(&group[b]);
+        let at_once =
+            |a: usize, b: usize| !dag.reaches(group[a], group[b]) && !dag.reaches(group[b], group[a]) && !apart(a, b);
         let found = Together::of(&dag).earlier(group, apart);
         for (place, earlier) in found.iter().enumerate() {
             let task = group[place];
-            let any = group[..place].iter().any(|&other| at_once(other, task));
+            let any = (0..place).any(|other| at_once(other, place));
             assert_eq!(earlier.is_some(), any, "{task:?} of {needs:?}");
-            assert!(earlier.is_none_or(|other| other < place && at_once(group[other], task)), "{task:?} of {needs:?}");
+            assert!(earlier.is_none_or(|other| other < place && at_once(other, place)), "{task:?} of {needs:?}");
         }
     }
 

@@ -188,15 +188,6 @@ impl<'s> Draft<'s> {
             .collect()
     }
 
-    /// Whether a lock keeps two tasks from running at once.
-    pub fn excludes(&self, a: TaskIndex, b: TaskIndex) -> bool {
-        self.task(a).locks().iter().any(|request| {
-            let mut others = self.task(b).locks().iter().filter(|other| other.name.value == request.name.value);
-            others
-                .any(|other| [request, other].iter().any(|held| self.execution.lock_mode(held) == LockMode::Exclusive))
-        })
-    }
-
     /// The name people know the blueprint by.
     pub fn name(&self) -> &str {
         self.title.as_deref().unwrap_or("untitled blueprint")
