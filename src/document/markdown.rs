@@ -64,7 +64,7 @@ impl Language {
     fn of(info: &str) -> Self {
         let word = info.split([' ', '\t', ',', '{']).next().unwrap_or_default();
         let attributes = info.strip_prefix('{').and_then(|info| info.split('}').next()).unwrap_or_default();
-        let mut classes = attributes.split_whitespace().map(|class| class.trim_start_matches('.'));
+        let mut classes = attributes.split([' ', '\t', ',']).map(|class| class.trim_start_matches('.'));
         let is_one = |word: &str, names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
         let is = |names: &[&str]| is_one(word, names);
         if is(&["yaml", "yml"]) || classes.any(|class| is_one(class, &["yaml", "yml"])) {
@@ -494,6 +494,7 @@ mod tests {
             ("{.yaml}", Yaml),
             ("{#id .YML .numbers}", Yaml),
             ("{yaml}", Yaml),
+            ("{yaml, echo=false}", Yaml),
             ("md", Markdown),
             ("bash {.yaml}", Other),
             ("{.numbers}", Unmarked),
