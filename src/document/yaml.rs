@@ -271,6 +271,9 @@ impl<'s> Builder<'s, '_> {
 
     fn syntax_error(&self, error: &ScanError) -> Diagnostic {
         let at = error.marker().byte_offset().unwrap_or_default().min(self.text.len());
+        // The parser names the text that a line with a tab would have gone on with.
+        let tab = self.text[at..].find("\n\t").filter(|_| matches!(error.kind(), ErrorKind::TabInPlainScalar));
+        let at = tab.map_or(at, |newline| at + newline + 1);
         let after = self.text[at..].chars().next().filter(|c| *c != '\n' && *c != '\r');
         let (start, end) = match after {
             Some(c) => (at, at + c.len_utf8()),
@@ -509,6 +512,8 @@ mod tests {
             ("k: 'it's'\n", "s"),
             ("a: {x: 1\n", "{"),
             ("- a\nb: 1\n", "b"),
+            ("a: x\n\tb: 1\n", "\t"),
+            ("a: x\r\n\tb: 1\r\n", "\t"),
         ] {
             let yaml = read(text);
             let span = yaml.problems[0].span.expect("place");
