@@ -335,7 +335,10 @@ impl Checker {
                 let in_block =
                     matches!(node.value, Value::Scalar { plain: false, .. }) && node.span.len() as usize == text.len();
                 match meant {
-                    Some(word) if !in_block => problem.label(format!("write `{word}`")).edit(node.span, word),
+                    Some(word) if !in_block => problem
+                        .label(format!("write `{word}`"))
+                        .help("`true` and `false` are the only flags; other words are text")
+                        .edit(node.span, word),
                     _ => problem.help("write `true` or `false`, without quotes"),
                 }
             }
