@@ -1,8 +1,10 @@
 //! Diagnostics for a terminal: the text underlined, what is wrong, how to mend it.
 //!
 //! The renderer is handed only the lines around a diagnostic, never the whole document, so that one
-//! problem at the end of a long document costs no more than one at its beginning.
+//! problem at the end of a long document costs no more than one at its beginning. Of a line that
+//! fills screens it is handed the part around the mark.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -24,6 +26,12 @@ pub struct Style {
 const SHOWN: usize = 3;
 /// Lines between two marks that are shown as one piece.
 const NEAR: u32 = 12;
+/// Bytes that the lines of a piece may have to be shown as they are.
+const WHOLE: u32 = 8 * 1024;
+/// Bytes shown around a mark where they have more.
+const AROUND: u32 = 160;
+/// Bytes of a message that quotes the document.
+const MESSAGE: usize = 1024;
 
 pub fn human(document: &Checked<'_>, style: Style) -> String {
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii).term_width(style.width);
@@ -37,17 +45,23 @@ pub fn human(document: &Checked<'_>, style: Style) -> String {
             folded.entry(diagnostic.code).or_default().push(document.place(diagnostic).0.line);
             continue;
         }
-        out.push_str(&renderer.render(&report(document, diagnostic)));
+        let (pieces, corrections) = pieces(document, diagnostic);
+        let mut told = renderer.render(&report(document, diagnostic, pieces));
+        for (counted, meant) in corrections {
+            told = told.replacen(&counted, &meant, 1);
+        }
+        out.push_str(&told);
         out.push_str("\n\n");
     }
-    for (code, lines) in folded {
+    for (code, mut lines) in folded {
+        let count = lines.len();
+        lines.dedup();
         let first: Vec<String> = lines.iter().take(8).map(ToString::to_string).collect();
         let more = if lines.len() > 8 { ", …" } else { "" };
         // Writing to a String cannot fail.
         let _ = write!(
             out,
-            "and {} more like it ({}: {}), {} {}{more}; --verbose shows all\n\n",
-            lines.len(),
+            "and {count} more like it ({}: {}), {} {}{more}; --verbose shows all\n\n",
             code.number(),
             code.title(),
             if lines.len() == 1 { "line" } else { "lines" },
@@ -57,67 +71,111 @@ pub fn human(document: &Checked<'_>, style: Style) -> String {
     out
 }
 
-fn report<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
+fn report<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic, pieces: Vec<Piece<'a>>) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = level.primary_title(diagnostic.message.as_ref()).id(diagnostic.code.number());
+    let title = level.primary_title(cut(&diagnostic.message)).id(diagnostic.code.number());
     let mut group = match diagnostic.span {
-        Some(place) => title.elements(snippets(document, diagnostic, place)),
+        Some(_) => title.elements(pieces),
         None => title.element(Origin::path(document.source.name())),
     };
     if !diagnostic.help.is_empty() {
-        group = group.element(Level::HELP.message(diagnostic.help.as_ref()));
+        group = group.element(Level::HELP.message(cut(&diagnostic.help)));
     }
     vec![group]
 }
 
+/// A text that may quote the document, without what nobody would read to its end.
+fn cut(text: &str) -> Cow<'_, str> {
+    if text.len() <= MESSAGE {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(MESSAGE)]))
+}
+
+/// A place, and what is to be said of it.
+type Mark<'a> = (Span, AnnotationKind, &'a str);
+type Piece<'a> = Snippet<'a, Annotation<'a>>;
+/// The place the renderer counts in the part of a line it sees, and the place in the document.
+type Correction = (String, String);
+
 /// The marks of a diagnostic, near ones together, each with the lines it needs.
-fn snippets<'a>(
-    document: &'a Checked<'_>,
-    diagnostic: &'a Diagnostic,
-    primary: Span,
-) -> Vec<Snippet<'a, Annotation<'a>>> {
-    let source = document.source;
-    let mut pieces = vec![vec![(primary, AnnotationKind::Primary, diagnostic.label.as_ref())]];
+fn pieces<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic) -> (Vec<Piece<'a>>, Vec<Correction>) {
+    let (source, name) = (document.source, document.source.name());
+    let (mut shown, mut corrections) = (Vec::new(), Vec::new());
+    for marks in gather(document, diagnostic) {
+        let lines = || marks.iter().map(|(span, ..)| source.position(span.start).line);
+        let (first, last) = (lines().min().unwrap_or(1), lines().max().unwrap_or(1));
+        let window = source.line(first).to(source.line(last));
+        if window.len() <= WHOLE {
+            shown.push(snippet(document, first, window, &marks));
+            continue;
+        }
+        for mark in &marks {
+            let place = source.position(mark.0.start);
+            let window = around(document, mark.0);
+            let before = Span::new(window.start, mark.0.start.clamp(window.start, window.end));
+            let counted = source.slice(before).chars().count() + 1;
+            let line = place.line;
+            corrections.push((format!("{name}:{line}:{counted}"), format!("{name}:{line}:{}", place.column)));
+            shown.push(snippet(document, line, window, std::slice::from_ref(mark)));
+        }
+    }
+    (shown, corrections)
+}
+
+/// The marks of a diagnostic, those near each other together.
+fn gather<'a>(document: &Checked<'_>, diagnostic: &'a Diagnostic) -> Vec<Vec<Mark<'a>>> {
+    let line = |span: Span| document.source.position(span.start).line;
+    let Some(primary) = diagnostic.span else {
+        return Vec::new();
+    };
+    let mut pieces: Vec<Vec<Mark<'a>>> = vec![vec![(primary, AnnotationKind::Primary, diagnostic.label.as_ref())]];
     for (span, label) in &diagnostic.related {
         let mark = (*span, AnnotationKind::Context, label.as_ref());
-        let line = source.position(span.start).line;
-        let near = pieces
-            .iter_mut()
-            .find(|piece| piece.iter().any(|(other, ..)| source.position(other.start).line.abs_diff(line) <= NEAR));
+        let near =
+            pieces.iter_mut().find(|piece| piece.iter().any(|(other, ..)| line(*other).abs_diff(line(*span)) <= NEAR));
         match near {
             Some(piece) => piece.push(mark),
             None => pieces.push(vec![mark]),
         }
     }
     pieces
-        .into_iter()
-        .map(|piece| {
-            let first = piece.iter().map(|(span, ..)| source.position(span.start).line).min().unwrap_or(1);
-            let last = piece.iter().map(|(span, ..)| source.position(span.start).line + 3).max().unwrap_or(first);
-            let window = source.line(first).to(source.line(last));
-            let annotations = piece.into_iter().map(|(span, kind, label)| {
-                let span = clip(span, window, source.text());
-                let annotation = kind.span((span.start - window.start) as usize..(span.end - window.start) as usize);
-                if label.is_empty() { annotation } else { annotation.label(label) }
-            });
-            Snippet::source(source.slice(window))
-                .path(source.name())
-                .line_start(first as usize)
-                .annotations(annotations.collect::<Vec<_>>())
-        })
-        .collect()
+}
+
+fn snippet<'a>(document: &'a Checked<'_>, line: u32, window: Span, marks: &[Mark<'a>]) -> Piece<'a> {
+    let source = document.source;
+    let annotations = marks.iter().map(|&(span, kind, label)| {
+        let span = clip(span, window, source.text());
+        let annotation = kind.span((span.start - window.start) as usize..(span.end - window.start) as usize);
+        if label.is_empty() { annotation } else { annotation.label(cut(label)) }
+    });
+    Snippet::source(source.slice(window))
+        .path(source.name())
+        .line_start(line as usize)
+        .annotations(annotations.collect::<Vec<_>>())
+}
+
+/// The part of a long line that a mark stands in.
+fn around(document: &Checked<'_>, mark: Span) -> Span {
+    let text = document.source.text();
+    let line = document.source.line(document.source.position(mark.start).line);
+    let start = text.floor_char_boundary(mark.start.saturating_sub(AROUND) as usize);
+    let end = text.ceil_char_boundary((mark.start + AROUND).min(offset(text.len())) as usize);
+    Span::new(offset(start).clamp(line.start, line.end), offset(end).clamp(line.start, line.end))
 }
 
 /// A mark that runs over many lines underlines its first.
 fn clip(span: Span, window: Span, text: &str) -> Span {
     let line = &text[span.range()];
     let first = line.find('\n').unwrap_or(line.len());
-    let end = (span.start + offset(first)).clamp(span.start, window.end);
-    Span::new(span.start, end.max(span.start))
+    // The end of a line is no part of its window.
+    let start = span.start.clamp(window.start, window.end);
+    let end = (span.start + offset(first)).clamp(start, window.end);
+    Span::new(start, end)
 }
 
 #[cfg(test)]
@@ -143,6 +201,32 @@ mod tests {
         );
         let bare = Diagnostic::whole(Code::NoTasks, "the document has no task");
         assert_eq!(page("", &[bare]), "error[BP008]: the document has no task\n--> a.md\n\n");
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_mark_is_shown() {
+        let text = format!("first: line\n{} é here é {}\n", "x".repeat(20_000), "y".repeat(20_000));
+        let at = u32::try_from(text.find("here").expect("a mark")).expect("small");
+        let problem = Diagnostic::new(Code::NoEffect, Span::new(at, at + 4), "look").label("this");
+        let page = page(&text, &[problem]);
+        assert!(page.contains("--> a.md:2:20004\n"), "{page}");
+        assert!(page.contains(" é here é ") && page.contains("^^^^ this"), "{page}");
+        assert!(page.len() < 1_000, "{page}");
+    }
+
+    #[test]
+    fn a_mark_on_a_line_end_is_no_reason_to_panic() {
+        let text = "a: b\r\r\r\r\nc: d\r\n";
+        for at in 0..u32::try_from(text.len()).expect("small") {
+            let problem = Diagnostic::new(Code::NoEffect, Span::new(at, at + 1), "look").label("this");
+            assert!(page(text, &[problem]).contains("this"));
+        }
+    }
+
+    #[test]
+    fn a_message_is_not_longer_than_a_screen() {
+        let problem = Diagnostic::new(Code::BadId, Span::new(0, 1), "é".repeat(100_000)).help("h".repeat(100_000));
+        assert!(page("a", &[problem]).len() < 5_000);
     }
 
     #[test]
