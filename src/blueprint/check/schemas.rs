@@ -22,9 +22,9 @@ struct Fault {
 impl<'s> Schemas<'s> {
     pub(super) fn check_all(&mut self, draft: &Draft<'s>, problems: &mut Vec<Diagnostic>) {
         for task in &draft.tasks {
-            let ports = task.ports().iter().filter_map(|port| port.schema.as_ref());
+            let ports = task.ports().iter().filter_map(|port| port.schema.as_deref());
             let own = [
-                task.interface.input_schema.as_ref(),
+                task.interface.input_schema.as_deref(),
                 task.interface.output_schema.as_ref(),
                 task.handoff.as_ref().and_then(|handoff| handoff.state_schema.as_ref()),
             ];

@@ -152,7 +152,7 @@ pub struct Interface<'s> {
     pub output: Option<Text<'s>>,
     pub input_type: Option<Text<'s>>,
     pub output_type: Option<Text<'s>>,
-    pub input_schema: Option<Written<'s>>,
+    pub input_schema: Option<Box<Written<'s>>>,
     pub output_schema: Option<Written<'s>>,
 }
 
@@ -173,8 +173,8 @@ pub struct Output<'s> {
 pub struct Port<'s> {
     pub name: Text<'s>,
     pub kind: PortType<'s>,
-    pub schema: Option<Written<'s>>,
-    pub value: Option<Written<'s>>,
+    pub schema: Option<Box<Written<'s>>>,
+    pub value: Option<Box<Written<'s>>>,
 }
 
 /// The type word of a port. The format lists none; words we do not know are opaque text.

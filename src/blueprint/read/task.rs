@@ -166,7 +166,7 @@ fn interface<'s>(node: Option<&Node<'s>>, text: Option<&'s str>) -> Interface<'s
         output: node.scalar("output"),
         input_type: node.scalar("input_type"),
         output_type: node.scalar("output_type"),
-        input_schema: node.written("input_schema", text),
+        input_schema: node.written("input_schema", text).map(Box::new),
         output_schema: node.written("output_schema", text),
     }
 }
@@ -183,8 +183,8 @@ fn output<'s>(task: &Node<'s>, text: Option<&'s str>) -> Option<Box<Output<'s>>>
             Port {
                 name: entry.key.clone(),
                 kind: PortType(node.to_text().or_else(|| node.filled("type")).unwrap_or_default()),
-                schema: node.written("schema", text),
-                value: node.written("value", text),
+                schema: node.written("schema", text).map(Box::new),
+                value: node.written("value", text).map(Box::new),
             }
         })
         .collect();
@@ -198,7 +198,7 @@ fn output<'s>(task: &Node<'s>, text: Option<&'s str>) -> Option<Box<Output<'s>>>
         if !ports.iter().any(|port| port.name.value == name.value) {
             ports.push(Port {
                 kind: PortType(item.filled("type").unwrap_or_default()),
-                schema: item.written("schema", text),
+                schema: item.written("schema", text).map(Box::new),
                 value: None,
                 name,
             });
