@@ -124,7 +124,7 @@ fn as_json(picture: &Picture) -> serde_json::Value {
 }
 
 /// The picture of a draft: all of its tasks, right or wrong.
-fn picture(draft: &Draft<'_>, dag: &Dag) -> Picture {
+pub fn picture(draft: &Draft<'_>, dag: &Dag) -> Picture {
     let mut tiers: Vec<TierBox> =
         draft.tiers.iter().map(|tier| TierBox { number: tier.number, title: tier.title.clone() }).collect();
     if draft.tasks.iter().any(|task| task.tier.is_none()) {

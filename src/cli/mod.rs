@@ -16,6 +16,8 @@ use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
 use clap_complete::env::{CompleteEnv, Shells};
 
+pub use graph::picture;
+
 use exit::Exit;
 use load::Unreadable;
 

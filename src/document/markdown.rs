@@ -15,6 +15,8 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 
 /// Bytes handed to the Markdown parser at a time; doubled for blocks that do not fit.
 const WINDOW: usize = 1 << 20;
+/// Bytes handed to it after a fence was cut: the next one may have to be cut, too.
+const AFTER_CUT: usize = 1 << 12;
 
 /// A part of the document that means something to a blueprint, in document order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,11 +97,11 @@ pub(super) fn read(text: &str, range: Range<usize>, pieces: &mut Vec<Piece>, pro
         let mut reader = Reader::new(text, at);
         let stop = reader.run(&text[at..end], last);
         match stop {
-            Stop::Resume(next) => {
+            Stop::Resume(next) | Stop::Cut(next) => {
                 pieces.append(&mut reader.pieces);
                 problems.append(&mut reader.problems);
                 at = next;
-                window = WINDOW;
+                window = if matches!(stop, Stop::Cut(_)) { AFTER_CUT } else { (window * 2).min(WINDOW) };
             }
             Stop::Widen => window *= 2,
             Stop::End => {
@@ -120,9 +122,12 @@ fn window_end(text: &str, at: usize, window: usize, limit: usize) -> usize {
     memchr::memchr(b'\n', &text.as_bytes()[wish..limit]).map_or(limit, |newline| wish + newline + 1)
 }
 
+#[derive(Clone, Copy)]
 enum Stop {
     /// Everything before this offset is read.
     Resume(usize),
+    /// The same; a fence had to be cut here.
+    Cut(usize),
     /// One block fills the window.
     Widen,
     End,
@@ -161,12 +166,12 @@ impl<'t> Reader<'t> {
                 block_start = range.start;
                 kept = (self.pieces.len(), self.problems.len());
                 // A block that touches the end may go on behind it; a fence would seem unclosed.
-                if !last && range.end >= self.base + window.len() {
+                if !last && range.end >= self.base + window.len() && !self.is_cut(&event, &range) {
                     break;
                 }
             }
             if let Some(resume) = self.take(event, range) {
-                return Stop::Resume(resume);
+                return Stop::Cut(resume);
             }
         }
         if last {
@@ -175,6 +180,19 @@ impl<'t> Reader<'t> {
         self.pieces.truncate(kept.0);
         self.problems.truncate(kept.1);
         if block_start == self.base { Stop::Widen } else { Stop::Resume(block_start) }
+    }
+
+    /// Whether a fence will be cut within the window, so that its end need not be known.
+    fn is_cut(&self, event: &Event<'_>, range: &Range<usize>) -> bool {
+        let Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) = event else {
+            return false;
+        };
+        let raw = &self.text[range.clone()];
+        let marker = fence_marker(raw);
+        let inner = raw.find('\n').map_or("", |newline| &raw[newline + 1..]);
+        raw.starts_with(['`', '~'])
+            && Language::of(info) != Language::Markdown
+            && next_opening(inner, fence_char(marker), marker.len()).is_some()
     }
 
     /// Takes one event; answers where to resume when a fence had to be cut.
@@ -303,7 +321,7 @@ impl<'t> Reader<'t> {
         let opening = span(range.start, range.start + raw[..first_line].trim_end().len());
         let language = Language::of(info);
         let marker = fence_marker(raw);
-        let (fence_char, fence_width) = (if marker.starts_with('~') { '~' } else { '`' }, marker.len());
+        let (fence_char, fence_width) = (fence_char(marker), marker.len());
         let body = raw.trim_end();
         let last_line = body.rfind('\n').map(|newline| newline + 1);
         let closing = last_line.filter(|&start| {
@@ -357,8 +375,12 @@ impl<'t> Reader<'t> {
 /// The characters that open a fence: three or more backticks or tildes.
 pub(super) fn fence_marker(opening: &str) -> &str {
     let marker = opening.trim_start_matches([' ', '\t', '>']);
-    let rest = marker.trim_start_matches(if marker.starts_with('~') { '~' } else { '`' });
+    let rest = marker.trim_start_matches(fence_char(marker));
     &marker[..marker.len() - rest.len()]
+}
+
+fn fence_char(marker: &str) -> char {
+    if marker.starts_with('~') { '~' } else { '`' }
 }
 
 /// Where in `inner` a line at the margin opens another fence with an info string: one that neither
@@ -453,6 +475,18 @@ mod tests {
         assert_eq!(problems[0].code, Code::UnclosedFence);
         assert_eq!(&text[problems[0].span.expect("place").range()], "```yaml");
         assert_eq!(problems[0].edits[0].span.start, 12);
+    }
+
+    #[test]
+    fn a_long_fence_that_swallowed_the_next_is_cut_like_a_short_one() {
+        let long = |lines: usize| format!("```yaml\na: 1\n{}### T2: two\n\n```yaml\nb: 2\n", "# x\n".repeat(lines));
+        for lines in [0, 1_000, 2_000, 400_000] {
+            let text = long(lines).repeat(3);
+            let (pieces, problems) = pieces(&text);
+            assert_eq!((pieces.len(), problems.len()), (9, 6), "{lines}");
+            let places: Vec<_> = problems.iter().map(|problem| &text[problem.span.expect("place").range()]).collect();
+            assert_eq!(places, ["```yaml"; 6]);
+        }
     }
 
     #[test]
