@@ -1,15 +1,20 @@
 //! Data flow: every bound port exists, its data fits, transforms and conditions are jq.
 
+use std::collections::{HashMap, HashSet};
+
 use super::jq::Expressions;
+use super::references::Guesses;
 use super::schemas::{Given, is_open, misfit};
 use crate::blueprint::model::{Binding, BindingSource, Draft, Port, Task};
-use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::blueprint::shape::choices;
+use crate::diagnostic::{Code, Diagnostic, Span, nearest};
 use crate::document::{Node, Text, Written};
 
 const TRANSFORM: &str = "the expression is jq, such as `.items[0]` or `.users | map(.email)`";
 const CONDITION: &str = "the condition is jq over `env`, `capabilities` and `tasks`, such as `.env.CI == \"true\"` or `.capabilities.docker`";
 
 pub(super) fn check(draft: &Draft<'_>, expressions: &mut Expressions, problems: &mut Vec<Diagnostic>) {
+    let mut finder = Finder::default();
     for task in &draft.tasks {
         let first = problems.len();
         if let Some(condition) = task.when() {
@@ -24,7 +29,7 @@ pub(super) fn check(draft: &Draft<'_>, expressions: &mut Expressions, problems: 
                 continue;
             };
             let source = draft.task(*target);
-            match find_port(source, source_id, port.as_ref()) {
+            match finder.port(source, source_id, port.as_ref()) {
                 Ok(port) => {
                     let wanted = expected.as_deref().and_then(|schema| expectation(task, schema, binding));
                     problems.extend(wanted.and_then(|wanted| check_fit(task, binding, source, port, wanted)));
@@ -34,7 +39,7 @@ pub(super) fn check(draft: &Draft<'_>, expressions: &mut Expressions, problems: 
         }
         for dependency in &*task.dependencies {
             if let (Some(port), Some(target)) = (dependency.port(), dependency.target)
-                && let Err(problem) = find_port(draft.task(target), &dependency.task, Some(port))
+                && let Err(problem) = finder.port(draft.task(target), &dependency.task, Some(port))
             {
                 problems.push(*problem);
             }
@@ -48,56 +53,80 @@ pub(super) fn check(draft: &Draft<'_>, expressions: &mut Expressions, problems: 
     }
 }
 
-fn find_port<'t, 's>(
-    source: &'t Task<'s>,
-    source_id: &Text<'_>,
-    wanted: Option<&Text<'_>>,
-) -> Result<&'t Port<'s>, Box<Diagnostic>> {
-    let ports = source.ports();
-    let names = || ports.iter().map(|port| port.name.as_str());
-    let Some(wanted) = wanted else {
-        return match ports {
-            [only] => Ok(only),
-            _ => Err(Box::new(
-                Diagnostic::new(
-                    Code::UnknownPort,
-                    source_id.span,
-                    match ports {
-                        [] => format!("`{source_id}` has no port"),
-                        _ => format!("`{source_id}` has {} ports: say which one", ports.len()),
-                    },
-                )
-                .help(match ports {
-                    [] => format!("declare `output.ports` in `{source_id}`, then name one with `output_port`"),
-                    _ => format!(
-                        "add `output_port:`, one of {}",
-                        crate::blueprint::shape::choices(&names().collect::<Vec<_>>())
-                    ),
-                }),
-            )),
+/// Ports that a task may have without a table of their names.
+const FEW: usize = 16;
+/// Ports that a message names.
+const NAMED: usize = 12;
+
+/// Finds ports by their names.
+#[derive(Default)]
+struct Finder<'t, 's> {
+    /// The ports of tasks that have many, by the place of their id.
+    tables: HashMap<Span, HashMap<&'t str, &'t Port<'s>>>,
+    guesses: Guesses,
+}
+
+impl<'t, 's> Finder<'t, 's> {
+    fn port(
+        &mut self,
+        source: &'t Task<'s>,
+        source_id: &Text<'_>,
+        wanted: Option<&Text<'_>>,
+    ) -> Result<&'t Port<'s>, Box<Diagnostic>> {
+        let ports = source.ports();
+        let Some(wanted) = wanted else {
+            return match ports {
+                [only] => Ok(only),
+                _ => Err(Box::new(unnamed(source_id, ports))),
+            };
         };
-    };
-    if let Some(port) = source.port(wanted) {
-        return Ok(port);
+        let found = if ports.len() <= FEW {
+            source.port(wanted)
+        } else {
+            let table = self.tables.entry(source.id.span);
+            let table = table.or_insert_with(|| ports.iter().map(|port| (port.name.as_str(), port)).collect());
+            table.get(wanted.as_str()).copied()
+        };
+        found.ok_or_else(|| Box::new(self.unknown(source, ports, wanted)))
     }
-    let problem = Diagnostic::new(Code::UnknownPort, wanted.span, format!("`{}` has no port `{wanted}`", source.id));
-    let problem = match source.output.as_deref() {
-        Some(output) if !ports.is_empty() => problem.related(output.ports[0].name.span, "its ports begin here"),
-        _ => problem.related(source.id.span, "this task"),
+
+    fn unknown(&mut self, source: &Task<'_>, ports: &[Port<'_>], wanted: &Text<'_>) -> Diagnostic {
+        let id = &source.id;
+        let problem = Diagnostic::new(Code::UnknownPort, wanted.span, format!("`{id}` has no port `{wanted}`"));
+        let Some(first) = ports.first() else {
+            return problem
+                .related(id.span, "this task")
+                .label("no such port")
+                .help(format!("declare it under `output.ports` of `{id}`"));
+        };
+        let names = ports.iter().map(|port| port.name.as_str());
+        let meant = self.guesses.another().then(|| nearest(wanted, names)).flatten();
+        problem
+            .related(first.name.span, "its ports begin here")
+            .label(meant.map_or_else(|| "no such port".to_owned(), |meant| format!("did you mean `{meant}`?")))
+            .help(format!("the ports of `{id}` are {}", list(ports)))
+    }
+}
+
+fn unnamed(source_id: &Text<'_>, ports: &[Port<'_>]) -> Diagnostic {
+    let (message, help) = match ports {
+        [] => (
+            format!("`{source_id}` has no port"),
+            format!("declare `output.ports` in `{source_id}`, then name one with `output_port`"),
+        ),
+        _ => (
+            format!("`{source_id}` has {} ports: say which one", ports.len()),
+            format!("add `output_port:`, one of {}", list(ports)),
+        ),
     };
-    Err(Box::new(match (nearest(wanted, names()), ports) {
-        (Some(meant), _) => problem.label(format!("did you mean `{meant}`?")).help(format!(
-            "the ports of `{}` are {}",
-            source.id,
-            crate::blueprint::shape::choices(&names().collect::<Vec<_>>())
-        )),
-        (None, []) => problem.label("no such port").help(format!("declare it under `output.ports` of `{}`", source.id)),
-        (None, _) => problem.label("no such port").help(format!(
-            "the ports of `{}` are {}",
-            source.id,
-            crate::blueprint::shape::choices(&names().collect::<Vec<_>>())
-        )),
-    }))
+    Diagnostic::new(Code::UnknownPort, source_id.span, message).help(help)
+}
+
+/// The names of the ports, of many the first.
+fn list(ports: &[Port<'_>]) -> String {
+    let names: Vec<&str> = ports.iter().take(NAMED).map(|port| port.name.as_str()).collect();
+    let more = if ports.len() > NAMED { format!(" and {} more", ports.len() - NAMED) } else { String::new() };
+    choices(&names) + &more
 }
 
 /// What a task expects of one binding: the property of its input schema that has the binding's
@@ -179,7 +208,8 @@ fn check_supply(task: &Task<'_>, schema: &Node<'_>, problems: &mut Vec<Diagnosti
     let Some(properties) = schema.get("properties") else {
         return;
     };
-    let bound = |name: &str| task.bindings.iter().any(|binding| binding.name.value == name);
+    let names: HashSet<&str> = task.bindings.iter().map(|binding| binding.name.as_str()).collect();
+    let bound = |name: &str| names.contains(name);
     let by_name = properties.as_map().unwrap_or_default().iter().any(|entry| bound(&entry.key));
     if !by_name {
         return;

@@ -2,32 +2,34 @@
 
 use std::collections::HashMap;
 
+use super::references::Guesses;
 use crate::blueprint::model::{Draft, LockMode};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::document::Text;
 
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
     let execution = &draft.execution;
-    let mut declared: HashMap<&str, LockMode> = HashMap::new();
-    for lock in &execution.locks {
-        if declared.insert(&lock.name, lock.mode).is_some() {
-            let mut problem = Diagnostic::new(
-                Code::DuplicateLock,
-                lock.name.span,
-                format!("the lock `{}` is declared twice", lock.name),
-            )
-            .label("again here")
-            .help("keep one declaration");
-            if let Some(first) = execution.lock(&lock.name) {
-                problem = problem.related(first.name.span, "first here");
-            }
-            problems.push(problem);
+    let mut declared: HashMap<&str, (usize, LockMode)> = HashMap::new();
+    for (position, lock) in execution.locks.iter().enumerate() {
+        let (first, _) = *declared.entry(&lock.name).or_insert((position, lock.mode));
+        if first < position {
+            problems.push(
+                Diagnostic::new(
+                    Code::DuplicateLock,
+                    lock.name.span,
+                    format!("the lock `{}` is declared twice", lock.name),
+                )
+                .label("again here")
+                .related(execution.locks[first].name.span, "first here")
+                .help("keep one declaration"),
+            );
         }
     }
-    let unknown = |name: &Text<'_>, task: &str| {
+    let mut guesses = Guesses::default();
+    let mut unknown = |name: &Text<'_>, task: &str| {
         let problem =
             Diagnostic::new(Code::UnknownLock, name.span, format!("the lock `{name}` is not declared")).task(task);
-        match nearest(name, declared.keys().copied()) {
+        match guesses.another().then(|| nearest(name, declared.keys().copied())).flatten() {
             Some(meant) => problem
                 .label(format!("did you mean `{meant}`?"))
                 .help("declare it under `execution.resource_locks`, or correct the name"),
@@ -36,7 +38,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
     };
     for task in &draft.tasks {
         for lock in task.locks() {
-            match declared.get(&*lock.name.value) {
+            match declared.get(&*lock.name.value).map(|(_, mode)| *mode) {
                 None => problems.push(unknown(&lock.name, &task.id)),
                 Some(LockMode::Exclusive) if lock.mode == Some(LockMode::Shared) => problems.push(
                     Diagnostic::new(

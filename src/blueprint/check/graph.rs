@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::links::Links;
-use super::references::{MOST_GUESSES, nearest_id};
+use super::references::{Guesses, nearest_id};
 use super::{graph_edits, index_of};
 use crate::blueprint::model::{Draft, GraphEntry, TaskIndex};
 use crate::blueprint::read::port_reference;
@@ -22,7 +22,7 @@ pub(super) fn check(
     };
     let ids = index_of(draft);
     let mut entries: HashMap<TaskIndex, &GraphEntry<'_>> = HashMap::with_capacity(graph.entries.len());
-    let mut guesses = 0;
+    let mut guesses = Guesses::default();
     let mut unknown = |name: &Text<'_>, problems: &mut Vec<Diagnostic>| {
         if unreadable.contains(&*name.value) {
             return;
@@ -32,11 +32,8 @@ pub(super) fn check(
             name.span,
             format!("the graph names `{name}`, and there is no such task"),
         );
-        guesses += 1;
-        let meant = (guesses <= MOST_GUESSES)
-            .then(|| nearest_id(name, draft.tasks.iter().map(|task| &*task.id.value)))
-            .flatten();
-        problems.push(match meant {
+        let ids = draft.tasks.iter().map(|task| &*task.id.value);
+        problems.push(match guesses.another().then(|| nearest_id(name, ids)).flatten() {
             Some(meant) => problem.label(format!("did you mean `{meant}`?")).help("name a task of this document"),
             None => problem.label("unknown task").help("name a task of this document, or remove the entry"),
         });

@@ -7,12 +7,23 @@ use crate::blueprint::model::{BindingSource, Draft, TaskIndex};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::document::Text;
 
-/// Most dangling references for which the nearest id is sought: each costs a look at all ids.
-pub(super) const MOST_GUESSES: usize = 100;
+/// Most unknown names of a kind for which the nearest one is sought: each costs a look at all names.
+const MOST_GUESSES: usize = 100;
+
+/// Counts the names for which the nearest one was sought.
+#[derive(Default)]
+pub(super) struct Guesses(usize);
+
+impl Guesses {
+    pub(super) fn another(&mut self) -> bool {
+        self.0 += 1;
+        self.0 <= MOST_GUESSES
+    }
+}
 
 /// Fills in the targets of all references and reports those that lead nowhere.
 pub(super) fn resolve(draft: &mut Draft<'_>, unreadable: &HashSet<String>, problems: &mut Vec<Diagnostic>) {
-    let mut resolver = Resolver { draft, ids: index_of(draft), unreadable, guesses: 0, problems };
+    let mut resolver = Resolver { draft, ids: index_of(draft), unreadable, guesses: Guesses::default(), problems };
     resolver.refuse_duplicates();
     let mut dependencies = Vec::new();
     let mut bindings = Vec::new();
@@ -46,7 +57,7 @@ struct Resolver<'d, 's> {
     draft: &'d Draft<'s>,
     ids: HashMap<&'d str, TaskIndex>,
     unreadable: &'d HashSet<String>,
-    guesses: usize,
+    guesses: Guesses,
     problems: &'d mut Vec<Diagnostic>,
 }
 
@@ -124,8 +135,9 @@ impl Resolver<'_, '_> {
                 format!("`{owner}` {verb} `{name}`, and there is no such task"),
             )
             .task(owner);
-            self.guesses += 1;
-            let meant = (self.guesses <= MOST_GUESSES)
+            let meant = self
+                .guesses
+                .another()
                 .then(|| nearest_id(name, self.draft.tasks.iter().map(|task| &*task.id.value)))
                 .flatten();
             self.problems.push(match meant {

@@ -45,10 +45,12 @@ pub(super) fn check(source: &Source, problems: &mut Vec<Diagnostic>) {
             problems.push(literal(span(start, tail + length), whose));
         }
     }
-    for start in memmem::find_iter(bytes, "PRIVATE KEY-----") {
-        let line = bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        if memmem::find(&bytes[line..start], b"-----BEGIN ").is_some() {
-            problems.push(literal(span(line, start + 16), "a private key"));
+    for start in memmem::find_iter(bytes, "-----BEGIN ") {
+        // `-----BEGIN OPENSSH PRIVATE KEY-----`
+        let line = bytes[start..].iter().take(64).take_while(|byte| **byte != b'\n').count();
+        let end = "PRIVATE KEY-----";
+        if let Some(at) = memmem::find(&bytes[start..start + line], end.as_bytes()) {
+            problems.push(literal(span(start, start + at + end.len()), "a private key"));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Single tasks: blocks whose fields contradict each other.
 
+use std::collections::HashMap;
+
 use crate::blueprint::misspelt_executor;
 use crate::blueprint::model::{Draft, Handoff, Output, PORT_TYPES, Task, Transfer};
 use crate::diagnostic::{Code, Diagnostic, nearest};
@@ -156,10 +158,10 @@ fn parse_path(path: &str) -> Result<(), String> {
 }
 
 fn check_handoff(handoff: &Handoff<'_>, problems: &mut Vec<Diagnostic>) {
+    let mut firsts: HashMap<&str, usize> = HashMap::new();
     for (position, field) in handoff.state_fields.iter().enumerate() {
-        if let Some(before) =
-            handoff.state_fields[..position].iter().find(|before| before.name.value == field.name.value)
-        {
+        let first = *firsts.entry(&field.name).or_insert(position);
+        if first < position {
             problems.push(
                 Diagnostic::new(
                     Code::BadHandoff,
@@ -167,7 +169,7 @@ fn check_handoff(handoff: &Handoff<'_>, problems: &mut Vec<Diagnostic>) {
                     format!("the state field `{}` is listed twice", field.name),
                 )
                 .label("again here")
-                .related(before.name.span, "first here")
+                .related(handoff.state_fields[first].name.span, "first here")
                 .help("give one of them another name"),
             );
         }

@@ -206,15 +206,10 @@ impl<'s> Reading<'s> {
 
     /// A key that no rule knows is data, unless it is one slip away from a key that means something.
     fn misspelt(&mut self, unknown: &[&Text<'s>], entries: &[Entry<'s>]) {
-        let open = || {
-            DOCUMENT
-                .fields
-                .iter()
-                .map(|field| field.key)
-                .filter(|key| key.len() > 4 && !entries.iter().any(|entry| entry.key.value == *key))
-        };
+        let known = DOCUMENT.fields.iter().map(|field| field.key).filter(|key| key.len() > 4);
+        let open: Vec<&str> = known.filter(|key| !entries.iter().any(|entry| entry.key.value == *key)).collect();
         for key in unknown {
-            if let Some(meant) = nearest(key, open()) {
+            if let Some(meant) = nearest(key, open.iter().copied()) {
                 self.problems.push(
                     Diagnostic::new(Code::UnknownKey, key.span, format!("a document has no key `{key}`"))
                         .label(format!("did you mean `{meant}`?"))

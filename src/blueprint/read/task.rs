@@ -1,5 +1,8 @@
 //! A task block → [`Task`], in all dialects.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use crate::blueprint::capability::Capability;
 use crate::blueprint::duration;
 use crate::blueprint::model::{
@@ -191,11 +194,15 @@ fn output<'s>(task: &Node<'s>, text: Option<&'s str>) -> Option<Box<Output<'s>>>
     // 2.1 lists outputs in the interface; they are ports like any other.
     let listed =
         task.field("interface").and_then(|node| node.field("outputs")).and_then(Node::as_list).unwrap_or_default();
+    let mut taken: HashSet<Cow<'s, str>> = HashSet::new();
+    if !listed.is_empty() {
+        taken.extend(ports.iter().map(|port| port.name.value.clone()));
+    }
     for item in listed {
         let Some(name) = item.to_text().or_else(|| item.filled("name")) else {
             continue;
         };
-        if !ports.iter().any(|port| port.name.value == name.value) {
+        if taken.insert(name.value.clone()) {
             ports.push(Port {
                 kind: PortType(item.filled("type").unwrap_or_default()),
                 schema: item.written("schema", text).map(Box::new),
