@@ -15,8 +15,17 @@ pub const MAX_BYTES: u64 = 512 * 1024 * 1024;
 pub struct Source {
     name: String,
     text: String,
-    /// How many lines end before every [`STRETCH`] bytes.
-    line_ends: OnceLock<Vec<u32>>,
+    /// One for every [`STRETCH`] bytes.
+    stretches: OnceLock<Vec<Stretch>>,
+}
+
+/// What stands before a stretch of the document.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stretch {
+    /// Lines that have ended.
+    lines: u32,
+    /// Characters of the line that goes on in the stretch.
+    characters: u32,
 }
 
 /// Bytes between two counts of lines: places are asked for seldom, and a line is 30 bytes.
@@ -27,6 +36,20 @@ const STRETCH: usize = 4096;
 pub struct Position {
     pub line: u32,
     pub column: u32,
+}
+
+impl Stretch {
+    /// What stands before the bytes that follow these.
+    fn after(self, bytes: &[u8]) -> Self {
+        let lines = self.lines + offset(memchr::memchr_iter(b'\n', bytes).count());
+        let (before, line) = match memchr::memrchr(b'\n', bytes) {
+            Some(newline) => (0, &bytes[newline + 1..]),
+            None => (self.characters, bytes),
+        };
+        // All bytes of a character but its first look like `10xxxxxx`.
+        let characters = line.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count();
+        Self { lines, characters: before + offset(characters) }
+    }
 }
 
 impl Source {
@@ -47,7 +70,7 @@ impl Source {
                 String::from_utf8(bytes).unwrap_or_default()
             }
         };
-        let mut source = Self { name: name.into(), text, line_ends: OnceLock::new() };
+        let mut source = Self { name: name.into(), text, stretches: OnceLock::new() };
         if let Some(nul) = memchr::memchr(0, source.text.as_bytes()) {
             source.text.truncate(nul);
             refusal = Some((nul, "the document holds a NUL byte".to_owned()));
@@ -76,16 +99,16 @@ impl Source {
         self.text.get(span.range()).unwrap_or_default()
     }
 
-    fn line_ends(&self) -> &[u32] {
-        self.line_ends.get_or_init(|| {
-            let mut lines = 0;
+    fn stretches(&self) -> &[Stretch] {
+        self.stretches.get_or_init(|| {
+            let mut next = Stretch::default();
             self.text
                 .as_bytes()
                 .chunks(STRETCH)
-                .map(|stretch| {
-                    let before = lines;
-                    lines += offset(memchr::memchr_iter(b'\n', stretch).count());
-                    before
+                .map(|bytes| {
+                    let stretch = next;
+                    next = stretch.after(bytes);
+                    stretch
                 })
                 .collect()
         })
@@ -94,21 +117,18 @@ impl Source {
     /// Line and column of a byte offset.
     pub fn position(&self, at: u32) -> Position {
         let at = (at as usize).min(self.text.len());
-        let bytes = &self.text.as_bytes()[..at];
-        let stretch = (at / STRETCH).min(self.line_ends().len().saturating_sub(1));
-        let counted = self.line_ends().get(stretch).copied().unwrap_or_default();
-        let line = counted + offset(memchr::memchr_iter(b'\n', &bytes[stretch * STRETCH..]).count());
-        let start = memchr::memrchr(b'\n', bytes).map_or(0, |newline| newline + 1);
-        let column = self.text.get(start..at).map_or(0, |before| before.chars().count());
-        Position { line: line + 1, column: offset(column + 1) }
+        let index = (at / STRETCH).min(self.stretches().len().saturating_sub(1));
+        let stretch = self.stretches().get(index).copied().unwrap_or_default();
+        let Stretch { lines, characters } = stretch.after(&self.text.as_bytes()[index * STRETCH..at]);
+        Position { line: lines + 1, column: characters + 1 }
     }
 
     /// The bytes of a 1-based line, without its line end; the last line for any number behind it.
     pub fn line(&self, line: u32) -> Span {
         let ends_before = line.max(1) - 1;
         // The stretch in which that many lines have ended, or the last one.
-        let stretch = self.line_ends().partition_point(|&ends| ends < ends_before).saturating_sub(1);
-        let counted = self.line_ends().get(stretch).copied().unwrap_or_default();
+        let stretch = self.stretches().partition_point(|stretch| stretch.lines < ends_before).saturating_sub(1);
+        let counted = self.stretches().get(stretch).copied().unwrap_or_default().lines;
         let from = stretch * STRETCH;
         let bytes = self.text.as_bytes();
         let start = match ends_before - counted {
@@ -154,8 +174,9 @@ mod tests {
 
     #[test]
     fn places_agree_with_counting_from_the_top() {
-        let text: String = (0..900_u32).map(|i| "é".repeat((i * 37 % 53) as usize) + "\n").collect();
-        assert!(text.len() > 4 * super::STRETCH);
+        let mut text: String = (0..900_u32).map(|i| "é".repeat((i * 37 % 53) as usize) + "\n").collect();
+        text += &"x日".repeat(super::STRETCH);
+        text += "\nend\n";
         let (source, _) = Source::from_bytes("x.md", text.clone().into());
         let (mut line, mut column) = (1, 1);
         for (at, c) in text.char_indices() {
