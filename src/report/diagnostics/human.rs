@@ -12,7 +12,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 
 use super::Checked;
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
-use crate::document::source::offset;
+use crate::document::source::{offset, span};
 
 /// How much is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Style {
 const SHOWN: usize = 3;
 /// Lines between two marks that are shown as one piece.
 const NEAR: u32 = 12;
-/// Bytes that the lines of a piece may have to be shown as they are.
+/// The lines of a piece are shown as they are if they have fewer bytes.
 const WHOLE: u32 = 8 * 1024;
 /// Bytes shown around a mark where they have more.
 const AROUND: u32 = 160;
@@ -107,16 +107,16 @@ fn pieces<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic) -> (Vec<Pie
     let (source, name) = (document.source, document.source.name());
     let (mut shown, mut corrections) = (Vec::new(), Vec::new());
     for marks in gather(document, diagnostic) {
-        let lines = || marks.iter().map(|(span, ..)| source.position(span.start).line);
-        let (first, last) = (lines().min().unwrap_or(1), lines().max().unwrap_or(1));
-        let window = source.line(first).to(source.line(last));
-        if window.len() <= WHOLE {
-            shown.push(snippet(document, first, window, &marks));
+        let starts = || marks.iter().map(|(span, ..)| span.start);
+        let first = starts().min().unwrap_or_default();
+        let window = line(source.text(), first, WHOLE).to(line(source.text(), starts().max().unwrap_or(first), WHOLE));
+        if window.len() < WHOLE {
+            shown.push(snippet(document, source.position(first).line, window, &marks));
             continue;
         }
         for mark in &marks {
             let place = source.position(mark.0.start);
-            let window = around(document, mark.0);
+            let window = line(source.text(), mark.0.start, AROUND);
             let before = Span::new(window.start, mark.0.start.clamp(window.start, window.end));
             let counted = source.slice(before).chars().count() + 1;
             let line = place.line;
@@ -129,15 +129,16 @@ fn pieces<'a>(document: &'a Checked<'_>, diagnostic: &'a Diagnostic) -> (Vec<Pie
 
 /// The marks of a diagnostic, those near each other together.
 fn gather<'a>(document: &Checked<'_>, diagnostic: &'a Diagnostic) -> Vec<Vec<Mark<'a>>> {
-    let line = |span: Span| document.source.position(span.start).line;
+    let line_of = |span: Span| document.source.position(span.start).line;
     let Some(primary) = diagnostic.span else {
         return Vec::new();
     };
     let mut pieces: Vec<Vec<Mark<'a>>> = vec![vec![(primary, AnnotationKind::Primary, diagnostic.label.as_ref())]];
     for (span, label) in &diagnostic.related {
         let mark = (*span, AnnotationKind::Context, label.as_ref());
-        let near =
-            pieces.iter_mut().find(|piece| piece.iter().any(|(other, ..)| line(*other).abs_diff(line(*span)) <= NEAR));
+        let near = pieces
+            .iter_mut()
+            .find(|piece| piece.iter().any(|(other, ..)| line_of(*other).abs_diff(line_of(*span)) <= NEAR));
         match near {
             Some(piece) => piece.push(mark),
             None => pieces.push(vec![mark]),
@@ -159,13 +160,16 @@ fn snippet<'a>(document: &'a Checked<'_>, line: u32, window: Span, marks: &[Mark
         .annotations(annotations.collect::<Vec<_>>())
 }
 
-/// The part of a long line that a mark stands in.
-fn around(document: &Checked<'_>, mark: Span) -> Span {
-    let text = document.source.text();
-    let line = document.source.line(document.source.position(mark.start).line);
-    let start = text.floor_char_boundary(mark.start.saturating_sub(AROUND) as usize);
-    let end = text.ceil_char_boundary((mark.start + AROUND).min(offset(text.len())) as usize);
-    Span::new(offset(start).clamp(line.start, line.end), offset(end).clamp(line.start, line.end))
+/// The line of a place, of a long one the part up to `reach` bytes before and behind the place.
+fn line(text: &str, at: u32, reach: u32) -> Span {
+    let at = text.floor_char_boundary(at as usize);
+    let from = text.floor_char_boundary(at.saturating_sub(reach as usize));
+    let to = text.ceil_char_boundary(at.saturating_add(reach as usize));
+    let start = text[from..at].rfind('\n').map_or(from, |newline| from + newline + 1);
+    let end = text[at..to].find('\n').map_or(to, |newline| at + newline);
+    // The carriage return of a line end is no part of the line.
+    let end = start + text[start..end].trim_end_matches('\r').len();
+    span(start, end)
 }
 
 /// A mark that runs over many lines underlines its first.
