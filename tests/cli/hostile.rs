@@ -246,3 +246,76 @@ fn one_line_of_ten_megabytes() {
     accepted(&task("T0.1", &format!("notes: {}\n", "x".repeat(10 << 20))));
     accepted(&task("T0.1", &format!("notes: '{}'\n", "${secrets.A} ".repeat(1 << 16))));
 }
+
+/// Many of one thing in one place, where no author has many.
+#[test]
+fn thousands_of_a_thing() {
+    let lines = |make: fn(usize) -> String| (0..4_000).map(make).collect::<String>();
+    for extra in [
+        lines(|i| format!("key{i}: 1\n")),
+        format!("output:\n  location: stdout\n  ports:\n{}", lines(|i| format!("    p{i}: json\n"))),
+        format!("interface:\n  outputs:\n{}", lines(|i| format!("  - p{i}\n"))),
+        format!("handoff:\n  state_fields:\n{}", lines(|i| format!("  - p{i}\n"))),
+        format!("input_bindings:\n{}", lines(|i| format!("  b{i}: some/path{i}\n"))),
+        format!("execution_context:\n  environment_variables:\n{}", lines(|i| format!("    K{i}: v\n"))),
+        format!("files_to_create:\n{}", lines(|i| format!("- out/{i}\n"))),
+        format!(
+            "example:\n  b: &b\n{}  c:\n    <<: *b\n{}",
+            lines(|i| format!("    a{i}: 1\n")),
+            lines(|i| format!("    k{i}: 1\n"))
+        ),
+    ] {
+        accepted(&task("T0.1", &extra));
+    }
+    let tasks = lines(|i| task(&format!("T0.{i}"), ""));
+    let all = (0..4_000).map(|i| format!("T0.{i}")).collect::<Vec<_>>().join(", ");
+    accepted(&format!("{}{tasks}", task("T0", "")));
+    accepted(&format!("{tasks}{}", task("T1.1", &format!("dependencies: [{all}]\n"))));
+    accepted(&format!(
+        "{tasks}{}```yaml\ndependency_graph:\n  T1.1: [{all}]\n```\n",
+        task("T1.1", &format!("dependencies: [{all}]\n"))
+    ));
+    let locks = format!("```yaml\nexecution:\n  resource_locks:\n{}```\n\n", lines(|i| format!("  - name: lock{i}\n")));
+    accepted(&format!("{locks}{}", lines(|i| task(&format!("T0.{i}"), &format!("resources: {{locks: [lock{i}]}}\n")))));
+}
+
+/// Many mistakes of one kind, some of them on one line: each is told.
+#[test]
+fn a_thousand_of_a_mistake() {
+    let lines = |make: fn(usize) -> String| (0..1_000).map(make).collect::<String>();
+    let items = |make: fn(usize) -> String| (0..1_000).map(make).collect::<Vec<_>>().join(", ");
+    refused(task("T1.1", &format!("dependencies: [{}]\n", items(|i| format!("X{i}")))), "BP201", "`T1.1` needs `X0`");
+    refused(
+        task("T0.1", &format!("required_capabilities: [{}]\n", items(|i| format!("'node>{i}'")))),
+        "BP110",
+        "`node>0` is no capability",
+    );
+    refused(
+        task("T0.1", &format!("notes: '{}'\n", "${secrets.a-b}".repeat(1_000))),
+        "BP404",
+        "`${secrets.a-b}` is no secret reference",
+    );
+    refused(
+        task("T0.1", &format!("files_to_create: ['{}']\n", "${x}".repeat(1_000))),
+        "BP401",
+        "there is no variable `x`",
+    );
+    refused("```yaml\ntask_id: T0.1\n\n".repeat(1_000), "BP002", "");
+    refused(
+        format!(
+            "```yaml\nexecution:\n  resource_locks:\n{}```\n\n{}",
+            lines(|i| format!("  - name: lock{i}\n")),
+            task("T0.1", &format!("resources: {{locks: [{}]}}\n", items(|i| format!("lokc{i}"))))
+        ),
+        "BP301",
+        "the lock `lokc0` is not declared",
+    );
+    refused(task(&format!("a{}", ".a".repeat(20_000)), ""), "BP107", "");
+    refused(
+        lines(|i| task(&format!("T0.{i}"), &format!("dependencies: [T0.{}]\n", (i + 1) % 1_000))),
+        "BP202",
+        "1000 tasks wait for each other",
+    );
+    refused(lines(|_| task("T0.1", "")), "BP108", "`T0.1` is the id of two tasks");
+    refused(lines(|i| task(&format!("T0.{i}"), "resources: {timeout: 30s}\n")), "BP106", "");
+}
