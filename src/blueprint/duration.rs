@@ -15,22 +15,23 @@ pub struct NotADuration {
 
 /// Reads an ISO 8601 duration. Days are 24 hours; months and years have no length.
 pub fn parse(text: &str) -> Result<Duration, NotADuration> {
-    let refuse = |reason| Err(NotADuration { reason, meant: suggestion(text) });
+    length(text).map_err(|reason| NotADuration { reason, meant: suggestion(text) })
+}
+
+fn length(text: &str) -> Result<Duration, &'static str> {
     let trimmed = text.trim();
     if !trimmed.starts_with('P') {
-        return refuse("not an ISO 8601 duration");
+        return Err("not an ISO 8601 duration");
     }
-    let Ok(span) = trimmed.parse::<Span>() else {
-        return refuse("not an ISO 8601 duration");
-    };
+    let span: Span = trimmed.parse().map_err(|_| "not an ISO 8601 duration")?;
     if span.get_years() != 0 || span.get_months() != 0 {
-        return refuse("a month or a year has no fixed length");
+        return Err("a month or a year has no fixed length");
     }
     let nanoseconds = span.total((Unit::Nanosecond, SpanRelativeTo::days_are_24_hours()));
     match nanoseconds.map(|n| n / 1e9) {
-        Ok(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).or_else(|_| refuse("too long")),
-        Ok(_) => refuse("negative"),
-        Err(_) => refuse("too long"),
+        Ok(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).map_err(|_| "too long"),
+        Ok(_) => Err("negative"),
+        Err(_) => Err("too long"),
     }
 }
 
@@ -45,20 +46,13 @@ pub fn exact(duration: Duration) -> Option<String> {
     (parse(&text) == Ok(duration)).then_some(text)
 }
 
+/// A duration that was probably meant, and that will do.
 fn suggestion(text: &str) -> Option<String> {
     let lower = text.trim().to_lowercase();
     let iso = lower.to_uppercase();
-    for candidate in [iso.clone(), format!("PT{iso}")] {
-        if candidate.starts_with('P') && candidate.len() > 2 && parse_plain(&candidate) {
-            return Some(candidate);
-        }
-    }
-    let signed: SignedDuration = lower.parse().ok()?;
-    Duration::try_from(signed).ok().map(write)
-}
-
-fn parse_plain(text: &str) -> bool {
-    text.parse::<Span>().is_ok_and(|span| span.get_years() == 0 && span.get_months() == 0 && !span.is_negative())
+    let written = || Some(write(Duration::try_from(lower.parse::<SignedDuration>().ok()?).ok()?));
+    let candidates = [Some(iso.clone()), Some(format!("PT{iso}")), written()];
+    candidates.into_iter().flatten().find(|candidate| length(candidate).is_ok())
 }
 
 /// Bytes of a size such as `4Gi`, `500M` or `1024`.
@@ -133,6 +127,7 @@ mod tests {
             ("P1M", None),
             ("-PT5S", None),
             ("PT99999999999999999999S", None),
+            ("PT99999999999999S", None),
         ] {
             let refused = parse(text).expect_err(text);
             assert_eq!(refused.meant.as_deref(), meant, "{text}: {}", refused.reason);
