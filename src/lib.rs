@@ -8,6 +8,7 @@ pub mod blueprint;
 pub mod diagnostic;
 pub mod document;
 pub mod plan;
+pub mod run;
 
 pub mod engine;
 pub mod report;

@@ -11,13 +11,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("document", &["diagnostic"]),
     ("blueprint", &["diagnostic", "document"]),
     ("plan", &["diagnostic", "document", "blueprint"]),
+    ("run", &["blueprint"]),
     ("engine", &["blueprint"]),
     ("report", &["diagnostic", "document"]),
     ("cli", &["diagnostic", "document", "blueprint", "plan", "engine", "report"]),
 ];
 
 /// Modules that take time, ids and files as arguments, and what they may not contain.
-const PURE: &[&str] = &["diagnostic", "document", "blueprint", "plan", "report"];
+const PURE: &[&str] = &["diagnostic", "document", "blueprint", "plan", "run", "report"];
 const IMPURE: &[&str] = &[
     "async ",
     "tokio",

@@ -1,0 +1,140 @@
+//! What the world tells a run: reports, decisions, orders. Each becomes events or a refusal.
+//!
+//! A refusal names its reason and changes nothing. Reports that come too late (for an attempt that
+//! is over) are refused like everything else that cannot happen.
+
+use super::event::{Event, GateDecision, Moment, Permit};
+use super::failure::{Failure, FailureCode, FailurePhase};
+use super::state::{Mode, Run};
+use super::task::{Illegal, Phase};
+use crate::blueprint::TaskIndex;
+
+/// How a stage of an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageReport {
+    pub attempt: u32,
+    pub stage: String,
+    pub milliseconds: u64,
+    pub failure: Option<Box<Failure>>,
+}
+
+/// Why a decision or an order is not taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    NoSuchTask(String),
+    /// The task has no gate that is open.
+    NotOpen(String),
+    /// Somebody decided before; the first decision stands.
+    Decided(Box<GateDecision>),
+    /// The same person said the same before: nothing to do, and no error.
+    Repeated(Box<GateDecision>),
+    Expired {
+        deadline: Moment,
+    },
+    /// What the person saw is not what the gate is about any more.
+    Changed,
+    RunOver,
+    Illegal(Illegal),
+}
+
+impl From<Illegal> for Refusal {
+    fn from(illegal: Illegal) -> Self {
+        Self::Illegal(illegal)
+    }
+}
+
+impl Run {
+    fn take(&mut self, now: Moment, event: Event) -> Result<Vec<Event>, Refusal> {
+        self.apply(now.max(self.latest), &event)?;
+        Ok(vec![event])
+    }
+
+    /// A runner takes the run over; what was running under the last one is interrupted.
+    pub fn take_over(&mut self, now: Moment, pid: u32, host: &str, by: &str) -> Result<Vec<Event>, Refusal> {
+        self.take(now, Event::RunnerTookOver { pid, host: host.to_owned(), by: by.to_owned() })
+    }
+
+    pub fn stage_ended(&mut self, now: Moment, task: TaskIndex, report: StageReport) -> Result<Vec<Event>, Refusal> {
+        let StageReport { attempt, stage, milliseconds, failure } = report;
+        let task = self.program.tasks[task.get()].id.clone();
+        self.take(now, Event::StageEnded { task, attempt, stage, milliseconds, failure })
+    }
+
+    /// The answer to a question of [`Run::questions`].
+    pub fn condition(
+        &mut self,
+        now: Moment,
+        task: TaskIndex,
+        holds: Result<bool, String>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let id = self.program.tasks[task.get()].id.clone();
+        let event = match holds {
+            Ok(true) => Event::ConditionHeld { task: id },
+            Ok(false) => Event::TaskSkipped { task: id, reason: "its condition does not hold".to_owned() },
+            Err(problem) => {
+                let message = format!("its condition cannot be evaluated: {problem}");
+                let failure = Failure::new(FailureCode::ExecutionFailed, FailurePhase::Preflight, message);
+                Event::TaskBlocked { task: id, failure: Box::new(Failure { lasting: true, ..failure }) }
+            }
+        };
+        self.take(now, event)
+    }
+
+    /// A person's decision. The first one that is written down is final.
+    pub fn decided(&mut self, now: Moment, decision: GateDecision) -> Result<Vec<Event>, Refusal> {
+        let now = now.max(self.latest);
+        let index = self.find(&decision.task).ok_or_else(|| Refusal::NoSuchTask(decision.task.clone()))?;
+        if let Some(known) = self.decisions.get(&decision.task).into_iter().flatten().find(|known| {
+            known.by == decision.by && known.approved == decision.approved && known.digest == decision.digest
+        }) {
+            return Err(Refusal::Repeated(Box::new(known.clone())));
+        }
+        let Phase::Gate(gate) = &self.tasks[index.get()].phase else {
+            return Err(match self.decisions.get(&decision.task).and_then(|all| all.last()) {
+                Some(last) => Refusal::Decided(Box::new(last.clone())),
+                None if self.ending.is_some() => Refusal::RunOver,
+                None => Refusal::NotOpen(decision.task),
+            });
+        };
+        if now >= gate.deadline {
+            return Err(Refusal::Expired { deadline: gate.deadline });
+        }
+        if gate.digest != decision.digest {
+            return Err(Refusal::Changed);
+        }
+        self.take(now, Event::GateDecided(Box::new(decision)))
+    }
+
+    /// A person orders one more attempt of a task whose outcome is unknown, or that is blocked.
+    pub fn ordered_again(&mut self, now: Moment, task: &str, by: &str) -> Result<Vec<Event>, Refusal> {
+        let index = self.find(task).ok_or_else(|| Refusal::NoSuchTask(task.to_owned()))?;
+        let again = match &self.tasks[index.get()].phase {
+            Phase::Unknown { running, .. } => running.is_none(),
+            Phase::Blocked(failure) => !failure.is_rejection(),
+            _ => false,
+        };
+        if !again {
+            return Err(Refusal::NotOpen(task.to_owned()));
+        }
+        let by = Permit::Ordered { by: by.to_owned() };
+        self.take(now, Event::RepeatAllowed { task: task.to_owned(), by })
+    }
+
+    pub fn cancel(&mut self, now: Moment, by: &str) -> Result<Vec<Event>, Refusal> {
+        if self.ending.is_some() {
+            return Err(Refusal::RunOver);
+        }
+        if self.cancelled {
+            return Ok(Vec::new());
+        }
+        self.take(now, Event::CancelRequested { by: by.to_owned() })
+    }
+
+    /// Starts nothing more; what runs may end.
+    pub fn drain(&mut self, now: Moment, reason: &str) -> Result<Vec<Event>, Refusal> {
+        if self.mode >= Mode::Draining {
+            return Ok(Vec::new());
+        }
+        self.take(now, Event::Draining { reason: reason.to_owned() })
+    }
+}

@@ -1,0 +1,308 @@
+//! What happens next by itself: state and time in, events out.
+//!
+//! [`Run::decide`] applies what it decides as it goes, so that one call reaches a point where only
+//! the world can make a difference. Whoever drives the run writes the events down and then acts on
+//! them; a run that is replayed and decided again decides the same.
+
+use super::event::{Completion, Ending, Event, GateMoment, Moment, Permit};
+use super::failure::Failure;
+use super::program::{GateTime, OnFailure, OnTimeout};
+use super::retry;
+use super::state::{Mode, Rank, Run};
+use super::task::Phase;
+use crate::blueprint::TaskIndex;
+
+/// What a decision needs to ask of the world while it is made.
+pub trait World {
+    /// Takes the locks of a task against everybody outside of this run, all or none, without
+    /// waiting. Locks once taken are given back when the task's attempt is over.
+    fn take_locks(&mut self, task: TaskIndex) -> bool;
+
+    /// The digest of what a person is shown at a gate.
+    fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment) -> String;
+}
+
+impl Run {
+    /// Everything that follows from the state by itself at this time, in order.
+    pub fn decide(&mut self, now: Moment, world: &mut dyn World) -> Vec<Event> {
+        let now = now.max(self.latest);
+        let mut events = Vec::new();
+        if self.ending.is_some() {
+            return events;
+        }
+        loop {
+            let before = events.len();
+            self.ring(now, &mut events);
+            self.follow_up(now, world, &mut events);
+            self.admit(now, world, &mut events);
+            if events.len() == before {
+                break;
+            }
+        }
+        self.conclude(now, &mut events);
+        events
+    }
+
+    /// When something happens by itself at the latest.
+    pub fn next_timer(&self) -> Option<Moment> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Tasks whose condition has to be evaluated; the answer comes by `accept`.
+    pub fn questions(&self) -> impl Iterator<Item = TaskIndex> + '_ {
+        self.questions.iter().copied().map(TaskIndex)
+    }
+
+    /// Whether somebody outside of the run holds locks that tasks wait for.
+    pub fn waits_outside(&self) -> bool {
+        !self.outside.is_empty()
+    }
+
+    /// Whether a person could make it go on: a gate is open, or a task's outcome is unknown.
+    pub fn has_open_questions_for_people(&self) -> bool {
+        self.tasks.iter().any(|task| matches!(task.phase, Phase::Gate(_) | Phase::Unknown { .. }))
+    }
+
+    /// Tries the locks of others again at the next decision.
+    pub fn retry_outside(&mut self) {
+        self.ready.append(&mut self.outside);
+    }
+
+    fn happen(&mut self, now: Moment, event: Event, events: &mut Vec<Event>) {
+        match self.apply(now, &event) {
+            Ok(()) => events.push(event),
+            // Decisions are made from the state they change: it cannot refuse them.
+            Err(illegal) => panic!("BUG: the run decided what cannot happen: {illegal}"),
+        }
+    }
+
+    /// Timers whose time has come.
+    fn ring(&mut self, now: Moment, events: &mut Vec<Event>) {
+        while let Some(&(at, index)) = self.timers.first()
+            && at <= now
+        {
+            match self.tasks[index as usize].phase {
+                Phase::Gate(_) => {
+                    let spec = &self.program.tasks[index as usize];
+                    let consequence = match spec.gate.as_ref().map_or(OnTimeout::Abort, |gate| gate.on_timeout) {
+                        OnTimeout::Abort => "abort",
+                        OnTimeout::Skip => "skip",
+                        OnTimeout::Continue => "continue",
+                    };
+                    let event = Event::GateExpired { task: spec.id.clone(), consequence: consequence.to_owned() };
+                    self.happen(now, event, events);
+                    if consequence == "abort" {
+                        self.stop(now, "a gate timed out", events);
+                    }
+                }
+                _ => {
+                    self.timers.remove(&(at, index));
+                    self.touched.insert(index);
+                    // Due: it is ready, which its phase does not say.
+                    let rank = self.rank(index);
+                    self.ready.insert(rank);
+                }
+            }
+        }
+    }
+
+    /// What follows for every task that something happened to.
+    fn follow_up(&mut self, now: Moment, world: &mut dyn World, events: &mut Vec<Event>) {
+        while let Some(index) = self.touched.pop_first() {
+            if self.unmet[index as usize] == 0 {
+                self.follow(index, now, world, events);
+            }
+        }
+    }
+
+    fn follow(&mut self, index: u32, now: Moment, world: &mut dyn World, events: &mut Vec<Event>) {
+        let place = index as usize;
+        let spec = &self.program.tasks[place];
+        let id = spec.id.clone();
+        let state = &self.tasks[place];
+        match &state.phase {
+            Phase::Waiting if self.mode == Mode::Going => {
+                if !state.condition_held {
+                    self.questions.insert(index);
+                } else if !state.admitted {
+                    let event = self.open_gate(index, GateMoment::Before, now, world);
+                    self.happen(now, event, events);
+                } else if spec.stages.is_empty() {
+                    if state.accepted {
+                        self.happen(now, Event::TaskCompleted { task: id, how: Completion::Collected }, events);
+                    }
+                } else {
+                    let rank = self.rank(index);
+                    self.ready.insert(rank);
+                }
+            }
+            Phase::Working { stage, running: false } => {
+                let event = if self.mode < Mode::Stopping {
+                    let (attempt, stage) = (state.attempts, spec.stages[*stage].word().to_owned());
+                    Event::StageStarted { task: id, attempt, stage }
+                } else {
+                    Event::TaskBlocked { task: id, failure: Box::new(retry::stopped()) }
+                };
+                self.happen(now, event, events);
+            }
+            Phase::Finished if state.accepted => {
+                let performed = spec.stages.iter().any(|stage| !stage.is_repeatable());
+                let how = if performed { Completion::Done } else { Completion::Verified };
+                self.happen(now, Event::TaskCompleted { task: id, how }, events);
+            }
+            Phase::Finished if self.mode < Mode::Stopping => {
+                let event = self.open_gate(index, GateMoment::After, now, world);
+                self.happen(now, event, events);
+            }
+            Phase::Failing(failure) => {
+                let failure = failure.clone();
+                self.after_failure(index, failure, now, events);
+            }
+            Phase::Interrupted { stage } if self.mode == Mode::Going => {
+                let stage = spec.stages[*stage];
+                if stage.is_repeatable() {
+                    let rank = self.rank(index);
+                    self.ready.insert(rank);
+                } else {
+                    let (attempt, stage) = (state.attempts, stage.word().to_owned());
+                    self.happen(now, Event::TaskUnknown { task: id, attempt, stage }, events);
+                }
+            }
+            Phase::Unknown { running: None, next, .. } if self.mode == Mode::Going => {
+                if spec.idempotent {
+                    self.happen(now, Event::RepeatAllowed { task: id, by: Permit::Idempotent }, events);
+                } else if next.is_some() {
+                    let rank = self.rank(index);
+                    self.ready.insert(rank);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn open_gate(&self, index: u32, moment: GateMoment, now: Moment, world: &mut dyn World) -> Event {
+        let spec = &self.program.tasks[index as usize];
+        let timeout = spec.gate.as_ref().map_or(0, |gate| gate.timeout);
+        debug_assert!(
+            spec.gate.as_ref().is_some_and(|gate| (gate.time == GateTime::Before) == (moment == GateMoment::Before))
+        );
+        Event::GateOpened {
+            task: spec.id.clone(),
+            time: moment,
+            digest: world.gate_digest(TaskIndex(index), moment),
+            deadline: now.after(timeout),
+        }
+    }
+
+    fn after_failure(&mut self, index: u32, failure: Box<Failure>, now: Moment, events: &mut Vec<Event>) {
+        let place = index as usize;
+        let spec = &self.program.tasks[place];
+        let (task, state) = (spec.id.clone(), &self.tasks[place]);
+        let may_retry = !failure.lasting && self.mode == Mode::Going && state.failures <= spec.max_retries;
+        if may_retry {
+            let attempt = state.attempts + 1;
+            let at = now.after(retry::delay(spec.retry_delay, state.failures, &task));
+            self.happen(now, Event::RetryScheduled { task, attempt, at }, events);
+            return;
+        }
+        // A person's no is no failure that the document may shrug off.
+        let action = if failure.is_rejection() { OnFailure::Block } else { spec.on_failure };
+        match action {
+            OnFailure::Skip => {
+                let reason = format!("it failed and `on_failure` says so: {}", failure.message);
+                self.happen(now, Event::TaskSkipped { task, reason }, events);
+            }
+            OnFailure::Block => self.happen(now, Event::TaskBlocked { task, failure }, events),
+            OnFailure::Abort => {
+                let reason = format!("`{task}` failed and `on_failure.action` is `abort`");
+                self.happen(now, Event::TaskBlocked { task, failure }, events);
+                self.stop(now, &reason, events);
+            }
+        }
+    }
+
+    fn stop(&mut self, now: Moment, reason: &str, events: &mut Vec<Event>) {
+        if self.mode < Mode::Stopping {
+            self.happen(now, Event::Stopping { reason: reason.to_owned() }, events);
+        }
+    }
+
+    /// Starts what there is room for.
+    fn admit(&mut self, now: Moment, world: &mut dyn World, events: &mut Vec<Event>) {
+        if self.mode != Mode::Going {
+            self.ready.clear();
+            return;
+        }
+        while (self.working.len() as u64) < u64::from(self.program.slots) {
+            let Some(rank) = self.ready.pop_first() else {
+                return;
+            };
+            let index = rank.1;
+            let spec = &self.program.tasks[index as usize];
+            if let Some(lock) = self.taken_lock(index) {
+                self.locks[lock].parked.insert(rank);
+            } else if !self.used.leaves_room_for(spec.amounts, self.program.capacity) {
+                self.short.insert(rank);
+            } else if !spec.locks.is_empty() && !world.take_locks(TaskIndex(index)) {
+                self.outside.insert(rank);
+            } else {
+                let (attempt, stage) = self.tasks[index as usize].next_start();
+                let (task, stage) = (spec.id.clone(), spec.stages[stage].word().to_owned());
+                self.happen(now, Event::StageStarted { task, attempt, stage }, events);
+            }
+        }
+    }
+
+    /// The first lock of a task that another task of the run holds.
+    fn taken_lock(&self, index: u32) -> Option<usize> {
+        let spec = &self.program.tasks[index as usize];
+        spec.locks.iter().find_map(|(lock, alone)| {
+            let state = &self.locks[*lock];
+            let full = state.sharing.len() as u64 >= u64::from(self.program.locks[*lock].holders);
+            let taken = state.exclusive.is_some() || if *alone { !state.sharing.is_empty() } else { full };
+            taken.then_some(*lock)
+        })
+    }
+
+    /// Ends the run when nothing can happen any more, or says who it waits for.
+    fn conclude(&mut self, now: Moment, events: &mut Vec<Event>) {
+        let parked: usize = self.locks.iter().map(|lock| lock.parked.len()).sum();
+        if !self.is_at_rest() || parked > 0 || !self.short.is_empty() {
+            return;
+        }
+        let stopped = self.mode != Mode::Going;
+        if !stopped && self.tasks.iter().any(|task| matches!(task.phase, Phase::Retrying { .. })) {
+            return;
+        }
+        let waiting: Vec<String> = self
+            .program
+            .tasks
+            .iter()
+            .zip(&self.tasks)
+            .filter(|(_, task)| matches!(task.phase, Phase::Gate(_) | Phase::Unknown { .. }))
+            .map(|(spec, _)| spec.id.clone())
+            .collect();
+        if self.open > 0 && (self.mode == Mode::Draining || (!stopped && !waiting.is_empty())) {
+            if self.told.as_ref() != Some(&waiting) && !waiting.is_empty() {
+                self.happen(now, Event::RunWaiting { gates: waiting }, events);
+            }
+            return;
+        }
+        let failed = self.tasks.iter().any(|task| matches!(task.phase, Phase::Blocked(_)));
+        let state = if self.cancelled {
+            Ending::Cancelled
+        } else if self.rejected {
+            Ending::Rejected
+        } else if failed || self.open > 0 {
+            Ending::Failed
+        } else {
+            Ending::Done
+        };
+        self.happen(now, Event::RunEnded { state }, events);
+    }
+
+    /// Tasks that wait for a lock of this run, by lock.
+    pub fn parked(&self, lock: usize) -> impl Iterator<Item = TaskIndex> + '_ {
+        self.locks[lock].parked.iter().map(|rank: &Rank| TaskIndex(rank.1))
+    }
+}

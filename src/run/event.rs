@@ -1,0 +1,198 @@
+//! What happened: the one type that is journaled, replayed and shown.
+//!
+//! An event is written before anything acts on it. Its JSON is the journal's body and what
+//! `--events` prints; fields are only ever added.
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+
+/// Milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    pub const fn after(self, milliseconds: u64) -> Self {
+        Self(self.0.saturating_add(milliseconds))
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first record of a run.
+    RunStarted(Box<RunStarted>),
+    /// A runner took the run over: the first one, or `resume`.
+    RunnerTookOver {
+        pid: u32,
+        host: String,
+        by: String,
+    },
+    /// Nothing more is started; what runs may end.
+    Draining {
+        reason: String,
+    },
+    /// What runs is terminated.
+    Stopping {
+        reason: String,
+    },
+    /// The intent to start an attempt; executors start after it is written.
+    StageStarted {
+        task: String,
+        attempt: u32,
+        stage: String,
+    },
+    /// The executor's own name for what it started, to find it again.
+    StageHandle {
+        task: String,
+        attempt: u32,
+        handle: String,
+    },
+    StageEnded {
+        task: String,
+        attempt: u32,
+        stage: String,
+        milliseconds: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Box<Failure>>,
+    },
+    /// What the task left, by port: SHA-256 of each value.
+    OutputsKept {
+        task: String,
+        attempt: u32,
+        ports: Vec<KeptPort>,
+    },
+    RetryScheduled {
+        task: String,
+        attempt: u32,
+        at: Moment,
+    },
+    TaskCompleted {
+        task: String,
+        how: Completion,
+    },
+    TaskSkipped {
+        task: String,
+        reason: String,
+    },
+    TaskBlocked {
+        task: String,
+        failure: Box<Failure>,
+    },
+    /// A stage was started and nobody knows how it ended.
+    TaskUnknown {
+        task: String,
+        attempt: u32,
+        stage: String,
+    },
+    /// An unknown task starts again, and why it may.
+    RepeatAllowed {
+        task: String,
+        by: Permit,
+    },
+    ConditionHeld {
+        task: String,
+    },
+    GateOpened {
+        task: String,
+        time: GateMoment,
+        digest: String,
+        deadline: Moment,
+    },
+    GateDecided(Box<GateDecision>),
+    GateExpired {
+        task: String,
+        consequence: String,
+    },
+    CancelRequested {
+        by: String,
+    },
+    /// Only people can make it go on.
+    RunWaiting {
+        gates: Vec<String>,
+    },
+    RunEnded {
+        state: Ending,
+    },
+    /// The journal could not be written any more.
+    Halted {
+        reason: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    pub run: String,
+    pub blueprint: String,
+    pub file: String,
+    /// SHA-256 of the document that is run; the run keeps a copy.
+    pub digest: String,
+    pub by: String,
+    pub tasks: usize,
+    #[serde(default)]
+    pub selection: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptPort {
+    pub port: String,
+    pub digest: String,
+}
+
+/// How a task came to be complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Completion {
+    /// Its work was done and verified.
+    Done,
+    /// Nobody was asked to do it; its verification passes.
+    Verified,
+    /// It only collects its children.
+    Collected,
+}
+
+/// Why an unknown task may be started again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum Permit {
+    /// The document says that doing it twice does no harm.
+    Idempotent,
+    /// A person ordered it.
+    Ordered { by: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateMoment {
+    Before,
+    After,
+}
+
+/// A person's final word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateDecision {
+    pub task: String,
+    pub approved: bool,
+    pub by: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// Digest of what the person was shown.
+    pub digest: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<(String, String)>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    Done,
+    Failed,
+    /// A person rejected a gate, or its time ran out.
+    Rejected,
+    Cancelled,
+}

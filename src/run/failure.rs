@@ -1,0 +1,83 @@
+//! Why something failed, in the words of the format: a code, a phase, and what a person needs.
+
+use serde::{Deserialize, Serialize};
+
+/// The format's error codes, as far as a task can have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureCode {
+    #[serde(rename = "E_PREFLIGHT_FAILED")]
+    PreflightFailed,
+    #[serde(rename = "E_DEPENDENCY_MISSING")]
+    DependencyMissing,
+    #[serde(rename = "E_SECRET_MISSING")]
+    SecretMissing,
+    #[serde(rename = "E_CAPABILITY_MISSING")]
+    CapabilityMissing,
+    #[serde(rename = "E_SETUP_FAILED")]
+    SetupFailed,
+    #[serde(rename = "E_EXECUTION_FAILED")]
+    ExecutionFailed,
+    #[serde(rename = "E_TIMEOUT")]
+    Timeout,
+    #[serde(rename = "E_VERIFICATION_FAILED")]
+    VerificationFailed,
+    #[serde(rename = "E_ROLLBACK_FAILED")]
+    RollbackFailed,
+    #[serde(rename = "E_LOCK_TIMEOUT")]
+    LockTimeout,
+    #[serde(rename = "E_CHECKPOINT_FAILED")]
+    CheckpointFailed,
+    /// Ours: a person said no, or said nothing in time.
+    #[serde(rename = "E_GATE_REJECTED")]
+    GateRejected,
+    /// Ours: the run was stopped while it worked.
+    #[serde(rename = "E_CANCELLED")]
+    Cancelled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailurePhase {
+    Preflight,
+    Setup,
+    Execution,
+    Verification,
+    Cleanup,
+}
+
+/// Why an attempt or a task failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: FailureCode,
+    pub message: String,
+    pub phase: FailurePhase,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The ends of what it printed, 10 KB each at most.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdout: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
+    /// Whether the same again may go better; a wrong command does not.
+    #[serde(default)]
+    pub lasting: bool,
+}
+
+impl Failure {
+    pub fn new(code: FailureCode, phase: FailurePhase, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            phase,
+            exit_code: None,
+            stdout: String::new(),
+            stderr: String::new(),
+            lasting: false,
+        }
+    }
+
+    /// Whether a person said no, or said nothing in time.
+    pub fn is_rejection(&self) -> bool {
+        self.code == FailureCode::GateRejected
+    }
+}

@@ -1,0 +1,26 @@
+//! RUN: the pure state machine of a run.
+//!
+//! The story: a [`Program`] says what is to be run. A [`Run`] is the fold of its [`Event`]s, live
+//! and replayed by the same [`Run::apply`]. [`Run::decide`] says what happens next by itself,
+//! `accept` turns what the world tells into events. Time, digests and locks of others are arguments;
+//! nothing here starts, writes or waits for anything.
+
+mod accept;
+mod decide;
+mod event;
+mod failure;
+mod program;
+mod retry;
+mod state;
+mod task;
+
+#[cfg(test)]
+mod simulation;
+
+pub use accept::{Refusal, StageReport};
+pub use decide::World;
+pub use event::{Completion, Ending, Event, GateDecision, GateMoment, KeptPort, Moment, Permit, RunStarted};
+pub use failure::{Failure, FailureCode, FailurePhase};
+pub use program::{Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Stage, TaskSpec};
+pub use state::{Mode, Run};
+pub use task::{Illegal, OpenGate, Phase, TaskState};

@@ -1,0 +1,156 @@
+//! What is to be run, reduced to what decisions depend on. Commands, paths and prompts are the
+//! engine's business; here a task is a row of numbers and a few words.
+
+use crate::blueprint::TaskIndex;
+use crate::blueprint::model::Stage as Verification;
+
+/// The tasks of a run and what they share.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    pub tasks: Vec<TaskSpec>,
+    pub locks: Vec<LockSpec>,
+    /// Most attempts at once.
+    pub slots: u32,
+    /// What the machine has; attempts at once need no more in sum. Absent amounts are not limited.
+    pub capacity: Amounts,
+}
+
+/// A lock of the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockSpec {
+    pub name: String,
+    /// Most holders at once when all of them share it.
+    pub holders: u32,
+}
+
+/// Processors in thousandths, memory and disk in bytes; zero asks for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    pub cpu: u64,
+    pub memory: u64,
+    pub disk: u64,
+    pub gpu: u64,
+}
+
+impl Amounts {
+    fn each(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            cpu: f(self.cpu, other.cpu),
+            memory: f(self.memory, other.memory),
+            disk: f(self.disk, other.disk),
+            gpu: f(self.gpu, other.gpu),
+        }
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        self.each(other, u64::saturating_add)
+    }
+
+    pub(super) fn minus(self, other: Self) -> Self {
+        self.each(other, u64::saturating_sub)
+    }
+
+    /// Whether `wanted` more fits beside `self` into `capacity`. What asks for more than there is
+    /// may run alone.
+    pub(super) fn leaves_room_for(self, wanted: Self, capacity: Self) -> bool {
+        let one = |used: u64, wanted: u64, all: u64| all == 0 || wanted == 0 || used == 0 || used + wanted <= all;
+        one(self.cpu, wanted.cpu, capacity.cpu)
+            && one(self.memory, wanted.memory, capacity.memory)
+            && one(self.disk, wanted.disk, capacity.disk)
+            && one(self.gpu, wanted.gpu, capacity.gpu)
+    }
+}
+
+/// A part of an attempt, carried out by the engine in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Setup,
+    Run,
+    Verify {
+        tier: Verification,
+        /// Its failure is recorded and does not fail the task.
+        optional: bool,
+    },
+}
+
+impl Stage {
+    /// Whether doing it twice is as good as doing it once: verifications look and touch nothing.
+    pub const fn is_repeatable(self) -> bool {
+        matches!(self, Self::Verify { .. })
+    }
+
+    /// `run`, `verify:smoke`: the word of the journal, the command line and the logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Run => "run",
+            Self::Verify { tier: Verification::Smoke, .. } => "verify:smoke",
+            Self::Verify { tier: Verification::Unit, .. } => "verify:unit",
+            Self::Verify { tier: Verification::Integration, .. } => "verify:integration",
+            Self::Verify { tier: Verification::E2e, .. } => "verify:e2e",
+        }
+    }
+}
+
+/// A task as decisions see it.
+#[derive(Clone, Debug)]
+pub struct TaskSpec {
+    pub id: String,
+    /// Written and implied edges.
+    pub needs: Vec<TaskIndex>,
+    /// Never empty, unless the task only collects its children.
+    pub stages: Vec<Stage>,
+    /// Its place in `Program::locks`, and whether it is held alone.
+    pub locks: Vec<(usize, bool)>,
+    pub amounts: Amounts,
+    pub gate: Option<GateSpec>,
+    pub max_retries: u32,
+    /// Milliseconds before the first retry; later ones wait longer.
+    pub retry_delay: u64,
+    pub on_failure: OnFailure,
+    pub idempotent: bool,
+    /// Whether a condition decides if it runs at all.
+    pub conditional: bool,
+    /// How much hangs on it: tasks on the longest way from it to the end.
+    pub weight: u32,
+    /// The document says it is complete or skipped, or it was not selected.
+    pub settled: bool,
+}
+
+/// A decision that a person takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateSpec {
+    pub time: GateTime,
+    /// Milliseconds until nobody may decide any more.
+    pub timeout: u64,
+    pub on_timeout: OnTimeout,
+    /// How many people must approve.
+    pub approvals: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateTime {
+    Before,
+    After,
+}
+
+/// What an expired gate does. None of it is an approval, and the journal does not call it one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTimeout {
+    /// The run ends.
+    Abort,
+    /// The task is skipped and its dependents go on.
+    Skip,
+    /// The document says to go on without a decision.
+    Continue,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The task is blocked; what does not need it goes on.
+    Block,
+    /// The run ends.
+    Abort,
+    /// The task is skipped and its dependents go on.
+    Skip,
+}

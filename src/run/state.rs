@@ -1,0 +1,326 @@
+//! The state of a run: a fold over its events.
+//!
+//! [`Run::apply`] is how every event changes it, live and in replay. Beside the tasks it keeps the
+//! sets that decisions are made from, so that a decision costs what changed and not what there is.
+//! It holds no clock, no randomness, and nothing iterates in the order of a hash.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::event::{Ending, Event, GateDecision, Moment};
+use super::program::{Amounts, Program};
+use super::task::{Illegal, Phase, TaskState};
+use crate::blueprint::TaskIndex;
+
+/// Tasks in the order they are considered: what most hangs on first, then as in the document.
+pub(super) type Rank = (Reverse<u32>, u32);
+
+/// How far a run still wants to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    Going,
+    /// Nothing more is started.
+    Draining,
+    /// What runs is terminated.
+    Stopping,
+}
+
+/// Who holds a lock within the run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LockState {
+    pub(super) exclusive: Option<u32>,
+    pub(super) sharing: BTreeSet<u32>,
+    /// Tasks that could start but for this lock.
+    pub(super) parked: BTreeSet<Rank>,
+}
+
+/// A run as it stands.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub(super) program: Program,
+    ids: HashMap<String, u32>,
+    pub(super) dependents: Vec<Vec<u32>>,
+    pub(super) tasks: Vec<TaskState>,
+    /// Needs of each task that are not satisfied yet.
+    pub(super) unmet: Vec<u32>,
+    /// Tasks that something happened to and nothing was decided about yet.
+    pub(super) touched: BTreeSet<u32>,
+    /// Tasks that may start as soon as there is room.
+    pub(super) ready: BTreeSet<Rank>,
+    /// Tasks that wait for amounts, until some become free.
+    pub(super) short: BTreeSet<Rank>,
+    /// Tasks whose locks are held by somebody outside of this run.
+    pub(super) outside: BTreeSet<Rank>,
+    /// Tasks whose condition is being asked for.
+    pub(super) questions: BTreeSet<u32>,
+    /// Retries and deadlines, by time.
+    pub(super) timers: BTreeSet<(Moment, u32)>,
+    /// Tasks with an attempt under way, gates after the work included.
+    pub(super) working: BTreeSet<u32>,
+    pub(super) locks: Vec<LockState>,
+    pub(super) used: Amounts,
+    pub(super) mode: Mode,
+    pub(super) ending: Option<Ending>,
+    /// Whether a gate was refused, which is another end than a failure.
+    pub(super) rejected: bool,
+    pub(super) cancelled: bool,
+    /// What people decided, by task.
+    pub(super) decisions: BTreeMap<String, Vec<GateDecision>>,
+    /// Gates and unknown tasks, as last told.
+    pub(super) told: Option<Vec<String>>,
+    /// Tasks that are not complete, skipped or blocked.
+    pub(super) open: usize,
+    /// The latest time any event happened at: time does not run backwards within a run.
+    pub(super) latest: Moment,
+}
+
+impl Run {
+    pub fn new(program: Program) -> Self {
+        let count = program.tasks.len();
+        let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let tasks: Vec<TaskState> = program.tasks.iter().map(TaskState::new).collect();
+        let mut dependents = vec![Vec::new(); count];
+        let mut unmet = vec![0; count];
+        for (index, spec) in program.tasks.iter().enumerate() {
+            for need in &spec.needs {
+                dependents[need.get()].push(number(index));
+                unmet[index] += u32::from(!tasks[need.get()].satisfies());
+            }
+        }
+        let touched = (0..count).filter(|&index| unmet[index] == 0 && !tasks[index].is_final()).map(number).collect();
+        let open = tasks.iter().filter(|task| !task.is_final()).count();
+        Self {
+            ids: program.tasks.iter().enumerate().map(|(index, spec)| (spec.id.clone(), number(index))).collect(),
+            locks: vec![LockState::default(); program.locks.len()],
+            program,
+            dependents,
+            tasks,
+            unmet,
+            touched,
+            ready: BTreeSet::new(),
+            short: BTreeSet::new(),
+            outside: BTreeSet::new(),
+            questions: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            working: BTreeSet::new(),
+            used: Amounts::default(),
+            mode: Mode::Going,
+            ending: None,
+            rejected: false,
+            cancelled: false,
+            decisions: BTreeMap::new(),
+            told: None,
+            open,
+            latest: Moment::default(),
+        }
+    }
+
+    pub const fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub fn task(&self, index: TaskIndex) -> &TaskState {
+        &self.tasks[index.get()]
+    }
+
+    pub fn find(&self, id: &str) -> Option<TaskIndex> {
+        self.ids.get(id).copied().map(TaskIndex)
+    }
+
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    pub const fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    pub const fn latest(&self) -> Moment {
+        self.latest
+    }
+
+    pub(super) fn rank(&self, index: u32) -> Rank {
+        (Reverse(self.program.tasks[index as usize].weight), index)
+    }
+
+    /// Changes the state by an event. On an event that cannot happen nothing changes.
+    pub fn apply(&mut self, at: Moment, event: &Event) -> Result<(), Illegal> {
+        let refuse = |task: &str| Illegal {
+            task: task.to_owned(),
+            event: format!("{event:?}").chars().take(60).collect(),
+            phase: "over".to_owned(),
+        };
+        if self.ending.is_some() && !matches!(event, Event::RunnerTookOver { .. }) {
+            return Err(refuse("the run"));
+        }
+        match event {
+            Event::RunStarted(_) | Event::Halted { .. } => {}
+            Event::RunnerTookOver { .. } => self.lose_runner(),
+            Event::Draining { .. } => self.mode = self.mode.max(Mode::Draining),
+            Event::Stopping { .. } => self.mode = Mode::Stopping,
+            Event::CancelRequested { .. } => {
+                self.cancelled = true;
+                self.mode = Mode::Stopping;
+            }
+            Event::RunWaiting { gates } => self.told = Some(gates.clone()),
+            Event::RunEnded { state } => self.ending = Some(*state),
+            Event::StageStarted { task, .. }
+            | Event::StageHandle { task, .. }
+            | Event::StageEnded { task, .. }
+            | Event::OutputsKept { task, .. }
+            | Event::RetryScheduled { task, .. }
+            | Event::TaskCompleted { task, .. }
+            | Event::TaskSkipped { task, .. }
+            | Event::TaskBlocked { task, .. }
+            | Event::TaskUnknown { task, .. }
+            | Event::RepeatAllowed { task, .. }
+            | Event::ConditionHeld { task }
+            | Event::GateOpened { task, .. }
+            | Event::GateExpired { task, .. } => {
+                self.apply_to(task, event, at).map_err(|e| e.unwrap_or_else(|| refuse(task)))?;
+            }
+            Event::GateDecided(decision) => {
+                self.apply_to(&decision.task, event, at).map_err(|e| e.unwrap_or_else(|| refuse(&decision.task)))?;
+                self.rejected |= !decision.approved;
+                self.decisions.entry(decision.task.clone()).or_default().push((**decision).clone());
+            }
+        }
+        if matches!(event, Event::GateExpired { consequence, .. } if consequence == "abort") {
+            self.rejected = true;
+        }
+        self.latest = self.latest.max(at);
+        Ok(())
+    }
+
+    fn apply_to(&mut self, task: &str, event: &Event, at: Moment) -> Result<(), Option<Illegal>> {
+        let index = *self.ids.get(task).ok_or(None)?;
+        let place = index as usize;
+        // A task starts only after all it needs.
+        if matches!(event, Event::StageStarted { .. }) && self.unmet[place] > 0 {
+            return Err(None);
+        }
+        let held = holds_room(&self.tasks[place].phase);
+        let before = self.tasks[place].is_final();
+        self.unschedule(index);
+        let result = self.tasks[place].apply(&self.program.tasks[place], event, at);
+        self.schedule(index);
+        result.map_err(Some)?;
+        let state = &self.tasks[place];
+        let holds = holds_room(&state.phase);
+        let (is_final, satisfies) = (state.is_final(), state.satisfies());
+        match (held, holds) {
+            (false, true) => self.take_room(index),
+            (true, false) => self.give_room_back(index),
+            _ => {}
+        }
+        match (before, is_final) {
+            (false, true) => self.open -= 1,
+            (true, false) => self.open += 1,
+            _ => {}
+        }
+        if satisfies && !before {
+            for position in 0..self.dependents[place].len() {
+                let dependent = self.dependents[place][position];
+                self.unmet[dependent as usize] -= 1;
+                if self.unmet[dependent as usize] == 0 {
+                    self.touched.insert(dependent);
+                }
+            }
+        }
+        self.touched.insert(index);
+        Ok(())
+    }
+
+    /// Takes a task out of the sets that its phase put it into.
+    fn unschedule(&mut self, index: u32) {
+        let rank = self.rank(index);
+        self.ready.remove(&rank);
+        self.short.remove(&rank);
+        self.outside.remove(&rank);
+        self.questions.remove(&index);
+        for (lock, _) in &self.program.tasks[index as usize].locks {
+            self.locks[*lock].parked.remove(&rank);
+        }
+        if let Some(at) = timer(&self.tasks[index as usize].phase) {
+            self.timers.remove(&(at, index));
+        }
+    }
+
+    fn schedule(&mut self, index: u32) {
+        if let Some(at) = timer(&self.tasks[index as usize].phase) {
+            self.timers.insert((at, index));
+        }
+    }
+
+    fn take_room(&mut self, index: u32) {
+        self.working.insert(index);
+        let spec = &self.program.tasks[index as usize];
+        self.used = self.used.plus(spec.amounts);
+        for (lock, alone) in &spec.locks {
+            let lock = &mut self.locks[*lock];
+            if *alone {
+                lock.exclusive = Some(index);
+            } else {
+                lock.sharing.insert(index);
+            }
+        }
+    }
+
+    fn give_room_back(&mut self, index: u32) {
+        self.working.remove(&index);
+        let spec = &self.program.tasks[index as usize];
+        self.used = self.used.minus(spec.amounts);
+        self.ready.append(&mut self.short);
+        for (lock, alone) in &spec.locks {
+            let lock = &mut self.locks[*lock];
+            if *alone {
+                lock.exclusive = None;
+            } else {
+                lock.sharing.remove(&index);
+            }
+            // All of them are looked at again, in order; those who still find it taken come back.
+            self.ready.append(&mut lock.parked);
+        }
+    }
+
+    /// What ran when the runner died is interrupted; what was promised about the end is void.
+    fn lose_runner(&mut self) {
+        self.ending = None;
+        self.mode = Mode::Going;
+        self.cancelled = false;
+        self.told = None;
+        for index in 0..self.tasks.len() {
+            let held = holds_room(&self.tasks[index].phase);
+            self.tasks[index].lose_runner();
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            if held && !holds_room(&self.tasks[index as usize].phase) {
+                self.give_room_back(index);
+            }
+            if !self.tasks[index as usize].is_final() && self.unmet[index as usize] == 0 {
+                self.touched.insert(index);
+            }
+        }
+        self.ready.clear();
+        self.outside.clear();
+        self.questions.clear();
+    }
+
+    /// Whether the run goes on only after somebody outside of it did something.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.working.is_empty() && self.ready.is_empty() && self.outside.is_empty() && self.questions.is_empty()
+    }
+}
+
+/// Whether a phase occupies a slot, locks and amounts.
+pub(super) const fn holds_room(phase: &Phase) -> bool {
+    matches!(phase, Phase::Working { .. } | Phase::Unknown { running: Some(_), .. })
+}
+
+/// When something happens to a task by itself.
+const fn timer(phase: &Phase) -> Option<Moment> {
+    match phase {
+        Phase::Retrying { at } => Some(*at),
+        Phase::Gate(gate) => Some(gate.deadline),
+        _ => None,
+    }
+}

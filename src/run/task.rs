@@ -1,0 +1,367 @@
+//! One task of a run: where it stands, and which event may happen to it there.
+//!
+//! ```text
+//! Waiting ──────► Working ─────► Complete
+//!  │    ▲          ▲    │  ╲        ▲
+//!  ▼    │          │    │   ► Gate (after)
+//! Gate (before)    │    ▼
+//!              Retrying ◄─ Failing ─► Blocked or Skipped
+//!
+//! its runner died: Working ─► Interrupted ─► Unknown ─► Waiting (permitted), Complete (verified)
+//! ```
+//!
+//! [`TaskState::apply`] is the only judge of what is legal, live and in replay. It knows nothing of
+//! other tasks, of locks or of slots.
+
+use std::collections::BTreeSet;
+
+use super::event::{Completion, Event, GateMoment, Moment, Permit};
+use super::failure::Failure;
+use super::program::{GateTime, Stage, TaskSpec};
+
+/// Where a task stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// For tasks it needs, or for its condition.
+    Waiting,
+    /// For a person, before its work or after.
+    Gate(OpenGate),
+    /// `stage` is an index into the stages of the task.
+    Working {
+        stage: usize,
+        running: bool,
+    },
+    /// All stages are over; it is complete unless a person has to look at it.
+    Finished,
+    /// Its attempt failed; what follows is not decided yet.
+    Failing(Box<Failure>),
+    Retrying {
+        at: Moment,
+    },
+    /// Its runner died while this stage ran.
+    Interrupted {
+        stage: usize,
+    },
+    /// Nobody knows how its work ended. Its verifications may tell: one runs, one is next, or none
+    /// is left and a person has to say.
+    Unknown {
+        stage: usize,
+        running: Option<usize>,
+        next: Option<usize>,
+    },
+    Complete(Completion),
+    Skipped(String),
+    Blocked(Box<Failure>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenGate {
+    pub moment: GateMoment,
+    pub digest: String,
+    pub opened: Moment,
+    pub deadline: Moment,
+    pub approved_by: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskState {
+    pub phase: Phase,
+    /// Attempts that were started.
+    pub attempts: u32,
+    /// Attempts that failed; an interrupted one did not.
+    pub failures: u32,
+    pub condition_held: bool,
+    /// The gate before its work was passed.
+    pub admitted: bool,
+    /// The gate after its work was passed.
+    pub accepted: bool,
+    pub last_failure: Option<Box<Failure>>,
+    pub started: Option<Moment>,
+    pub ended: Option<Moment>,
+}
+
+/// An event that cannot happen to the task as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Illegal {
+    pub task: String,
+    pub event: String,
+    pub phase: String,
+}
+
+impl std::fmt::Display for Illegal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` cannot have {} while it is {}", self.task, self.event, self.phase)
+    }
+}
+
+impl TaskState {
+    pub(super) fn new(spec: &TaskSpec) -> Self {
+        Self {
+            phase: if spec.settled { Phase::Complete(Completion::Verified) } else { Phase::Waiting },
+            attempts: 0,
+            failures: 0,
+            condition_held: !spec.conditional,
+            admitted: !matches!(&spec.gate, Some(gate) if gate.time == GateTime::Before),
+            accepted: !matches!(&spec.gate, Some(gate) if gate.time == GateTime::After),
+            last_failure: None,
+            started: None,
+            ended: None,
+        }
+    }
+
+    /// Whether what needs it may go on.
+    pub const fn satisfies(&self) -> bool {
+        matches!(self.phase, Phase::Complete(_) | Phase::Skipped(_))
+    }
+
+    /// Whether it will not change any more by itself.
+    pub const fn is_final(&self) -> bool {
+        matches!(self.phase, Phase::Complete(_) | Phase::Skipped(_) | Phase::Blocked(_))
+    }
+
+    /// The attempt and the stage that a start would be: a new attempt, or, after a runner died, the
+    /// verification that was interrupted or that may tell how the work ended.
+    pub(super) const fn next_start(&self) -> (u32, usize) {
+        match self.phase {
+            Phase::Interrupted { stage } => (self.attempts, stage),
+            Phase::Unknown { next: Some(stage), .. } => (self.attempts, stage),
+            _ => (self.attempts + 1, 0),
+        }
+    }
+
+    /// Changes the state by an event of this task.
+    pub(super) fn apply(&mut self, spec: &TaskSpec, event: &Event, at: Moment) -> Result<(), Illegal> {
+        let next = self.next(spec, event, at).ok_or_else(|| Illegal {
+            task: spec.id.clone(),
+            event: name(event),
+            phase: word(&self.phase).to_owned(),
+        })?;
+        match event {
+            Event::StageStarted { attempt, .. } => {
+                self.attempts = *attempt;
+                self.started.get_or_insert(at);
+            }
+            Event::StageEnded { failure: Some(failure), .. } => {
+                self.last_failure = Some(failure.clone());
+                self.failures += u32::from(matches!(next, Phase::Failing(_)));
+            }
+            Event::ConditionHeld { .. } => self.condition_held = true,
+            Event::GateDecided(_) | Event::GateExpired { .. } => {
+                if let (Phase::Gate(gate), Phase::Waiting | Phase::Finished) = (&self.phase, &next) {
+                    match gate.moment {
+                        GateMoment::Before => self.admitted = true,
+                        GateMoment::After => self.accepted = true,
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.phase = next;
+        self.ended = self.is_final().then_some(at);
+        Ok(())
+    }
+
+    /// The phase after an event; `None` where the event cannot happen.
+    fn next(&self, spec: &TaskSpec, event: &Event, at: Moment) -> Option<Phase> {
+        let index = |word: &str| spec.stages.iter().position(|stage| stage.word() == word);
+        Some(match (&self.phase, event) {
+            (Phase::Waiting, Event::ConditionHeld { .. }) if !self.condition_held => Phase::Waiting,
+            (Phase::Waiting, Event::StageStarted { attempt, stage, .. })
+                if self.condition_held && self.admitted && *attempt == self.attempts + 1 && index(stage) == Some(0) =>
+            {
+                Phase::Working { stage: 0, running: true }
+            }
+            (Phase::Retrying { at: due }, Event::StageStarted { attempt, stage, .. })
+                if at >= *due && *attempt == self.attempts + 1 && index(stage) == Some(0) =>
+            {
+                Phase::Working { stage: 0, running: true }
+            }
+            (Phase::Working { stage: done, running: false }, Event::StageStarted { attempt, stage, .. })
+                if *attempt == self.attempts && index(stage) == Some(*done) =>
+            {
+                Phase::Working { stage: *done, running: true }
+            }
+            (Phase::Interrupted { stage: was }, Event::StageStarted { attempt, stage, .. })
+                if *attempt == self.attempts && index(stage) == Some(*was) && spec.stages[*was].is_repeatable() =>
+            {
+                Phase::Working { stage: *was, running: true }
+            }
+            (
+                Phase::Unknown { stage: was, running: None, next: next @ Some(_) },
+                Event::StageStarted { attempt, stage, .. },
+            ) if *attempt == self.attempts && index(stage) == *next => {
+                Phase::Unknown { stage: *was, running: *next, next: None }
+            }
+            (working @ Phase::Working { running: true, .. }, Event::StageHandle { attempt, .. })
+                if *attempt == self.attempts =>
+            {
+                working.clone()
+            }
+            (
+                Phase::Working { stage: now, running: true } | Phase::Interrupted { stage: now },
+                Event::StageEnded { attempt, stage, failure, .. },
+            ) if *attempt == self.attempts && index(stage) == Some(*now) => match failure {
+                Some(failure) if !is_optional(spec.stages[*now]) => Phase::Failing(failure.clone()),
+                _ if now + 1 < spec.stages.len() => Phase::Working { stage: now + 1, running: false },
+                _ => Phase::Finished,
+            },
+            (
+                Phase::Unknown { stage: was, running: Some(now), .. },
+                Event::StageEnded { attempt, stage, failure, .. },
+            ) if *attempt == self.attempts && index(stage) == Some(*now) => match failure {
+                // That it is not done does not say that nothing was done.
+                Some(_) if !is_optional(spec.stages[*now]) => Phase::Unknown { stage: *was, running: None, next: None },
+                _ if now + 1 < spec.stages.len() => Phase::Unknown { stage: *was, running: None, next: Some(now + 1) },
+                _ => Phase::Finished,
+            },
+            (
+                working @ (Phase::Working { running: false, .. } | Phase::Finished),
+                Event::OutputsKept { attempt, .. },
+            ) if *attempt == self.attempts => working.clone(),
+            (Phase::Failing(_), Event::RetryScheduled { attempt, at, .. }) if *attempt == self.attempts + 1 => {
+                Phase::Retrying { at: *at }
+            }
+            (
+                Phase::Failing(_)
+                | Phase::Waiting
+                | Phase::Working { running: false, .. }
+                | Phase::Retrying { .. }
+                | Phase::Gate(_),
+                Event::TaskBlocked { failure, .. },
+            ) => Phase::Blocked(failure.clone()),
+            (Phase::Unknown { running: None, .. }, Event::TaskBlocked { failure, .. }) => {
+                Phase::Blocked(failure.clone())
+            }
+            (Phase::Failing(_) | Phase::Waiting | Phase::Gate(_), Event::TaskSkipped { reason, .. }) => {
+                Phase::Skipped(reason.clone())
+            }
+            (Phase::Interrupted { stage }, Event::TaskUnknown { attempt, .. }) if *attempt == self.attempts => {
+                let next = spec.stages.iter().position(|stage| stage.is_repeatable());
+                Phase::Unknown { stage: *stage, running: None, next }
+            }
+            (Phase::Unknown { running: None, .. }, Event::RepeatAllowed { .. }) => Phase::Waiting,
+            // Only by order: a task does not get up from its last failure by itself.
+            (Phase::Blocked(failure), Event::RepeatAllowed { by: Permit::Ordered { .. }, .. })
+                if !failure.is_rejection() =>
+            {
+                Phase::Waiting
+            }
+            (Phase::Waiting, Event::GateOpened { time: GateMoment::Before, digest, deadline, .. })
+                if !self.admitted =>
+            {
+                Phase::Gate(OpenGate {
+                    moment: GateMoment::Before,
+                    digest: digest.clone(),
+                    opened: at,
+                    deadline: *deadline,
+                    approved_by: BTreeSet::new(),
+                })
+            }
+            (Phase::Finished, Event::GateOpened { time: GateMoment::After, digest, deadline, .. })
+                if !self.accepted =>
+            {
+                Phase::Gate(OpenGate {
+                    moment: GateMoment::After,
+                    digest: digest.clone(),
+                    opened: at,
+                    deadline: *deadline,
+                    approved_by: BTreeSet::new(),
+                })
+            }
+            (Phase::Gate(gate), Event::GateDecided(decision))
+                if decision.digest == gate.digest && at < gate.deadline =>
+            {
+                if !decision.approved {
+                    return Some(Phase::Failing(Box::new(rejected(decision))));
+                }
+                let mut gate = gate.clone();
+                if !gate.approved_by.insert(decision.by.clone()) {
+                    return None;
+                }
+                let needed = spec.gate.as_ref().map_or(1, |gate| gate.approvals.max(1));
+                if gate.approved_by.len() < needed as usize { Phase::Gate(gate) } else { passed(&gate) }
+            }
+            (Phase::Gate(gate), Event::GateExpired { consequence, .. }) if at >= gate.deadline => {
+                match consequence.as_str() {
+                    "continue" => passed(gate),
+                    "skip" => Phase::Skipped("nobody decided in time".to_owned()),
+                    "abort" => Phase::Blocked(Box::new(expired())),
+                    _ => return None,
+                }
+            }
+            (Phase::Waiting | Phase::Finished, Event::TaskCompleted { how, .. }) if self.may_complete(spec, *how) => {
+                Phase::Complete(*how)
+            }
+            _ => return None,
+        })
+    }
+
+    fn may_complete(&self, spec: &TaskSpec, how: Completion) -> bool {
+        match (&self.phase, how) {
+            (Phase::Waiting, Completion::Collected) => spec.stages.is_empty() && self.admitted && self.accepted,
+            (Phase::Finished, _) => self.accepted,
+            _ => false,
+        }
+    }
+
+    /// What a dead runner leaves behind.
+    pub(super) fn lose_runner(&mut self) {
+        self.phase = match &self.phase {
+            Phase::Working { stage, running: true } => Phase::Interrupted { stage: *stage },
+            Phase::Unknown { stage, running: Some(now), .. } => {
+                Phase::Unknown { stage: *stage, running: None, next: Some(*now) }
+            }
+            other => other.clone(),
+        };
+    }
+}
+
+/// Where a task goes when its gate was passed.
+const fn passed(gate: &OpenGate) -> Phase {
+    match gate.moment {
+        GateMoment::Before => Phase::Waiting,
+        GateMoment::After => Phase::Finished,
+    }
+}
+
+const fn is_optional(stage: Stage) -> bool {
+    matches!(stage, Stage::Verify { optional: true, .. })
+}
+
+fn rejected(decision: &super::event::GateDecision) -> Failure {
+    use super::failure::{FailureCode, FailurePhase};
+    let comment = if decision.comment.is_empty() { String::new() } else { format!(": {}", decision.comment) };
+    let message = format!("{} rejected it{comment}", decision.by);
+    Failure { lasting: true, ..Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, message) }
+}
+
+fn expired() -> Failure {
+    use super::failure::{FailureCode, FailurePhase};
+    let failure = Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, "nobody decided in time");
+    Failure { lasting: true, ..failure }
+}
+
+/// The word for a phase in messages.
+pub(super) const fn word(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Gate(_) => "waiting for a person",
+        Phase::Working { running: true, .. } => "running",
+        Phase::Working { running: false, .. } => "between stages",
+        Phase::Finished => "finished",
+        Phase::Failing(_) => "failing",
+        Phase::Retrying { .. } => "waiting for its retry",
+        Phase::Interrupted { .. } => "interrupted",
+        Phase::Unknown { .. } => "unknown",
+        Phase::Complete(_) => "complete",
+        Phase::Skipped(_) => "skipped",
+        Phase::Blocked(_) => "blocked",
+    }
+}
+
+fn name(event: &Event) -> String {
+    serde_json::to_value(event)
+        .ok()
+        .and_then(|value| value.get("event").and_then(serde_json::Value::as_str).map(str::to_owned))
+        .unwrap_or_else(|| "an event".to_owned())
+}
