@@ -14,9 +14,6 @@ mod retry;
 mod state;
 mod task;
 
-#[cfg(test)]
-mod simulation;
-
 pub use accept::{Refusal, StageReport};
 pub use decide::World;
 pub use event::{Completion, Ending, Event, GateDecision, GateMoment, KeptPort, Moment, Permit, RunStarted};

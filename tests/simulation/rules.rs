@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::run::{Ending, Event, GateTime, Moment, OnTimeout, Permit, Program, Run, Stage};
+use outpost_bp::run::{Ending, Event, GateTime, Moment, OnTimeout, Permit, Program, Run, Stage};
 
-pub(super) struct Rules {
+pub(crate) struct Rules {
     program: Program,
     /// Complete or skipped.
     satisfied: BTreeSet<String>,
@@ -25,11 +25,11 @@ pub(super) struct Rules {
     retry_at: BTreeMap<String, Moment>,
     ended: Option<Ending>,
     stopping: bool,
-    pub(super) loud: bool,
+    pub(crate) loud: bool,
 }
 
 impl Rules {
-    pub(super) fn new(program: Program) -> Self {
+    pub(crate) fn new(program: Program) -> Self {
         let settled = program.tasks.iter().filter(|task| task.settled).map(|task| task.id.clone()).collect();
         Self {
             program,
@@ -51,11 +51,11 @@ impl Rules {
         }
     }
 
-    fn spec(&self, task: &str) -> &crate::run::TaskSpec {
+    fn spec(&self, task: &str) -> &outpost_bp::run::TaskSpec {
         self.program.tasks.iter().find(|spec| spec.id == task).expect("a task of the program")
     }
 
-    pub(super) fn saw(&mut self, now: Moment, event: &Event) {
+    pub(crate) fn saw(&mut self, now: Moment, event: &Event) {
         if self.loud {
             eprintln!("{now:?} {event:?}");
         }
@@ -181,7 +181,7 @@ impl Rules {
 
     /// Slots, locks and amounts of all attempts under way.
     fn check_room(&self) {
-        let open: Vec<&crate::run::TaskSpec> = self.open.iter().map(|task| self.spec(task)).collect();
+        let open: Vec<&outpost_bp::run::TaskSpec> = self.open.iter().map(|task| self.spec(task)).collect();
         assert!(open.len() <= self.program.slots as usize, "more attempts than slots");
         for (index, lock) in self.program.locks.iter().enumerate() {
             let holders = open.iter().flat_map(|spec| spec.locks.iter()).filter(|(held, _)| *held == index);
@@ -202,7 +202,7 @@ impl Rules {
         set.insert(task.to_owned());
     }
 
-    pub(super) fn ended(&self, run: &Run) {
+    pub(crate) fn ended(&self, run: &Run) {
         assert!(self.running.is_empty(), "the run ended while something runs");
         let all = self.satisfied.len() == self.program.tasks.len();
         match run.ending() {

@@ -3,18 +3,19 @@
 //!
 //! `OUTPOST_SEEDS=1000000` plays more of them, `OUTPOST_SEED=73` plays one and tells it.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a seed that breaks a rule has to be told")]
 
 mod rules;
 
 use std::collections::BTreeMap;
 
-use super::{
-    Amounts, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, GateSpec, GateTime, LockSpec, Moment,
-    OnFailure, OnTimeout, Phase, Program, Run, Stage, StageReport, TaskSpec, World,
+use outpost_bp::blueprint::TaskIndex;
+use outpost_bp::blueprint::model::Stage as Verification;
+use outpost_bp::run::{
+    Amounts, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, GateSpec, GateTime, LockSpec, Mode,
+    Moment, OnFailure, OnTimeout, Phase, Program, Run, Stage, StageReport, TaskSpec, World,
 };
-use crate::blueprint::TaskIndex;
-use crate::blueprint::model::Stage as Verification;
 use rules::Rules;
 
 /// xorshift: a seed is a whole world.
@@ -188,7 +189,7 @@ impl Simulation {
             .collect();
         for index in ended {
             let (attempt, stage, _) = self.outside.running.remove(&index).expect("it runs");
-            let failed = self.outside.chance.one_in(4) || self.run.mode() == super::Mode::Stopping;
+            let failed = self.outside.chance.one_in(4) || self.run.mode() == Mode::Stopping;
             let failure = failed.then(|| {
                 let phase = FailurePhase::Execution;
                 let mut failure = Failure::new(FailureCode::ExecutionFailed, phase, "it did not work");
