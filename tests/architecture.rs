@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("document", &["diagnostic"]),
     ("blueprint", &["diagnostic", "document"]),
     ("plan", &["diagnostic", "document", "blueprint"]),
-    ("run", &["blueprint"]),
+    ("run", &["blueprint", "plan"]),
     ("engine", &["blueprint"]),
     ("report", &["diagnostic", "document"]),
     ("cli", &["diagnostic", "document", "blueprint", "plan", "engine", "report"]),

@@ -6,6 +6,7 @@
 //! nothing here starts, writes or waits for anything.
 
 mod accept;
+mod compile;
 mod decide;
 mod event;
 mod failure;
@@ -15,6 +16,7 @@ mod state;
 mod task;
 
 pub use accept::{Refusal, StageReport};
+pub use compile::DEFAULT_SLOTS;
 pub use decide::World;
 pub use event::{Completion, Ending, Event, GateDecision, GateMoment, KeptPort, Moment, Permit, RunStarted};
 pub use failure::{Failure, FailureCode, FailurePhase};
