@@ -4,4 +4,6 @@
 //! [`secret`] for names (never values) of secrets. It does not know how answers are shown.
 
 pub mod capability;
+pub mod inbox;
 pub mod secret;
+pub mod store;

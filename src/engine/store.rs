@@ -1,0 +1,193 @@
+//! Where runs are kept: `.outpost/` at the root of the project.
+//!
+//! ```text
+//! .outpost/
+//!   .gitignore          everything: nothing here belongs into a repository
+//!   runs/RUN/           one run
+//!     blueprint         the document as it was when the run began
+//!     journal …         see docs/JOURNAL.md
+//!     inbox/            notes for the runner: decisions, orders
+//!     tasks/ID/N/       logs, inputs and outputs of an attempt
+//! ```
+//!
+//! Directories are private to the user. It knows paths and names, not what stands in the files.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+const NAME: &str = ".outpost";
+
+/// The runs of a project.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// The files of one run.
+#[derive(Clone, Debug)]
+pub struct RunFiles {
+    folder: PathBuf,
+    id: String,
+}
+
+/// Why there is no such run.
+#[derive(Debug)]
+pub enum NoRun {
+    /// Nothing was ever run here.
+    None,
+    Unknown(String),
+    /// Several runs begin like this.
+    Ambiguous(String, Vec<String>),
+    Unreadable(io::Error),
+}
+
+impl Store {
+    /// The store of the project around a directory: the nearest `.outpost`, else beside the nearest
+    /// `.git`, else in the directory itself.
+    pub fn around(directory: &Path) -> Self {
+        let holding = |name: &str| directory.ancestors().find(|folder| folder.join(name).exists());
+        let project = holding(NAME).or_else(|| holding(".git")).unwrap_or(directory);
+        Self { root: project.join(NAME) }
+    }
+
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Locks that are shared by all runs of the project.
+    pub fn locks(&self) -> PathBuf {
+        self.root.join("locks")
+    }
+
+    fn runs_folder(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// Makes the place of a new run. `wanted` gets a number behind it if it is taken.
+    pub fn create(&self, wanted: &str, document: &[u8]) -> io::Result<RunFiles> {
+        private(&self.runs_folder())?;
+        let ignore = self.root.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, "*\n")?;
+        }
+        let mut number = 1;
+        let files = loop {
+            let id = if number == 1 { wanted.to_owned() } else { format!("{wanted}-{number}") };
+            let folder = self.runs_folder().join(&id);
+            match DirBuilder::new().mode(0o700).create(&folder) {
+                Ok(()) => break RunFiles { folder, id },
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        };
+        private(&files.inbox())?;
+        let mut copy = File::create_new(files.blueprint())?;
+        copy.write_all(document)?;
+        copy.sync_all()?;
+        File::open(&files.folder)?.sync_all()?;
+        File::open(self.runs_folder())?.sync_all()?;
+        Ok(files)
+    }
+
+    /// All runs, oldest first: ids begin with the time.
+    pub fn runs(&self) -> io::Result<Vec<RunFiles>> {
+        let entries = match fs::read_dir(self.runs_folder()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if let Ok(id) = entry.file_name().into_string()
+                && entry.path().join("blueprint").exists()
+            {
+                runs.push(RunFiles { folder: entry.path(), id });
+            }
+        }
+        runs.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(runs)
+    }
+
+    /// The run whose id begins like this; the latest one without a beginning.
+    pub fn find(&self, beginning: Option<&str>) -> Result<RunFiles, NoRun> {
+        let mut runs = self.runs().map_err(NoRun::Unreadable)?;
+        let Some(beginning) = beginning else {
+            return runs.pop().ok_or(NoRun::None);
+        };
+        runs.retain(|run| run.id.starts_with(beginning));
+        match runs.len() {
+            0 => Err(NoRun::Unknown(beginning.to_owned())),
+            1 => runs.pop().ok_or(NoRun::None),
+            _ => Err(NoRun::Ambiguous(beginning.to_owned(), runs.into_iter().map(|run| run.id).collect())),
+        }
+    }
+}
+
+impl RunFiles {
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn blueprint(&self) -> PathBuf {
+        self.folder.join("blueprint")
+    }
+
+    pub fn inbox(&self) -> PathBuf {
+        self.folder.join("inbox")
+    }
+
+    /// Where an attempt keeps its files. Ids are safe as names: `check` sees to it.
+    pub fn attempt(&self, task: &str, attempt: u32) -> PathBuf {
+        self.folder.join("tasks").join(task).join(attempt.to_string())
+    }
+}
+
+/// Makes a directory and its parents, readable for nobody else.
+pub fn private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::{NoRun, Store};
+
+    #[test]
+    fn the_store_is_found_from_anywhere_in_the_project() {
+        let project = tempfile::tempdir().expect("a folder");
+        let deep = project.path().join("a/b");
+        fs::create_dir_all(&deep).expect("folders");
+        assert_eq!(Store::around(&deep).root, deep.join(".outpost"));
+        fs::create_dir(project.path().join(".git")).expect(".git");
+        assert_eq!(Store::around(&deep).root, project.path().join(".outpost"));
+        fs::create_dir(project.path().join("a/.outpost")).expect(".outpost");
+        assert_eq!(Store::around(&deep).root, project.path().join("a/.outpost"));
+    }
+
+    #[test]
+    fn runs_are_private_numbered_and_found_by_their_beginning() {
+        let project = tempfile::tempdir().expect("a folder");
+        let store = Store::around(project.path());
+        assert!(matches!(store.find(None), Err(NoRun::None)));
+        let first = store.create("2026-01-01-a", b"text").expect("a run");
+        let second = store.create("2026-01-01-a", b"text").expect("another run");
+        store.create("2026-01-02-b", b"text").expect("a third run");
+        assert_eq!((first.id(), second.id()), ("2026-01-01-a", "2026-01-01-a-2"));
+        assert_eq!(fs::read(second.blueprint()).expect("a copy"), b"text");
+        let mode = fs::metadata(first.folder()).expect("a folder").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        assert_eq!(store.find(None).expect("the latest").id(), "2026-01-02-b");
+        assert_eq!(store.find(Some("2026-01-02")).expect("one").id(), "2026-01-02-b");
+        assert!(matches!(store.find(Some("2026-01-01")), Err(NoRun::Ambiguous(_, ids)) if ids.len() == 2));
+        assert!(matches!(store.find(Some("x")), Err(NoRun::Unknown(_))));
+    }
+}
