@@ -1,7 +1,8 @@
 //! DRIVE: where a plan meets a machine.
 //!
-//! Today it answers what this machine has: [`capability`] looks for tools and their versions,
-//! [`secret`] for names (never values) of secrets. It does not know how answers are shown.
+//! [`capability`] looks for tools and their versions, [`secret`] for names (never values) of secrets.
+//! [`store`] says where runs are kept, [`inbox`] takes notes for their runner. It does not know how
+//! answers are shown.
 
 pub mod capability;
 pub mod inbox;
