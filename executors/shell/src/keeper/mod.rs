@@ -1,0 +1,122 @@
+//! The keeper: a process of its own that runs one task at a time and leaves nothing of it behind.
+//!
+//! Single-threaded and in a session of its own, so a task has no terminal to wait for. All signals are blocked; the
+//! two that matter are read from a descriptor. Whatever loses its parent below a keeper becomes its child, so "no
+//! children" means "nothing left". It knows no tasks beyond the order in hand.
+//!
+//! ```text
+//! ready ─► (start) ─► watch: running ─► lingering ─► ending ─► killing ─► nothing left ─► report ─► ready
+//!   └─ the runner is gone: exit                                              └─ gone too: record, unlock, exit
+//! ```
+
+mod channel;
+mod launch;
+mod output;
+mod watch;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use outpost_executor::{Report, Token};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{Pid, chdir, set_child_subreaper, setsid};
+use rustix::stdio::{dup2_stdin, dup2_stdout, stdin, stdout};
+use rustix::thread::set_name;
+
+use self::channel::Channel;
+use self::launch::Launcher;
+use crate::process::Identity;
+use crate::record;
+use crate::wire::{Answer, Request, VERSION};
+
+/// What follows the program's name on the command line of a keeper.
+pub const ARGUMENT: &str = "__keeper";
+
+/// What `ps` shows, so that whoever ends runners by name does not end their keepers with them.
+pub(crate) const NAME: &str = "outpost-keeper";
+
+/// A report that may not be in the journal yet.
+struct Unsettled {
+    log: PathBuf,
+    token: Token,
+    report: Report,
+}
+
+/// Serves the runner at the other ends of standard input, a socket, and standard output, until it says goodbye or is
+/// gone.
+pub fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        // There is nobody to tell: the runner notices the end of the socket, and a person who tries this by hand
+        // the status.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn serve() -> std::io::Result<()> {
+    let socket = fcntl_dupfd_cloexec(stdin(), 3)?;
+    let answers = fcntl_dupfd_cloexec(stdout(), 3)?;
+    let nothing = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    dup2_stdin(&nothing)?;
+    dup2_stdout(&nothing)?;
+    // The runner may have been the leader of a session, its child is not.
+    setsid()?;
+    set_child_subreaper(Pid::from_raw(1))?;
+    set_name(c"outpost-keeper")?;
+    // No folder of the user is held.
+    chdir("/")?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)?;
+    let mut heard = SigSet::empty();
+    heard.add(NixSignal::SIGCHLD);
+    heard.add(NixSignal::SIGTERM);
+    let signals = SignalFd::with_flags(&heard, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+
+    let mut channel = Channel::new(socket, answers.into());
+    let identity = Identity::of(std::process::id()).ok_or_else(|| std::io::Error::other("no /proc"))?;
+    channel.send(&Answer::Ready { version: VERSION, identity });
+    let mut launcher = Launcher::new();
+    let mut buffer = vec![0; 64 * 1024];
+    let mut unsettled: Option<Unsettled> = None;
+    let mut _held: Vec<OwnedFd> = Vec::new();
+    while let Some(request) = channel.wait() {
+        match request {
+            Request::Hello { open_files, held } => {
+                launcher.open_files = open_files;
+                _held = channel.descriptors(held);
+            }
+            Request::Start(order) => {
+                let stdin = if order.stdin { channel.descriptors(1).pop() } else { None };
+                let locks = channel.descriptors(order.locks);
+                let report =
+                    watch::perform(&mut channel, &mut launcher, &signals, &mut buffer, &order, stdin.as_ref(), &locks);
+                let end = Unsettled { log: order.log.to_path(), token: order.token, report };
+                if channel.open {
+                    drop(locks);
+                    channel.send(&Answer::Ended(Box::new(end.report.clone())));
+                } else {
+                    // Before anybody else gets the locks.
+                    note(&end);
+                    return Ok(());
+                }
+                unsettled = Some(end);
+            }
+            // For a task that has just ended.
+            Request::Cancel(_) => {}
+            Request::Bye => unsettled = None,
+        }
+    }
+    if let Some(end) = &unsettled {
+        note(end);
+    }
+    Ok(())
+}
+
+/// Leaves the report for a runner to come.
+fn note(end: &Unsettled) {
+    // Without a record the task is unknown to the next runner, which is true.
+    let _ = record::write(&end.log, &end.token, &end.report);
+}

@@ -1,0 +1,414 @@
+//! One task from its order to its report.
+//!
+//! ```text
+//! running ──(program ended, others left)──► lingering ──(leak timeout)──► ending ──(grace)──► killing
+//!    └──(timeout, cancel, runner gone)────────────────────────────────────►┘
+//! ```
+//! From each of them straight to the report as soon as nothing is left. Output is drained throughout.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use async_pidfd::{ExitInfo, PidFd};
+use nix::errno::Errno;
+use nix::sys::signal::Signal as NixSignal;
+use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use outpost_executor::{NotStarted, OnRunnerDeath, Outcome, Process, Report, Usage};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+
+use super::channel::Channel;
+use super::launch::{Launcher, Trouble};
+use super::output::{Capture, Copy};
+use crate::order::Order;
+use crate::process::Stat;
+use crate::tree;
+use crate::wire::{Answer, Request};
+
+/// Between two tries to start when the system is short of something.
+const SHORT_PAUSE: Duration = Duration::from_millis(20);
+/// How long a file that is being written may keep a program from starting.
+const BUSY_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two rounds of killing, at first and at most.
+const FIRST_ROUND: Duration = Duration::from_millis(2);
+const LAST_ROUND: Duration = Duration::from_millis(200);
+/// After so many rounds those that multiply are stopped before they are killed.
+const PATIENT_ROUNDS: u32 = 4;
+/// When killing has not helped for so long, the runner is told.
+const STUCK: Duration = Duration::from_secs(10);
+
+/// Why a task is being ended.
+#[derive(Clone, Copy)]
+enum Cause {
+    TimedOut,
+    Cancelled,
+    Interrupted,
+}
+
+#[derive(Clone, Copy)]
+enum Phase {
+    Running,
+    Lingering { until: Instant },
+    Ending { until: Instant },
+    Killing { since: Instant, round: u32, next: Instant, told: bool },
+}
+
+/// Runs the order and returns when nothing of it is left.
+pub(super) fn perform(
+    channel: &mut Channel,
+    launcher: &mut Launcher,
+    signals: &SignalFd,
+    buffer: &mut [u8],
+    order: &Order,
+    stdin: Option<&OwnedFd>,
+    locks: &[OwnedFd],
+) -> Report {
+    let started_ms = now_ms();
+    let bare = |reason| Report::bare(Outcome::NotStarted(reason), started_ms);
+    if locks.len() != order.locks || stdin.is_some() != order.stdin {
+        return bare(NotStarted::Other("its locks did not arrive: too many open files".into()));
+    }
+    let (capture, main) = match launch(channel, launcher, order, stdin, locks) {
+        Ok(launched) => launched,
+        Err(reason) => return bare(reason),
+    };
+    let mut watch = Watch {
+        channel,
+        signals,
+        buffer,
+        order,
+        capture,
+        main,
+        exit: None,
+        cause: None,
+        phase: Phase::Running,
+        leaked: Vec::new(),
+        started: Instant::now(),
+        started_ms,
+    };
+    watch.until_nothing_is_left();
+    watch.report()
+}
+
+/// Starts the program, patiently where the system is short of something.
+fn launch(
+    channel: &mut Channel,
+    launcher: &mut Launcher,
+    order: &Order,
+    stdin: Option<&OwnedFd>,
+    locks: &[OwnedFd],
+) -> Result<(Capture, Pid), NotStarted> {
+    let first = Instant::now();
+    let file = Copy::new(order)?;
+    loop {
+        let started = Capture::new(order)
+            .map_err(|errno| Trouble::from(Errno::from_raw(errno.raw_os_error())))
+            .and_then(|capture| {
+                let main = launcher.start(order, stdin.map(AsFd::as_fd), capture.writers(), locks)?;
+                Ok((capture, main))
+            });
+        match started {
+            Ok((mut capture, main)) => {
+                capture.copy_to(file);
+                return Ok((capture, main));
+            }
+            Err(Trouble::Final(reason)) => return Err(reason),
+            Err(Trouble::Short(Errno::ETXTBSY)) if first.elapsed() > BUSY_PATIENCE => {
+                return Err(NotStarted::Other(format!("its program `{}` is being written", order.program.shown())));
+            }
+            Err(Trouble::Short(_)) => {
+                if was_called_off(channel) {
+                    return Err(NotStarted::Cancelled);
+                }
+            }
+        }
+    }
+}
+
+/// Waits a moment; whether it was cancelled or the runner died in it.
+fn was_called_off(channel: &mut Channel) -> bool {
+    let pause = timespec(SHORT_PAUSE);
+    let heard = poll(&mut [PollFd::from_borrowed_fd(channel.as_fd(), PollFlags::IN)], Some(&pause)) == Ok(1);
+    heard && (matches!(channel.take(), Some(Request::Cancel(_))) || !channel.open)
+}
+
+struct Watch<'a> {
+    channel: &'a mut Channel,
+    signals: &'a SignalFd,
+    buffer: &'a mut [u8],
+    order: &'a Order,
+    capture: Capture,
+    main: Pid,
+    exit: Option<(ExitStatus, Usage)>,
+    cause: Option<Cause>,
+    phase: Phase,
+    leaked: Vec<Process>,
+    started: Instant,
+    started_ms: u64,
+}
+
+/// What `poll` had to say.
+struct Heard {
+    pipes: [bool; 2],
+    signals: bool,
+    runner: bool,
+}
+
+impl Watch<'_> {
+    fn until_nothing_is_left(&mut self) {
+        loop {
+            let heard = self.listen();
+            let at_ms = now_ms();
+            for (index, ready) in heard.pipes.into_iter().enumerate() {
+                if ready {
+                    self.capture.take(index, at_ms, self.buffer);
+                }
+            }
+            // Before the clock is looked at: who has ended by now has ended in time, also when this process was
+            // stopped meanwhile.
+            if heard.signals && self.hear_signals() {
+                break;
+            }
+            if heard.runner {
+                self.hear_runner();
+            }
+            self.keep_time();
+        }
+        self.capture.drain(now_ms(), self.buffer);
+    }
+
+    fn listen(&self) -> Heard {
+        let timeout = self.next_time().map(|time| timespec(time.saturating_duration_since(Instant::now())));
+        let pipes = self.capture.pipes();
+        let mut polled = vec![PollFd::new(self.signals, PollFlags::IN)];
+        if self.channel.open {
+            polled.push(PollFd::from_borrowed_fd(self.channel.as_fd(), PollFlags::IN));
+        }
+        polled.extend(pipes.iter().flatten().map(|pipe| PollFd::from_borrowed_fd(*pipe, PollFlags::IN)));
+        let mut heard = Heard { pipes: [false; 2], signals: false, runner: false };
+        if poll(&mut polled, timeout.as_ref()).is_err() {
+            // Interrupted: all there is to hear is still there.
+            return heard;
+        }
+        let mut said = polled.iter().map(|descriptor| !descriptor.revents().is_empty());
+        heard.signals = said.next().unwrap_or_default();
+        heard.runner = self.channel.open && said.next().unwrap_or_default();
+        for (ready, pipe) in heard.pipes.iter_mut().zip(pipes) {
+            *ready = pipe.is_some() && said.next().unwrap_or_default();
+        }
+        heard
+    }
+
+    /// When something has to be done though nothing is heard.
+    fn next_time(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Running => self.order.timeout.and_then(|timeout| self.started.checked_add(timeout)),
+            Phase::Lingering { until } | Phase::Ending { until } => Some(until),
+            Phase::Killing { next, .. } => Some(next),
+        }
+    }
+
+    /// Whether nothing is left.
+    fn hear_signals(&mut self) -> bool {
+        // One at a time: if there is another, `poll` says so.
+        let Ok(Some(info)) = self.signals.read_signal() else {
+            return false;
+        };
+        if i32::try_from(info.ssi_signo) == Ok(NixSignal::SIGTERM as i32) {
+            // Meant for the runner too, as long as there is one. Without one it is how an adopted task is cancelled.
+            if !self.channel.open {
+                self.end(Cause::Cancelled);
+            }
+            return false;
+        }
+        self.collect()
+    }
+
+    /// Collects all that have ended; whether there are no others.
+    fn collect(&mut self) -> bool {
+        loop {
+            match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
+                Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..)) if pid.as_raw() == self.main_pid() => {
+                    self.collect_main();
+                }
+                Ok(WaitStatus::StillAlive) => return false,
+                Err(Errno::ECHILD) => return true,
+                Err(Errno::EINTR) => {}
+                // A real-time signal ended it, which nix cannot tell.
+                Err(_) if self.exit.is_none() && self.main_is_over() => self.collect_main(),
+                _ => {
+                    if !self.collect_one(None) {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Collects the program itself, with what it used.
+    fn collect_main(&mut self) {
+        match PidFd::from_pid(self.main_pid()).and_then(|main| main.wait()) {
+            Ok(exit) => self.note_exit(exit.status(), usage(&exit)),
+            // No descriptor to be had.
+            Err(_) => {
+                self.collect_one(Some(self.main));
+            }
+        }
+    }
+
+    /// Collects one that has ended; whether there was one.
+    fn collect_one(&mut self, which: Option<Pid>) -> bool {
+        match waitpid(which, WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) => {
+                if pid == self.main && self.exit.is_none() {
+                    self.note_exit(ExitStatus::from_raw(status.as_raw()), Usage::default());
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn note_exit(&mut self, status: ExitStatus, usage: Usage) {
+        self.exit = Some((status, usage));
+        if matches!(self.phase, Phase::Running) {
+            self.phase = Phase::Lingering { until: Instant::now() + self.order.leak_timeout };
+        }
+    }
+
+    fn main_is_over(&self) -> bool {
+        Stat::of(self.main_pid().unsigned_abs()).is_some_and(|stat| stat.is_over())
+    }
+
+    fn main_pid(&self) -> i32 {
+        self.main.as_raw_nonzero().get()
+    }
+
+    fn hear_runner(&mut self) {
+        if let Some(Request::Cancel(token)) = self.channel.take()
+            && token == self.order.token
+        {
+            self.end(Cause::Cancelled);
+        }
+        if !self.channel.open && self.order.on_runner_death == OnRunnerDeath::Kill {
+            self.end(Cause::Interrupted);
+        }
+    }
+
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        if self.next_time().is_none_or(|time| now < time) {
+            return;
+        }
+        match self.phase {
+            Phase::Running => self.end(Cause::TimedOut),
+            // The program ended by itself, so this is no cause of its end.
+            Phase::Lingering { .. } => self.end(Cause::TimedOut),
+            Phase::Ending { .. } => self.kill(now, 0, now, false),
+            Phase::Killing { since, round, told, .. } => self.kill(since, round, now, told),
+        }
+    }
+
+    /// Asks all that is left to end. The first cause stands; one that comes after the program has ended is none.
+    fn end(&mut self, cause: Cause) {
+        if matches!(self.phase, Phase::Ending { .. } | Phase::Killing { .. }) {
+            return;
+        }
+        let members = tree::members(std::process::id());
+        for signal in [Signal::TERM, Signal::CONT] {
+            for member in &members {
+                // It may have ended by now; whether it may be signalled shows when it is killed.
+                let _ = tree::signal(member, signal);
+            }
+        }
+        if self.exit.is_some() {
+            self.leaked = members.into_iter().map(Stat::told).collect();
+        } else {
+            self.cause = Some(cause);
+        }
+        self.phase = Phase::Ending { until: Instant::now() + self.order.grace };
+    }
+
+    fn kill(&mut self, since: Instant, round: u32, now: Instant, mut told: bool) {
+        if round >= PATIENT_ROUNDS {
+            // Those that fork faster than they are killed cannot fork while they are stopped.
+            for _ in 0..10 {
+                for member in tree::members(std::process::id()) {
+                    let _ = tree::signal(&member, Signal::STOP);
+                }
+            }
+        }
+        let mut why = None;
+        let members = tree::members(std::process::id());
+        for member in &members {
+            if let Err(errno) = tree::signal(member, Signal::KILL) {
+                why = Some(errno);
+            }
+        }
+        if since.elapsed() > STUCK && !told {
+            let mut left: Vec<String> = members.into_iter().map(|stat| stat.told().to_string()).collect();
+            if left.is_empty() {
+                left.push("a process that cannot be seen".into());
+            }
+            let why = why.map_or_else(|| "no answer to SIGKILL".to_owned(), |errno| errno.to_string());
+            let lost = format!("cannot end {}: {why}; its locks stay locked", left.join(", "));
+            self.channel.send(&Answer::Ended(Box::new(Report::bare(Outcome::Lost(lost), now_ms()))));
+            told = true;
+        }
+        let pause = FIRST_ROUND.saturating_mul(1 << round.min(10)).min(LAST_ROUND);
+        self.phase = Phase::Killing { since, round: round + 1, next: now + pause, told };
+    }
+
+    fn report(self) -> Report {
+        let ([stdout, stderr], log, stdout_file) = self.capture.told();
+        let by_itself = || match self.exit {
+            Some((status, _)) => {
+                status.code().map_or_else(|| Outcome::Signalled(status.signal().unwrap_or_default()), Outcome::Exited)
+            }
+            None => Outcome::Lost("its end was not seen".into()),
+        };
+        let outcome = match self.cause {
+            Some(Cause::TimedOut) => Outcome::TimedOut,
+            Some(Cause::Cancelled) => Outcome::Cancelled,
+            Some(Cause::Interrupted) => Outcome::Interrupted,
+            None => by_itself(),
+        };
+        Report {
+            outcome,
+            started_ms: self.started_ms,
+            ended_ms: now_ms(),
+            elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            stdout,
+            stderr,
+            log,
+            stdout_file,
+            leaked: self.leaked,
+            usage: self.exit.map(|(_, usage)| usage).unwrap_or_default(),
+        }
+    }
+}
+
+fn usage(exit: &ExitInfo) -> Usage {
+    let ExitInfo { rusage, .. } = exit;
+    let number = |number: i64| u64::try_from(number).unwrap_or_default();
+    let us = |seconds: i64, us: i64| number(seconds) * 1_000_000 + number(us);
+    Usage {
+        user_us: us(rusage.ru_utime.tv_sec, rusage.ru_utime.tv_usec),
+        system_us: us(rusage.ru_stime.tv_sec, rusage.ru_stime.tv_usec),
+        max_rss_bytes: number(rusage.ru_maxrss) * 1024,
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    // A day: longer waits are cut into days.
+    let duration = duration.min(Duration::from_secs(86_400));
+    Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: 86_400, tv_nsec: 0 })
+}

@@ -1,0 +1,301 @@
+//! The keepers of a runner: hired when all others are at work, taken back when their task is settled.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use outpost_executor::{NotStarted, Outcome, Process, Report, Token};
+use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::sleep;
+
+use super::{Keepers, locked, orphans};
+use crate::keeper;
+use crate::process::Identity;
+use crate::survivors;
+use crate::wire::{Answer, Inbox, MOST_DESCRIPTORS, Request, VERSION, encode};
+
+/// Before another try when the system is short of something.
+const SHORT_PAUSE: Duration = Duration::from_millis(20);
+/// Keepers that die before they are ready, until that is taken for a fault.
+const MOST_STILLBORN: u32 = 3;
+/// Between two looks whether a keeper whose socket ended has ended itself.
+const PAUSE: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A keeper, seen from the runner.
+pub(super) struct Keeper {
+    pub(super) identity: Identity,
+    requests: UnixStream,
+    /// A pipe, not the socket: tokio would wake up for each request that the keeper takes out of a socket.
+    answers: Receiver,
+    inbox: Mutex<Inbox>,
+    child: Mutex<Child>,
+}
+
+pub(super) struct Crew {
+    keepers: Keepers,
+    idle: Mutex<Vec<Arc<Keeper>>>,
+    /// Let go, not collected yet.
+    leaving: Mutex<Vec<Arc<Keeper>>>,
+    for_good: Mutex<Vec<OwnedFd>>,
+}
+
+impl Crew {
+    pub(super) fn new(keepers: Keepers) -> Self {
+        Self { keepers, idle: Mutex::default(), leaving: Mutex::default(), for_good: Mutex::default() }
+    }
+
+    /// Sends a request to a keeper that is free, and says to which.
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        stdin: Option<&[u8]>,
+        locks: &[OwnedFd],
+    ) -> Result<Arc<Keeper>, NotStarted> {
+        let message = encode(request).map_err(other)?;
+        let stdin = match stdin {
+            Some(bytes) => Some(patiently(|| input(bytes)).await.map_err(other)?),
+            None => None,
+        };
+        let descriptors: Vec<BorrowedFd<'_>> = stdin.iter().chain(locks).map(AsFd::as_fd).collect();
+        if descriptors.len() > MOST_DESCRIPTORS {
+            return Err(NotStarted::Refused(format!("it has more than {MOST_DESCRIPTORS} locks")));
+        }
+        loop {
+            let idle = locked(&self.idle).pop();
+            let keeper = match idle {
+                Some(keeper) => keeper,
+                None => self.hire().await?,
+            };
+            // One that died while it was idle has not taken the order; another will.
+            match keeper.write(&message, &descriptors).await {
+                Ok(()) => return Ok(keeper),
+                Err(_) => self.let_go(keeper),
+            }
+        }
+    }
+
+    /// The keeper's task is settled.
+    pub(super) fn take_back(&self, keeper: &Arc<Keeper>, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Lost(_)) {
+            self.let_go(Arc::clone(keeper));
+        } else {
+            locked(&self.idle).push(Arc::clone(keeper));
+        }
+    }
+
+    /// The keeper is dead: ends what it left behind and says so; also whether nothing is left.
+    pub(super) async fn bury(&self, keeper: &Keeper, token: &Token) -> (Report, bool) {
+        let status = keeper.ended().await;
+        let mut left = orphans::end().await;
+        left.extend(survivors::end(token).await);
+        let how = status.map_or_else(|| "does not end".to_owned(), |status| status.to_string());
+        let mut reason = format!("its keeper {} is gone ({how})", keeper.identity.pid);
+        if !left.is_empty() {
+            let left: Vec<String> = left.iter().map(Process::to_string).collect();
+            reason = format!("{reason} and cannot be replaced: {} still run, its locks stay locked", left.join(", "));
+        }
+        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let at_ms = u64::try_from(at_ms).unwrap_or(u64::MAX);
+        (Report::bare(Outcome::Lost(reason), at_ms), left.is_empty())
+    }
+
+    /// Locks of work that could not be ended: they go with this process.
+    pub(super) fn hold_for_good(&self, locks: Vec<OwnedFd>) {
+        locked(&self.for_good).extend(locks);
+    }
+
+    async fn hire(&self) -> Result<Arc<Keeper>, NotStarted> {
+        locked(&self.leaving).retain(|keeper| !keeper.is_over());
+        let mut stillborn = 0;
+        loop {
+            let keeper = patiently(|| self.start()).await.map_err(|error| {
+                let program = self.keepers.program.display();
+                NotStarted::Other(format!("its keeper `{program}` cannot be started: {error}"))
+            })?;
+            if let Some(keeper) = self.greet(keeper).await? {
+                return Ok(Arc::new(keeper));
+            }
+            stillborn += 1;
+            if stillborn == MOST_STILLBORN {
+                return Err(NotStarted::Other(format!(
+                    "its keeper `{}` ends before it is ready",
+                    self.keepers.program.display()
+                )));
+            }
+        }
+    }
+
+    fn start(&self) -> io::Result<(Child, UnixStream, OwnedFd)> {
+        let (requests, theirs) = UnixStream::pair()?;
+        requests.set_nonblocking(true)?;
+        let (answers, to_us) = pipe_with(PipeFlags::CLOEXEC)?;
+        let mut command = Command::new(&self.keepers.program);
+        command.arg0(keeper::NAME).args(&self.keepers.args);
+        command.stdin(OwnedFd::from(theirs)).stdout(to_us).stderr(Stdio::null());
+        let child = orphans::with_keepers(|keepers| {
+            let child = command.spawn()?;
+            keepers.insert(child.id());
+            Ok::<_, io::Error>(child)
+        })?;
+        Ok((child, requests, answers))
+    }
+
+    /// Waits until the keeper is ready, in a session of its own where no signal of a terminal reaches it.
+    async fn greet(
+        &self,
+        (child, requests, answers): (Child, UnixStream, OwnedFd),
+    ) -> Result<Option<Keeper>, NotStarted> {
+        let answers = Receiver::from_owned_fd(answers).map_err(other)?;
+        let identity = Identity { pid: child.id(), started: 0, boot: String::new() };
+        let mut keeper = Keeper { identity, requests, answers, inbox: Mutex::default(), child: Mutex::new(child) };
+        let held: Vec<BorrowedFd<'_>> = self.keepers.held.iter().map(AsFd::as_fd).collect();
+        let hello = Request::Hello { open_files: self.keepers.open_files, held: held.len() };
+        let hello = encode(&hello).map_err(other)?;
+        if keeper.write(&hello, &held).await.is_ok()
+            && let Some(Answer::Ready { version, identity }) = keeper.answer().await
+        {
+            keeper.identity = identity;
+            return if version == VERSION {
+                Ok(Some(keeper))
+            } else {
+                Err(NotStarted::Other("its keeper is of another version".into()))
+            };
+        }
+        keeper.ended().await;
+        Ok(None)
+    }
+
+    fn let_go(&self, keeper: Arc<Keeper>) {
+        locked(&self.leaving).push(keeper);
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        let Ok(bye) = encode(&Request::Bye) else {
+            return;
+        };
+        for keeper in locked(&self.idle).iter() {
+            // Without it the keeper leaves a record that nobody needs.
+            let _ = keeper.pass(&bye, &[]);
+        }
+    }
+}
+
+impl Keeper {
+    /// What the keeper says next, or `None` when it is gone.
+    pub(super) async fn answer(&self) -> Option<Answer> {
+        let mut bytes = vec![0; 8 * 1024];
+        loop {
+            if let Some(answer) = locked(&self.inbox).next() {
+                return answer.ok();
+            }
+            match self.answers.try_read(&mut bytes) {
+                Ok(0) => return None,
+                Ok(read) => locked(&self.inbox).push(bytes.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.answers.readable().await.ok()?,
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Sends a request without descriptors. A keeper that is gone is noticed by whoever waits for it.
+    pub(super) async fn send(&self, request: &Request) {
+        if let Ok(message) = encode(request) {
+            let _ = self.write(&message, &[]).await;
+        }
+    }
+
+    async fn write(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut rest = message;
+        let mut descriptors = descriptors;
+        while !rest.is_empty() {
+            match self.pass(rest, descriptors) {
+                Ok(sent) => {
+                    rest = rest.get(sent..).unwrap_or_default();
+                    descriptors = &[];
+                }
+                // Long arguments, which the keeper takes in pieces.
+                Err(Errno::AGAIN) => sleep(PAUSE).await,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn pass(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+            return Err(Errno::INVAL);
+        }
+        sendmsg(&self.requests, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)
+    }
+
+    /// The status of a keeper whose socket has ended, once it has ended itself. What it left behind moves up then.
+    async fn ended(&self) -> Option<ExitStatus> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let status = locked(&self.child).try_wait();
+            if let Ok(Some(status)) = status {
+                orphans::with_keepers(|keepers| keepers.remove(&self.identity.pid));
+                return Some(status);
+            }
+            if waited > PATIENCE {
+                return None;
+            }
+            sleep(PAUSE).await;
+            waited += PAUSE;
+        }
+    }
+
+    /// Whether it has ended; then it is collected.
+    fn is_over(&self) -> bool {
+        let over = !matches!(locked(&self.child).try_wait(), Ok(None));
+        if over {
+            orphans::with_keepers(|keepers| keepers.remove(&self.identity.pid));
+        }
+        over
+    }
+}
+
+/// A file in memory that holds the input: nobody has to write it while the task reads.
+fn input(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let memory = memfd_create("input", MemfdFlags::CLOEXEC)?;
+    let mut file = File::from(memory);
+    file.write_all(bytes)?;
+    seek(&file, SeekFrom::Start(0))?;
+    Ok(file.into())
+}
+
+/// Tries until the system has what it takes.
+async fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if is_short(&error) => sleep(SHORT_PAUSE).await,
+            other => return other,
+        }
+    }
+}
+
+/// Whether waiting may help: descriptors, processes or memory are short.
+fn is_short(error: &io::Error) -> bool {
+    let short = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM, Errno::NOBUFS];
+    error.raw_os_error().is_some_and(|code| short.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes values")]
+fn other(error: impl ToString) -> NotStarted {
+    NotStarted::Other(error.to_string())
+}

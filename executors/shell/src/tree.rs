@@ -1,0 +1,113 @@
+//! All processes below one, and signals to them.
+//!
+//! A signal never reaches a stranger: a process is first found below the root, then held by a descriptor, then
+//! looked at once more, and only then signalled through the descriptor.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::process::{self, Stat};
+
+/// The processes below `root`, parents first. Those that have ended are left out.
+///
+/// The root is expected to collect its orphans, so that its direct children keep their numbers while this looks.
+pub(crate) fn members(root: u32) -> Vec<Stat> {
+    let below = Below::new();
+    let mut found: Vec<Stat> = Vec::new();
+    let mut seen = BTreeSet::from([root]);
+    let mut next = 0;
+    let (mut parent, mut born) = (root, None);
+    loop {
+        for pid in below.of(parent) {
+            let Some(stat) = Stat::of(pid) else {
+                continue;
+            };
+            // Its parent may have died just now and left it to the root.
+            if (stat.parent == parent || stat.parent == root) && seen.insert(pid) {
+                found.push(stat);
+            }
+        }
+        // A parent that was replaced while its children were read had none of them.
+        if born.is_some_and(|born| Stat::of(parent).is_some_and(|now| now.started != born)) {
+            found.retain(|stat| stat.parent != parent);
+        }
+        let Some(stat) = found.get(next) else {
+            break;
+        };
+        (parent, born) = (stat.pid, Some(stat.started));
+        next += 1;
+    }
+    found.retain(|stat| !stat.is_over());
+    found
+}
+
+/// Who is whose child.
+enum Below {
+    /// The kernel tells for each process.
+    Told,
+    /// It does not (a build option): all processes were looked at once.
+    Looked(BTreeMap<u32, Vec<u32>>),
+}
+
+impl Below {
+    fn new() -> Self {
+        if process::children(std::process::id()).is_some() { Self::Told } else { Self::look() }
+    }
+
+    fn look() -> Self {
+        let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for stat in process::all().filter_map(Stat::of) {
+            children.entry(stat.parent).or_default().push(stat.pid);
+        }
+        Self::Looked(children)
+    }
+
+    fn of(&self, pid: u32) -> Vec<u32> {
+        match self {
+            Self::Told => process::children(pid).unwrap_or_default(),
+            Self::Looked(children) => children.get(&pid).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// Sends a signal to a process that was found earlier, if it is still that one.
+pub(crate) fn signal(found: &Stat, signal: Signal) -> Result<(), Errno> {
+    let Some(pid) = i32::try_from(found.pid).ok().and_then(Pid::from_raw) else {
+        return Err(Errno::SRCH);
+    };
+    let held = pidfd_open(pid, PidfdFlags::empty())?;
+    match Stat::of(found.pid) {
+        Some(now) if now.started == found.started => pidfd_send_signal(held, signal),
+        _ => Err(Errno::SRCH),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use rustix::process::Signal;
+
+    use super::{Below, members, signal};
+
+    #[test]
+    fn a_tree_is_seen_whole_and_ends_by_signals() {
+        // Prints its own line once its child and grandchild are there.
+        let script = "sh -c 'sleep 1000 & echo; wait' & wait";
+        let mut shell = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("a shell");
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+        let below = members(shell.id());
+        let names: Vec<&str> = below.iter().map(|stat| stat.name.as_str()).collect();
+        assert_eq!(names, ["sh", "sleep"]);
+        assert!(Below::look().of(shell.id()).contains(&below.first().expect("two").pid));
+        for stat in &below {
+            signal(stat, Signal::KILL).expect("it is there");
+        }
+        shell.wait().expect("it was started");
+        assert_eq!(members(shell.id()), []);
+    }
+}
