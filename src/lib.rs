@@ -10,6 +10,8 @@ pub mod document;
 pub mod plan;
 pub mod run;
 
+pub mod locks;
+
 pub mod engine;
 pub mod report;
 

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("blueprint", &["diagnostic", "document"]),
     ("plan", &["diagnostic", "document", "blueprint"]),
     ("run", &["blueprint", "plan"]),
+    ("locks", &[]),
     ("engine", &["blueprint", "run"]),
     ("report", &["diagnostic", "document"]),
     ("cli", &["diagnostic", "document", "blueprint", "plan", "engine", "report"]),
