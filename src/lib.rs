@@ -10,6 +10,7 @@ pub mod document;
 pub mod plan;
 pub mod run;
 
+pub mod journal;
 pub mod locks;
 
 pub mod engine;

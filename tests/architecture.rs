@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", &["diagnostic", "document", "blueprint"]),
     ("run", &["blueprint", "plan"]),
     ("locks", &[]),
+    ("journal", &["locks"]),
     ("engine", &["blueprint", "run"]),
     ("report", &["diagnostic", "document"]),
     ("cli", &["diagnostic", "document", "blueprint", "plan", "engine", "report"]),

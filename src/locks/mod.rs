@@ -28,3 +28,6 @@ pub use error::LockError;
 pub use list::list;
 pub use place::remote_file_system;
 pub use process::{Life, Process};
+
+pub(crate) use place::{make_private, options};
+pub(crate) use record::{read_record, write_record};

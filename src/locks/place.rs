@@ -44,7 +44,7 @@ fn named(magic: u32) -> Option<&'static str> {
 }
 
 /// Makes a directory that only its owner may enter, unless it is there.
-pub(super) fn make_private(dir: &Path) -> io::Result<()> {
+pub(crate) fn make_private(dir: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
@@ -58,7 +58,7 @@ pub(super) fn is_private(dir: &Path) -> io::Result<bool> {
 }
 
 /// How our files are opened: for their owner only, and never through a link somebody laid there.
-pub(super) fn options() -> OpenOptions {
+pub(crate) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
     options

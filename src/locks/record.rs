@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::claim::{Claim, Entry, Party, Standing};
@@ -37,13 +38,18 @@ impl Record {
 }
 
 /// Replaces what the file says by one line of JSON.
-pub(super) fn write_record(file: &File, record: &impl Serialize) -> io::Result<()> {
+pub(crate) fn write_record(file: &File, record: &impl Serialize) -> io::Result<()> {
     let mut text = serde_json::to_vec(record)?;
     text.push(b'\n');
     // Not emptied first: ext4 takes that for a replaced file and sends it to the disk when it is closed.
     // Whoever reads in between finds the new line and the end of the old one, and reads one line.
     file.write_all_at(&text, 0)?;
     if file.metadata()?.len() != text.len() as u64 { file.set_len(text.len() as u64) } else { Ok(()) }
+}
+
+/// What the file says, if it can be understood.
+pub(crate) fn read_record<T: DeserializeOwned>(file: &File) -> Option<T> {
+    serde_json::from_slice(&read_text(file)?).ok()
 }
 
 /// What the file says, if it can be read.
