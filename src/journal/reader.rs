@@ -7,6 +7,7 @@
 //! have left them: no line's end, or an only line with holes (NUL bytes, blocks that never reached the
 //! disk). A line that was written whole and is wrong, or that others follow, is damage.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -146,8 +147,9 @@ impl<S: Source> Reader<S> {
             }
         };
         let payload = &self.buffer[line + parts.payload.start..line + parts.payload.end];
-        // It was text a moment ago.
-        Ok(Some(Record { number: self.chain.last, at: parts.at, payload: String::from_utf8_lossy(payload) }))
+        // It was text a moment ago, so nothing is ever replaced.
+        let payload = str::from_utf8(payload).map_or_else(|_| String::from_utf8_lossy(payload), Cow::Borrowed);
+        Ok(Some(Record { number: self.chain.last, at: parts.at, payload }))
     }
 
     /// What stands after the last record, once [`next_record`](Self::next_record) has answered none. While
