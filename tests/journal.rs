@@ -367,16 +367,37 @@ fn a_call_that_fails_is_not_tried_again_and_nothing_is_durable_after_it() {
     }
 }
 
+#[test]
+fn a_new_journal_is_on_the_disk_before_it_has_its_name_and_its_name_before_it_is_used() {
+    const TEST: &str = "a_new_journal_is_on_the_disk_before_it_has_its_name_and_its_name_before_it_is_used";
+    if let Some(dir) = role() {
+        say("began");
+        drop(Local::create(&dir, NOON).expect("made"));
+        return;
+    }
+    let (home, dir) = home();
+    let log = home.path().join("calls");
+    let prefix = ["strace", "-f", "-qq", "-y", "-o", log.to_str().expect("a path"), "-e", "trace=fsync,rename"];
+    let Some(said) = play(this_test(TEST, &dir, &prefix)) else { return };
+    assert_eq!(said, ["ended exit status: 0"]);
+    let calls = fs::read_to_string(log).expect("a log");
+    let calls: Vec<&str> = calls.lines().filter(|line| line.contains(home.path().to_str().expect("a path"))).collect();
+    let [file, name, directory, parent] = calls[..] else { panic!("{calls:?}") };
+    assert!(file.contains("fsync(") && file.contains("run/journal.new>)"), "{calls:?}");
+    assert!(name.contains("rename(") && name.contains("run/journal.new\", ") && name.contains("run/journal.log\")"));
+    assert!(directory.contains("fsync(") && directory.contains("/run>)"), "{calls:?}");
+    assert!(parent.contains("fsync(") && parent.contains(&format!("{}>)", home.path().display())), "{calls:?}");
+}
+
 /// Writes and syncs until the kernel fails one of both, and then insists.
 fn fail(dir: &Path) {
     say("began");
     let (mut journal, _) = Local::open(dir, NOON, |_| ()).expect("a journal");
-    let failure = loop {
+    let failure = (0..100).find_map(|_| {
         let batch = payloads(journal.written(), 1);
-        if let Err(error) = journal.append(NOON, &batch).and_then(|_| journal.sync()) {
-            break error;
-        }
-    };
+        journal.append(NOON, &batch).and_then(|_| journal.sync()).err()
+    });
+    let failure = failure.expect("the kernel fails a call");
     let (written, durable) = (journal.written(), journal.durable());
     for _ in 0..3 {
         let again = [
