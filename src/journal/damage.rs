@@ -197,4 +197,9 @@ fn a_damaged_end_is_torn_only_if_a_cut_or_a_power_cut_leaves_it_so() {
     damage(&|bytes| bytes[last - 1] = 0);
     damage(&|bytes| bytes[last - 9..last - 1].fill(0));
     damage(&|bytes| bytes.extend(*b"\n"));
+    // A hole with anything behind its line.
+    damage(&|bytes| {
+        bytes[last + 20..last + 30].fill(0);
+        bytes.extend(*b"no record\n");
+    });
 }
