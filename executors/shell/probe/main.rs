@@ -52,11 +52,13 @@ async fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     let mut work = Work::new(token, "", "/", "log");
     let mut args = args.iter();
     let mut keepers = Keepers::default();
+    let mut dawdle = false;
     while let Some(option) = args.next() {
         let mut value = || args.next().cloned().ok_or("a value is missing");
         match option.as_str() {
             "--" => break,
             "--adopt" => work.on_runner_death = OnRunnerDeath::Adopt,
+            "--dawdle" => dawdle = true,
             "--grace-ms" => work.grace = Duration::from_millis(value()?.parse()?),
             "--held" => keepers.held.push(locked(&value()?)?.into()),
             "--lock" => work.locks.push(locked(&value()?)?.into()),
@@ -79,6 +81,10 @@ async fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     say(&handle.0)?;
     let report = shell.wait(&handle).await;
     say(&serde_json::to_string(&report)?)?;
+    if dawdle {
+        // The report is out and not settled: until somebody ends this process.
+        std::future::pending::<()>().await;
+    }
     shell.settle(&handle);
     Ok(())
 }

@@ -14,6 +14,8 @@ mod launch;
 mod output;
 mod watch;
 
+use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,7 +59,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn serve() -> std::io::Result<()> {
+fn serve() -> io::Result<()> {
+    close_strays()?;
     let socket = fcntl_dupfd_cloexec(stdin(), 3)?;
     let answers = fcntl_dupfd_cloexec(stdout(), 3)?;
     let nothing = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
@@ -76,7 +79,7 @@ fn serve() -> std::io::Result<()> {
     let signals = SignalFd::with_flags(&heard, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
 
     let mut channel = Channel::new(socket, answers.into());
-    let identity = Identity::of(std::process::id()).ok_or_else(|| std::io::Error::other("no /proc"))?;
+    let identity = Identity::of(std::process::id()).ok_or_else(|| io::Error::other("no /proc"))?;
     channel.send(&Answer::Ready { version: VERSION, identity });
     let mut launcher = Launcher::new();
     let mut buffer = vec![0; 64 * 1024];
@@ -111,6 +114,19 @@ fn serve() -> std::io::Result<()> {
     }
     if let Some(end) = &unsettled {
         note(end);
+    }
+    Ok(())
+}
+
+/// Closes what whoever started the runner left open: what a task finds open does not depend on that.
+fn close_strays() -> io::Result<()> {
+    let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|descriptor| *descriptor > 2)
+        .collect();
+    for descriptor in open {
+        // One of them was for reading this list and is closed already. Nothing here has opened any other yet.
+        let _ = nix::unistd::close(descriptor);
     }
     Ok(())
 }

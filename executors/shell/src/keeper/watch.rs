@@ -18,7 +18,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use outpost_executor::{NotStarted, OnRunnerDeath, Outcome, Process, Report, Usage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, wait, waitpid};
 
 use super::channel::Channel;
 use super::launch::{Launcher, Trouble};
@@ -261,7 +261,12 @@ impl Watch<'_> {
 
     /// Collects one that has ended; whether there was one.
     fn collect_one(&mut self, which: Option<Pid>) -> bool {
-        match waitpid(which, WaitOptions::NOHANG) {
+        // (`waitpid(None)` would be the process group.)
+        let ended = match which {
+            Some(pid) => waitpid(Some(pid), WaitOptions::NOHANG),
+            None => wait(WaitOptions::NOHANG),
+        };
+        match ended {
             Ok(Some((pid, status))) => {
                 if pid == self.main && self.exit.is_none() {
                     self.note_exit(ExitStatus::from_raw(status.as_raw()), Usage::default());

@@ -72,11 +72,7 @@ impl Crew {
             return Err(NotStarted::Refused(format!("it has more than {MOST_DESCRIPTORS} locks")));
         }
         loop {
-            let idle = locked(&self.idle).pop();
-            let keeper = match idle {
-                Some(keeper) => keeper,
-                None => self.hire().await?,
-            };
+            let keeper = self.free().await?;
             // One that died while it was idle has not taken the order; another will.
             match keeper.write(&message, &descriptors).await {
                 Ok(()) => return Ok(keeper),
@@ -115,23 +111,29 @@ impl Crew {
         locked(&self.for_good).extend(locks);
     }
 
-    async fn hire(&self) -> Result<Arc<Keeper>, NotStarted> {
-        locked(&self.leaving).retain(|keeper| !keeper.is_over());
+    /// A keeper with nothing to do: one that has become free, or a new one.
+    async fn free(&self) -> Result<Arc<Keeper>, NotStarted> {
         let mut stillborn = 0;
         loop {
-            let keeper = patiently(|| self.start()).await.map_err(|error| {
-                let program = self.keepers.program.display();
-                NotStarted::Other(format!("its keeper `{program}` cannot be started: {error}"))
-            })?;
-            if let Some(keeper) = self.greet(keeper).await? {
-                return Ok(Arc::new(keeper));
+            let idle = locked(&self.idle).pop();
+            if let Some(keeper) = idle {
+                return Ok(keeper);
             }
-            stillborn += 1;
-            if stillborn == MOST_STILLBORN {
-                return Err(NotStarted::Other(format!(
-                    "its keeper `{}` ends before it is ready",
-                    self.keepers.program.display()
-                )));
+            locked(&self.leaving).retain(|keeper| !keeper.is_over());
+            let program = self.keepers.program.display();
+            match self.start() {
+                Ok(started) => {
+                    if let Some(keeper) = self.greet(started).await? {
+                        return Ok(Arc::new(keeper));
+                    }
+                    stillborn += 1;
+                    if stillborn == MOST_STILLBORN {
+                        return Err(other(format!("its keeper `{program}` ends before it is ready")));
+                    }
+                }
+                // Until somebody else's task has ended, perhaps.
+                Err(error) if is_short(&error) => sleep(SHORT_PAUSE).await,
+                Err(error) => return Err(other(format!("its keeper `{program}` cannot be started: {error}"))),
             }
         }
     }

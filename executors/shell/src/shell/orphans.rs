@@ -41,9 +41,10 @@ pub(super) async fn end() -> Vec<Process> {
         }
         for orphan in orphans {
             if orphan.is_over() {
-                let pid = i32::try_from(orphan.pid).ok().and_then(Pid::from_raw);
-                // Nobody else waits for it; if it cannot be collected, it shows again in the next round.
-                let _ = waitpid(pid, WaitOptions::NOHANG);
+                if let Some(pid) = i32::try_from(orphan.pid).ok().and_then(Pid::from_raw) {
+                    // Nobody else waits for it; if it cannot be collected, it shows again in the next round.
+                    let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+                }
                 continue;
             }
             for stat in tree::members(orphan.pid).iter().chain([&orphan]) {
