@@ -80,7 +80,7 @@ pub enum Resource {
     Stack,
 }
 
-/// A limit for each process of the work, soft and hard.
+/// A limit for each process of the work: it holds from the first instruction, and cannot be raised from a moment later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     pub resource: Resource,

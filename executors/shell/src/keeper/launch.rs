@@ -104,7 +104,7 @@ impl Launcher {
             Ok(pid) => {
                 let pid = Pid::from_raw(pid.as_raw()).ok_or_else(|| NotStarted::Other("no process".into()))?;
                 for (kind, most) in limits {
-                    // It has the soft limit since before its first instruction; one that has ended needs no other.
+                    // Soft, it holds since before the first instruction; a process that has ended needs no hard one.
                     let _ = prlimit(Some(pid), kind, Rlimit { current: most, maximum: most });
                 }
                 Ok(pid)

@@ -218,7 +218,9 @@ impl Watch<'_> {
             return false;
         };
         if i32::try_from(info.ssi_signo) == Ok(NixSignal::SIGTERM as i32) {
-            // Meant for the runner too, as long as there is one. Without one it is how an adopted task is cancelled.
+            // Without a runner it is how an adopted task is cancelled; whether there is one may not have been heard yet.
+            // Otherwise it was sent to all alike, and the runner decides.
+            self.hear_runner();
             if !self.channel.open {
                 self.end(Cause::Cancelled);
             }
@@ -293,6 +295,9 @@ impl Watch<'_> {
     }
 
     fn hear_runner(&mut self) {
+        if !self.channel.open {
+            return;
+        }
         if let Some(Request::Cancel(token)) = self.channel.take()
             && token == self.order.token
         {

@@ -59,8 +59,7 @@ pub(super) async fn find(trace: Trace<'_>) -> Standing {
     if left.is_empty() {
         return Standing::Unknown;
     }
-    let left: Vec<String> = left.iter().map(Process::to_string).collect();
-    Standing::Ended(Box::new(lost(format!("{} cannot be ended", left.join(", ")))))
+    Standing::Ended(Box::new(unended(&left)))
 }
 
 /// Waits for the keeper of a handle that this process did not start.
@@ -69,8 +68,17 @@ pub(super) async fn wait(handle: &Handle) -> Report {
         return lost(format!("`{handle}` is no handle of a local process"));
     };
     until_over(&place.keeper).await;
-    record::read(&place.log.to_path(), &place.token)
-        .unwrap_or_else(|| lost(format!("its keeper {} is gone and left no record", place.keeper.pid)))
+    match record::read(&place.log.to_path(), &place.token) {
+        Some(report) => report,
+        None => unrecorded(&place).await,
+    }
+}
+
+/// The keeper was killed too.
+async fn unrecorded(place: &Place) -> Report {
+    let left = survivors::end(&place.token).await;
+    let pid = place.keeper.pid;
+    if left.is_empty() { lost(format!("its keeper {pid} is gone and left no record")) } else { unended(&left) }
 }
 
 async fn until_over(keeper: &Identity) {
@@ -94,6 +102,11 @@ pub(super) fn cancel(handle: &Handle) {
         // One that has ended needs no signal.
         let _ = pidfd_send_signal(held, Signal::TERM);
     }
+}
+
+fn unended(left: &[Process]) -> Report {
+    let left: Vec<String> = left.iter().map(Process::to_string).collect();
+    lost(format!("{} cannot be ended", left.join(", ")))
 }
 
 fn lost(reason: String) -> Report {

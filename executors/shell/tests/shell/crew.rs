@@ -8,7 +8,7 @@ use outpost_executor::{Executor, Outcome};
 use outpost_shell::Shell;
 use rustix::process::Signal;
 
-use crate::stage::{PROBE, Stage, keeper_of, keepers, meanwhile, on_tokio, perform, signal, status};
+use crate::stage::{PROBE, Stage, is_over, keeper_of, keepers, meanwhile, on_tokio, perform, signal, status};
 
 /// Runs so many tasks in so many lanes; the keepers that took part.
 async fn crowd(stage: &Stage, tasks: u32, lanes: u32) -> BTreeSet<u32> {
@@ -59,7 +59,7 @@ fn keepers_go_with_their_shell_and_leave_no_records() {
         shell.settle(&handle);
         assert_eq!(status(keeper, "Name").as_deref(), Some("outpost-keeper"));
         drop(shell);
-        meanwhile("the keeper is gone", || status(keeper, "State").is_none_or(|state| state.starts_with('Z'))).await;
+        meanwhile("the keeper is gone", || is_over(keeper)).await;
     });
     assert!(!stage.has("logs"), "there was no output and the end was settled");
 }
@@ -74,7 +74,7 @@ fn a_keeper_that_died_while_idle_is_replaced() {
         shell.settle(&handle);
         let keeper = keeper_of(&handle);
         signal(keeper, Signal::KILL);
-        meanwhile("the keeper is dead", || status(keeper, "State").is_some_and(|state| state.starts_with('Z'))).await;
+        meanwhile("the keeper is dead", || is_over(keeper)).await;
         assert_eq!(perform(&shell, stage.work("true")).await.outcome, Outcome::Exited(0));
     });
 }
@@ -93,7 +93,7 @@ fn a_task_stopped_with_its_keeper_is_not_late() {
         let keeper = keeper_of(&handle);
         signal(keeper, Signal::STOP);
         stage.touch("go");
-        meanwhile("the task is over", || status(task, "State").is_some_and(|state| state.starts_with('Z'))).await;
+        meanwhile("the task is over", || is_over(task)).await;
         // Past its time before anybody looks.
         tokio::time::sleep(std::time::Duration::from_secs(21)).await;
         signal(keeper, Signal::CONT);

@@ -8,7 +8,7 @@ use outpost_shell::Shell;
 use rustix::process::Signal;
 
 use crate::stage::{
-    HOSTILE, PROBE, Runner, Stage, keeper_of, keepers, logged, meanwhile, on_tokio, signal, status, trace, until,
+    HOSTILE, PROBE, Runner, Stage, is_over, keeper_of, keepers, logged, meanwhile, on_tokio, signal, trace, until,
 };
 
 fn ended(standing: Standing) -> Report {
@@ -51,7 +51,7 @@ fn an_end_that_is_not_in_the_journal_yet_outlives_the_runner() {
     let handle = runner.handle();
     assert_eq!(runner.report().outcome, Outcome::Exited(3));
     runner.kill();
-    until("the keeper is gone", || status(keeper_of(&handle), "State").is_none_or(|state| state.starts_with('Z')));
+    until("the keeper is gone", || is_over(keeper_of(&handle)));
     on_tokio(async {
         let standing = Shell::new(keepers()).reattach(trace(&stage.token(), &stage.path("log"), Some(&handle))).await;
         assert_eq!(ended(standing).outcome, Outcome::Exited(3));
@@ -140,6 +140,7 @@ fn when_both_are_killed_the_lock_holds_and_a_resume_ends_the_rest() {
     // So that the runner cannot do anything about it.
     signal(runner.child.id(), Signal::STOP);
     signal(keeper_of(&handle), Signal::KILL);
+    until("the keeper is dead", || is_over(keeper_of(&handle)));
     runner.kill();
     assert!(stage.processes().len() >= 2, "{:?}", stage.processes());
     assert!(stage.is_locked("lock"), "they hold it themselves");
@@ -150,6 +151,23 @@ fn when_both_are_killed_the_lock_holds_and_a_resume_ends_the_rest() {
     });
     assert_eq!(stage.processes(), [""; 0]);
     assert!(!stage.is_locked("lock"));
+}
+
+#[test]
+fn a_resume_that_waits_for_a_keeper_that_is_killed_ends_the_rest() {
+    let stage = Stage::new();
+    let mut runner = stage.runner(&["--adopt"], "(setsid sleep 1000 &); touch ready; sleep 1000");
+    let handle = runner.handle();
+    until("it is there", || stage.has("ready"));
+    runner.kill();
+    on_tokio(async {
+        let shell = Shell::new(keepers());
+        let standing = shell.reattach(trace(&stage.token(), &stage.path("log"), Some(&handle))).await;
+        assert!(matches!(standing, Standing::Running(_)), "{standing:?}");
+        signal(keeper_of(&handle), Signal::KILL);
+        assert!(matches!(shell.wait(&handle).await.outcome, Outcome::Lost(_)));
+    });
+    assert_eq!(stage.processes(), [""; 0]);
 }
 
 #[test]

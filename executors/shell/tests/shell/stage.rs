@@ -129,6 +129,11 @@ pub(crate) fn status(pid: u32, field: &str) -> Option<String> {
     text.lines().find_map(|line| Some(line.strip_prefix(field)?.strip_prefix(':')?.trim().to_owned()))
 }
 
+/// Whether it has ended, collected or not.
+pub(crate) fn is_over(pid: u32) -> bool {
+    status(pid, "State").is_none_or(|state| state.starts_with('Z'))
+}
+
 /// The keeper that a handle names.
 pub(crate) fn keeper_of(handle: &Handle) -> u32 {
     let place: serde_json::Value = serde_json::from_str(&handle.0).expect("a handle");
