@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -171,15 +172,34 @@ impl Crew {
             return if version == VERSION {
                 Ok(Some(keeper))
             } else {
-                Err(NotStarted::Other("its keeper is of another version".into()))
+                self.let_go(Arc::new(keeper));
+                Err(other("its keeper is of another version"))
             };
         }
         keeper.ended().await;
         Ok(None)
     }
 
-    fn let_go(&self, keeper: Arc<Keeper>) {
+    /// Lets a keeper go: it ends as soon as nothing is left below it.
+    pub(super) fn let_go(&self, keeper: Arc<Keeper>) {
+        // One that is gone has no socket to shut.
+        let _ = keeper.requests.shutdown(Shutdown::Both);
         locked(&self.leaving).push(keeper);
+    }
+
+    /// Lets all go that have nothing to do, and waits until they and those let go earlier have ended.
+    pub(super) async fn dismiss(&self) {
+        let idle = std::mem::take(&mut *locked(&self.idle));
+        for keeper in idle {
+            keeper.send(&Request::Bye).await;
+            self.let_go(keeper);
+        }
+        let leaving = std::mem::take(&mut *locked(&self.leaving));
+        for keeper in leaving {
+            while !keeper.is_over() {
+                sleep(PAUSE).await;
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use outpost_executor::{Executor, Handle, NotStarted, Pending, Report, Standing, Token, Trace, Work};
+use outpost_executor::{Executor, Handle, NotStarted, OnRunnerDeath, Pending, Report, Standing, Token, Trace, Work};
 
 use self::crew::{Crew, Keeper};
 use self::past::Place;
@@ -48,7 +48,7 @@ impl Default for Keepers {
     }
 }
 
-/// Runs local processes. Dropping it ends those that still run, as the death of the runner would.
+/// Runs local processes. Dropping it does to those that still run what the death of the runner would.
 pub struct Shell {
     crew: Crew,
     jobs: Mutex<Jobs>,
@@ -64,6 +64,7 @@ struct Jobs {
 struct Job {
     keeper: Arc<Keeper>,
     token: Token,
+    adopted: bool,
     state: Mutex<State>,
 }
 
@@ -89,6 +90,19 @@ impl Shell {
         Self { crew: Crew::new(keepers), jobs: Mutex::default() }
     }
 
+    /// Ends like dropping it, and waits until all keepers are gone and have let go of what they held. Work that still
+    /// runs is given its grace first; adopted work is not waited for.
+    pub async fn close(self) {
+        let jobs = std::mem::take(&mut locked(&self.jobs).at_work);
+        for job in jobs.into_values() {
+            let settled = locked(&job.state).report.is_some();
+            if settled || !job.adopted {
+                self.crew.let_go(Arc::clone(&job.keeper));
+            }
+        }
+        self.crew.dismiss().await;
+    }
+
     async fn begin(&self, work: Work) -> Result<Handle, NotStarted> {
         let (mut order, baggage) = Order::new(work);
         let file = order.stdout_file.iter_mut().map(|(path, _)| path);
@@ -98,6 +112,7 @@ impl Shell {
             path.0 = absolute.into_os_string();
         }
         let (token, log) = (order.token.clone(), order.log.clone());
+        let adopted = order.on_runner_death == OnRunnerDeath::Adopt;
         let Baggage { stdin, locks } = baggage;
         let keeper = self.crew.send(&Request::Start(Box::new(order)), stdin.as_deref(), &locks).await?;
         let mut jobs = locked(&self.jobs);
@@ -105,7 +120,7 @@ impl Shell {
         let place = Place { keeper: keeper.identity.clone(), token: token.clone(), log, number: jobs.started };
         let handle = place.handle();
         let state = Mutex::new(State { locks, report: None });
-        jobs.at_work.insert(handle.clone(), Arc::new(Job { keeper, token, state }));
+        jobs.at_work.insert(handle.clone(), Arc::new(Job { keeper, token, adopted, state }));
         Ok(handle)
     }
 

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::process::Command;
+use std::time::Duration;
 
 use outpost_executor::{Executor, Outcome};
-use outpost_shell::Shell;
+use outpost_shell::{Keepers, Shell};
 use rustix::process::Signal;
 
 use crate::stage::{PROBE, Stage, is_over, keeper_of, keepers, meanwhile, on_tokio, perform, signal, status};
@@ -65,6 +67,25 @@ fn keepers_go_with_their_shell_and_leave_no_records() {
 }
 
 #[test]
+fn closing_waits_until_nothing_is_held_any_more() {
+    let stage = Stage::new();
+    on_tokio(async {
+        for _ in 0..20 {
+            let held = File::options().create(true).append(true).open(stage.path("run")).expect("a lock file");
+            held.try_lock().expect("the last shell has let go of it");
+            let shell = Shell::new(Keepers { held: vec![held.into()], ..keepers() });
+            assert_eq!(perform(&shell, stage.work("true")).await.outcome, Outcome::Exited(0));
+            let mut work = stage.work("touch ready; sleep 1000");
+            work.grace = Duration::from_millis(10);
+            shell.start(work).await.expect("a start");
+            meanwhile("it runs", || stage.has("ready")).await;
+            shell.close().await;
+            assert_eq!(stage.processes(), [""; 0]);
+        }
+    });
+}
+
+#[test]
 fn a_keeper_that_died_while_idle_is_replaced() {
     let stage = Stage::new();
     on_tokio(async {
@@ -85,7 +106,7 @@ fn a_task_stopped_with_its_keeper_is_not_late() {
     on_tokio(async {
         let shell = Shell::new(keepers());
         let mut work = stage.work("echo $$ > pid; until [ -e go ]; do sleep 0.01; done");
-        work.timeout = Some(std::time::Duration::from_secs(20));
+        work.timeout = Some(Duration::from_secs(20));
         let handle = shell.start(work).await.expect("a start");
         let written = || std::fs::read_to_string(stage.path("pid")).is_ok_and(|text| text.ends_with('\n'));
         meanwhile("the task is there", written).await;
@@ -95,7 +116,7 @@ fn a_task_stopped_with_its_keeper_is_not_late() {
         stage.touch("go");
         meanwhile("the task is over", || is_over(task)).await;
         // Past its time before anybody looks.
-        tokio::time::sleep(std::time::Duration::from_secs(21)).await;
+        tokio::time::sleep(Duration::from_secs(21)).await;
         signal(keeper, Signal::CONT);
         assert_eq!(shell.wait(&handle).await.outcome, Outcome::Exited(0));
     });
