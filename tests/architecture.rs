@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("run", &["blueprint", "plan"]),
     ("locks", &[]),
     ("journal", &["locks"]),
-    ("engine", &["blueprint", "run"]),
+    ("engine", &["document", "blueprint", "run"]),
     ("report", &["diagnostic", "document"]),
     ("cli", &["diagnostic", "document", "blueprint", "plan", "engine", "report"]),
 ];

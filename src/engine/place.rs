@@ -1,0 +1,85 @@
+//! What `${…}` in a path stands for while a task runs.
+
+use std::path::{Path, PathBuf};
+
+use crate::blueprint::variable;
+
+/// The values of the format's variables for one attempt.
+#[derive(Clone, Debug)]
+pub struct Variables<'a> {
+    pub task: &'a str,
+    pub blueprint: &'a str,
+    pub root: &'a Path,
+    pub directory: PathBuf,
+    /// Seconds since 1970.
+    pub seconds: u64,
+}
+
+impl Variables<'_> {
+    /// Name and value of each, as commands get them in their environment.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let timestamp = jiff::Timestamp::from_second(i64::try_from(self.seconds).unwrap_or(i64::MAX));
+        vec![
+            ("task_id", self.task.to_owned()),
+            ("blueprint_id", self.blueprint.to_owned()),
+            ("blueprint_root", self.root.display().to_string()),
+            ("working_directory", self.directory.display().to_string()),
+            ("timestamp", timestamp.map_or_else(|_| self.seconds.to_string(), |time| time.to_string())),
+            ("timestamp_unix", self.seconds.to_string()),
+            ("executor_id", "outpost-bp".to_owned()),
+        ]
+    }
+
+    /// A path of the document with its variables replaced; relative ones begin in the working directory.
+    pub fn path(&self, text: &str) -> PathBuf {
+        self.directory.join(self.replace(text))
+    }
+
+    /// `check` has made sure that every name exists and every brace closes.
+    pub fn replace(&self, text: &str) -> String {
+        let pairs = self.pairs();
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        for reference in variable::references(text) {
+            out.push_str(&unescaped(&text[at..reference.at]));
+            at = reference.at + 2 + reference.name.len() + usize::from(reference.closed);
+            match pairs.iter().find(|(name, _)| *name == reference.name) {
+                Some((_, value)) => out.push_str(value),
+                None => out.push_str(&text[reference.at..at]),
+            }
+        }
+        out.push_str(&unescaped(&text[at..]));
+        out
+    }
+}
+
+/// `$${…}` and `\${…}` stand for `${…}` itself.
+fn unescaped(text: &str) -> String {
+    text.replace("$${", "${").replace("\\${", "${")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Variables;
+
+    #[test]
+    fn f_33_paths_get_their_variables() {
+        let variables = Variables {
+            task: "T0.1",
+            blueprint: "bp",
+            root: Path::new("/project"),
+            directory: "/project/src".into(),
+            seconds: 0,
+        };
+        for (text, path) in [
+            ("/tmp/${task_id}/x-${timestamp_unix}.json", "/tmp/T0.1/x-0.json"),
+            ("out/${blueprint_id}", "/project/src/out/bp"),
+            ("${blueprint_root}/$${task_id}/\\${x}", "/project/${task_id}/${x}"),
+        ] {
+            assert_eq!(variables.path(text), Path::new(path), "{text}");
+        }
+        assert!(variables.pairs().contains(&("timestamp", "1970-01-01T00:00:00Z".to_owned())));
+    }
+}
