@@ -310,7 +310,8 @@ fn the_longest_file_a_process_may_write_is_a_full_disk_if_its_signal_is_ignored(
         };
         assert!(matches!(full, JournalError::Full { .. }), "{full:?}");
         journal.sync().expect("what was written");
-        return say(&format!("written {}", journal.written()));
+        let halted = journal.halt(NOON, "\"halted\"").expect("the last records were longer than this one");
+        return say(&format!("written {halted}"));
     }
     for (script, ends) in [
         ("trap '' XFSZ; ulimit -f 64; exec \"$@\"", "ended exit status: 0"),
@@ -322,11 +323,13 @@ fn the_longest_file_a_process_may_write_is_a_full_disk_if_its_signal_is_ignored(
         let Some(mut said) = play(this_test(TEST, &dir, &["sh", "-c", script, "sh"])) else { continue };
         let ended = said.pop().expect("how it ended");
         assert!(ended.starts_with(ends), "{ended}: {said:?}");
-        let reading = whole(&dir);
-        assert!(reading.records.len() > 20);
+        let mut reading = read(&dir).expect("whole");
         if let [written] = said.as_slice() {
-            assert_eq!((written, reading.torn), (&format!("written {}", reading.records.len()), None));
+            assert_eq!((written, &reading.torn), (&format!("written {}", reading.records.len()), &None));
+            assert_eq!(reading.records.pop().map(|last| last.payload.into_owned()), Some("\"halted\"".to_owned()));
         }
+        assert_is_a_prefix(&reading.records);
+        assert!(reading.records.len() > 20);
         let (mut journal, _) = Local::open(&dir, NOON, |_| ()).expect("without the limit it goes on");
         let more = payloads(journal.written(), 1);
         journal.append(NOON, &more).expect("written");
@@ -387,6 +390,30 @@ fn a_new_journal_is_on_the_disk_before_it_has_its_name_and_its_name_before_it_is
     assert!(name.contains("rename(") && name.contains("run/journal.new\", ") && name.contains("run/journal.log\")"));
     assert!(directory.contains("fsync(") && directory.contains("/run>)"), "{calls:?}");
     assert!(parent.contains("fsync(") && parent.contains(&format!("{}>)", home.path().display())), "{calls:?}");
+}
+
+#[test]
+fn a_journal_that_is_let_go_is_durable() {
+    const TEST: &str = "a_journal_that_is_let_go_is_durable";
+    if let Some(dir) = role() {
+        say("began");
+        let (mut journal, _) = Local::open(&dir, NOON, |_| ()).expect("a journal");
+        for _ in 0..20 {
+            journal.append(NOON, &payloads(journal.written(), 1)).expect("written");
+        }
+        return;
+    }
+    let (home, dir) = home();
+    drop(Local::create(&dir, NOON).expect("made"));
+    let (log, file) = (home.path().join("calls"), dir.join(FILE));
+    let prefix = ["strace", "-f", "-qq", "-o", log.to_str().expect("a path"), "-P", file.to_str().expect("a path")];
+    let prefix = [&prefix[..], &["-e", "trace=write,fdatasync"]].concat();
+    let Some(said) = play(this_test(TEST, &dir, &prefix)) else { return };
+    assert_eq!(said, ["ended exit status: 0"]);
+    let calls = fs::read_to_string(log).expect("a log");
+    let calls: Vec<&str> = calls.lines().collect();
+    let begun = |name: &str| calls.iter().rposition(|line| line.contains(name)).expect("such a call");
+    assert!(begun("fdatasync(") > begun("write("), "{calls:?}");
 }
 
 /// Writes and syncs until the kernel fails one of both, and then insists.
