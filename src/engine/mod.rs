@@ -1,8 +1,6 @@
 //! DRIVE: where a plan meets a machine.
 //!
 //! [`capability`] looks for tools and their versions, [`secret`] for names (never values) of secrets.
-//! [`store`] says where runs are kept, [`inbox`] takes notes for their runner. It does not know how
-//! answers are shown.
 //! [`store`] says where runs are kept, [`inbox`] takes notes for their runner, [`output`] judges and keeps
 //! what a task left, [`place`] fills the variables of its paths, [`jq`] transforms what it binds. None of
 //! it knows how answers are shown.
