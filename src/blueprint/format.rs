@@ -226,7 +226,8 @@ record! { RESOURCES "resources" {
     may "gpu" count(0), "graphics processors the task uses";
     may "disk" Size, "disk the task uses";
     may "locks" List(&OneOf(&[Filled, Shape::Record(&LOCK_REQUEST)])), "locks held while the task runs";
-    may "timeout" Duration, "the longest the whole task may take";
+    may "timeout" Duration, "the longest an attempt may take, its verification included";
+    may "lock_timeout" Duration, "the longest it may wait for its locks; without it, for ever (extension)";
     legacy_timeout "timeout_seconds" Seconds, "v1's `timeout`";
 }}
 
@@ -267,6 +268,9 @@ record! { GATE "human gate" {
     may "timeout" Duration, "how long to wait";
     may "on_timeout" Word(&["abort", "skip", "continue"]), "what happens then";
     may "on_missing" Word(&["abort", "skip", "continue"]), "what happens when the variable of an `env` channel is not set";
+    may "approvers" NAMES, "who may decide; anybody without it (extension)";
+    may "min_approvals" count(1), "how many people must approve (extension)";
+    may "self_approval" Flag, "whether who began the run may approve, which is the default (extension)";
 }}
 
 record! { NOTIFY "notification" {

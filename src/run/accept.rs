@@ -3,7 +3,7 @@
 //! A refusal names its reason and changes nothing. Reports that come too late (for an attempt that
 //! is over) are refused like everything else that cannot happen.
 
-use super::event::{Event, GateDecision, Moment, Permit};
+use super::event::{Event, GateDecision, KeptPort, Moment, Permit};
 use super::failure::{Failure, FailureCode, FailurePhase};
 use super::state::{Mode, Run};
 use super::task::{Illegal, Phase};
@@ -16,6 +16,8 @@ pub struct StageReport {
     pub stage: String,
     pub milliseconds: u64,
     pub failure: Option<Box<Failure>>,
+    /// What the task left.
+    pub outputs: Vec<KeptPort>,
 }
 
 /// Why a decision or an order is not taken.
@@ -31,6 +33,10 @@ pub enum Refusal {
     Expired {
         deadline: Moment,
     },
+    /// Only these may decide.
+    NotApprover(Vec<String>),
+    /// Whoever began the run may not approve what it does.
+    Own,
     /// What the person saw is not what the gate is about any more.
     Changed,
     RunOver,
@@ -55,9 +61,9 @@ impl Run {
     }
 
     pub fn stage_ended(&mut self, now: Moment, task: TaskIndex, report: StageReport) -> Result<Vec<Event>, Refusal> {
-        let StageReport { attempt, stage, milliseconds, failure } = report;
+        let StageReport { attempt, stage, milliseconds, failure, outputs } = report;
         let task = self.program.tasks[task.get()].id.clone();
-        self.take(now, Event::StageEnded { task, attempt, stage, milliseconds, failure })
+        self.take(now, Event::StageEnded { task, attempt, stage, milliseconds, failure, outputs })
     }
 
     /// The answer to a question of [`Run::questions`].
@@ -102,7 +108,33 @@ impl Run {
         if gate.digest != decision.digest {
             return Err(Refusal::Changed);
         }
+        if let Some(spec) = &self.program.tasks[index.get()].gate {
+            if !spec.approvers.is_empty() && !spec.approvers.contains(&decision.by) {
+                return Err(Refusal::NotApprover(spec.approvers.clone()));
+            }
+            if decision.approved && !spec.by_starter && decision.by == self.starter {
+                return Err(Refusal::Own);
+            }
+        }
         self.take(now, Event::GateDecided(Box::new(decision)))
+    }
+
+    /// The executor's name for the stage that was just started.
+    pub fn started(&mut self, now: Moment, task: TaskIndex, handle: String) -> Result<Vec<Event>, Refusal> {
+        let (id, attempt) = (self.program.tasks[task.get()].id.clone(), self.tasks[task.get()].attempts);
+        self.take(now, Event::StageHandle { task: id, attempt, handle })
+    }
+
+    /// What was interrupted never began, as its executor knows: it is not unknown.
+    pub fn never_started(&mut self, now: Moment, task: TaskIndex) -> Result<Vec<Event>, Refusal> {
+        let (spec, state) = (&self.program.tasks[task.get()], &self.tasks[task.get()]);
+        let Phase::Interrupted { stage } = state.phase else {
+            return Err(Refusal::NotOpen(spec.id.clone()));
+        };
+        let (id, attempt, stage) = (spec.id.clone(), state.attempts, spec.stages[stage].word().to_owned());
+        let mut events = self.take(now, Event::TaskUnknown { task: id.clone(), attempt, stage })?;
+        events.extend(self.take(now, Event::RepeatAllowed { task: id, by: Permit::NeverStarted })?);
+        Ok(events)
     }
 
     /// A person orders one more attempt of a task whose outcome is unknown, or that is blocked.
@@ -135,6 +167,6 @@ impl Run {
         if self.mode >= Mode::Draining {
             return Ok(Vec::new());
         }
-        self.take(now, Event::Draining { reason: reason.to_owned() })
+        self.take(now, Event::Draining { reason: reason.to_owned(), ends: false })
     }
 }

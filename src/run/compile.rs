@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::program::{Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Stage, TaskSpec};
 use crate::blueprint::model::{self, FailureAction, GateTimeout, LockMode};
-use crate::blueprint::{Blueprint, TaskIndex, is_verify_only};
+use crate::blueprint::{Blueprint, TaskIndex, executor, is_verify_only};
 use crate::plan::{Edge, Plan};
 
 /// Attempts at once where neither the document nor the command line says how many.
@@ -34,7 +34,7 @@ impl Program {
             })
             .collect();
         let slots = jobs.or(blueprint.execution.max_parallel_tasks).unwrap_or(DEFAULT_SLOTS).max(1);
-        Self { tasks, locks, slots, capacity }
+        Self { tasks, locks, slots, capacity, fail_fast: false }
     }
 }
 
@@ -46,6 +46,7 @@ fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, in
         needs: plan.dag.waits_for(index).into_iter().map(|(need, _)| need).collect(),
         stages: stages(blueprint, plan, index),
         locks: locks(blueprint, names, task),
+        lock_timeout: task.resources.as_deref().and_then(|resources| resources.lock_timeout).map(milliseconds),
         amounts: task.resources.as_deref().map_or_else(Amounts::default, |resources| Amounts {
             cpu: resources.cpu.unwrap_or(0).into(),
             memory: resources.memory.unwrap_or(0),
@@ -57,7 +58,7 @@ fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, in
         retry_delay: failure
             .and_then(|failure| failure.retry_delay)
             .or(blueprint.execution.retry_delay)
-            .map_or(RETRY_DELAY, |delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
+            .map_or(RETRY_DELAY, milliseconds),
         on_failure: match failure.map(|failure| failure.action).unwrap_or_default() {
             FailureAction::Block => OnFailure::Block,
             FailureAction::Abort => OnFailure::Abort,
@@ -77,7 +78,8 @@ fn stages(blueprint: &Blueprint<'_>, plan: &Plan, index: TaskIndex) -> Vec<Stage
     if task.context.as_ref().is_some_and(|context| context.setup_command.is_some()) {
         stages.push(Stage::Setup);
     }
-    if !is_verify_only(blueprint, index) {
+    // What a person does by hand is shown by its verification.
+    if !is_verify_only(blueprint, index) && executor(blueprint, index) != "manual" {
         stages.push(Stage::Run);
     }
     for stage in &*task.verification {
@@ -113,19 +115,25 @@ fn locks(blueprint: &Blueprint<'_>, names: &HashMap<&str, usize>, task: &model::
     locks
 }
 
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn gate(gate: &model::Gate<'_>) -> GateSpec {
     GateSpec {
         time: match gate.when {
             model::GateTime::Before => GateTime::Before,
             model::GateTime::After => GateTime::After,
         },
-        timeout: u64::try_from(gate.timeout().as_millis()).unwrap_or(u64::MAX),
+        timeout: milliseconds(gate.timeout()),
         on_timeout: match gate.on_timeout {
             GateTimeout::Abort => OnTimeout::Abort,
             GateTimeout::Skip => OnTimeout::Skip,
             GateTimeout::Continue => OnTimeout::Continue,
         },
-        approvals: 1,
+        approvals: gate.min_approvals.unwrap_or(1).max(1),
+        approvers: gate.approvers.iter().map(ToString::to_string).collect(),
+        by_starter: gate.self_approval.unwrap_or(true),
     }
 }
 

@@ -45,7 +45,8 @@ impl Run {
 
     /// When something happens by itself at the latest.
     pub fn next_timer(&self) -> Option<Moment> {
-        self.timers.first().map(|(at, _)| *at)
+        let locks = self.lock_waits.values().min().copied();
+        self.timers.first().map(|(at, _)| *at).into_iter().chain(locks).min()
     }
 
     /// Tasks whose condition has to be evaluated; the answer comes by `accept`.
@@ -56,11 +57,6 @@ impl Run {
     /// Whether somebody outside of the run holds locks that tasks wait for.
     pub fn waits_outside(&self) -> bool {
         !self.outside.is_empty()
-    }
-
-    /// Whether a person could make it go on: a gate is open, or a task's outcome is unknown.
-    pub fn has_open_questions_for_people(&self) -> bool {
-        self.tasks.iter().any(|task| matches!(task.phase, Phase::Gate(_) | Phase::Unknown { .. }))
     }
 
     /// Tries the locks of others again at the next decision.
@@ -78,6 +74,13 @@ impl Run {
 
     /// Timers whose time has come.
     fn ring(&mut self, now: Moment, events: &mut Vec<Event>) {
+        let late: Vec<u32> =
+            self.lock_waits.iter().filter(|(_, until)| **until <= now).map(|(index, _)| *index).collect();
+        for index in late {
+            let spec = &self.program.tasks[index as usize];
+            let (task, failure) = (spec.id.clone(), retry::no_locks(spec.lock_timeout.unwrap_or_default()));
+            self.block(now, task, Box::new(failure), events);
+        }
         while let Some(&(at, index)) = self.timers.first()
             && at <= now
         {
@@ -158,6 +161,13 @@ impl Run {
                 let failure = failure.clone();
                 self.after_failure(index, failure, now, events);
             }
+            Phase::Paused { .. } if self.mode == Mode::Going => {
+                let rank = self.rank(index);
+                self.ready.insert(rank);
+            }
+            Phase::Paused { .. } if self.mode == Mode::Stopping => {
+                self.happen(now, Event::TaskBlocked { task: id, failure: Box::new(retry::stopped()) }, events);
+            }
             Phase::Interrupted { stage } if self.mode == Mode::Going => {
                 let stage = spec.stages[*stage];
                 if stage.is_repeatable() {
@@ -212,12 +222,20 @@ impl Run {
                 let reason = format!("it failed and `on_failure` says so: {}", failure.message);
                 self.happen(now, Event::TaskSkipped { task, reason }, events);
             }
-            OnFailure::Block => self.happen(now, Event::TaskBlocked { task, failure }, events),
+            OnFailure::Block => self.block(now, task, failure, events),
             OnFailure::Abort => {
                 let reason = format!("`{task}` failed and `on_failure.action` is `abort`");
                 self.happen(now, Event::TaskBlocked { task, failure }, events);
                 self.stop(now, &reason, events);
             }
+        }
+    }
+
+    fn block(&mut self, now: Moment, task: String, failure: Box<Failure>, events: &mut Vec<Event>) {
+        let reason = format!("`{task}` is blocked and the run ends with its first failure");
+        self.happen(now, Event::TaskBlocked { task, failure }, events);
+        if self.program.fail_fast && self.mode == Mode::Going {
+            self.happen(now, Event::Draining { reason, ends: true }, events);
         }
     }
 
@@ -241,15 +259,26 @@ impl Run {
             let spec = &self.program.tasks[index as usize];
             if let Some(lock) = self.taken_lock(index) {
                 self.locks[lock].parked.insert(rank);
+                self.lock_waits(index, now);
             } else if !self.used.leaves_room_for(spec.amounts, self.program.capacity) {
                 self.short.insert(rank);
             } else if !spec.locks.is_empty() && !world.take_locks(TaskIndex(index)) {
                 self.outside.insert(rank);
+                self.lock_waits(index, now);
             } else {
                 let (attempt, stage) = self.tasks[index as usize].next_start();
                 let (task, stage) = (spec.id.clone(), spec.stages[stage].word().to_owned());
                 self.happen(now, Event::StageStarted { task, attempt, stage }, events);
             }
+        }
+    }
+
+    /// Has its patience begin, if it has an end. Work that was begun waits for as long as it takes:
+    /// to give up would be to do it again.
+    fn lock_waits(&mut self, index: u32, now: Moment) {
+        let (spec, state) = (&self.program.tasks[index as usize], &self.tasks[index as usize]);
+        if let (Some(timeout), Phase::Waiting | Phase::Retrying { .. }) = (spec.lock_timeout, &state.phase) {
+            self.lock_waits.entry(index).or_insert_with(|| now.after(timeout));
         }
     }
 
@@ -282,8 +311,9 @@ impl Run {
             .filter(|(_, task)| matches!(task.phase, Phase::Gate(_) | Phase::Unknown { .. }))
             .map(|(spec, _)| spec.id.clone())
             .collect();
-        if self.open > 0 && (self.mode == Mode::Draining || (!stopped && !waiting.is_empty())) {
-            if self.told.as_ref() != Some(&waiting) && !waiting.is_empty() {
+        let pauses = self.mode == Mode::Draining && !self.ends;
+        if self.open > 0 && (pauses || (!stopped && !waiting.is_empty())) {
+            if self.told.is_none() && !waiting.is_empty() && !stopped {
                 self.happen(now, Event::RunWaiting { gates: waiting }, events);
             }
             return;

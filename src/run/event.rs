@@ -33,6 +33,9 @@ pub enum Event {
     /// Nothing more is started; what runs may end.
     Draining {
         reason: String,
+        /// Whether the run is over when nothing works any more; otherwise `resume` goes on.
+        #[serde(default)]
+        ends: bool,
     },
     /// What runs is terminated.
     Stopping {
@@ -57,12 +60,9 @@ pub enum Event {
         milliseconds: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Box<Failure>>,
-    },
-    /// What the task left, by port: SHA-256 of each value.
-    OutputsKept {
-        task: String,
-        attempt: u32,
-        ports: Vec<KeptPort>,
+        /// What the task left, by port; with the end in one record, so that neither is without the other.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outputs: Vec<KeptPort>,
     },
     RetryScheduled {
         task: String,
@@ -109,6 +109,12 @@ pub enum Event {
     CancelRequested {
         by: String,
     },
+    /// The run goes on with an edited document: these tasks run again, all others stand as they do.
+    EditAccepted {
+        by: String,
+        digest: String,
+        again: Vec<String>,
+    },
     /// Only people can make it go on.
     RunWaiting {
         gates: Vec<String>,
@@ -127,6 +133,8 @@ pub struct RunStarted {
     pub run: String,
     pub blueprint: String,
     pub file: String,
+    /// The directory of the project, in which commands run.
+    pub root: String,
     /// SHA-256 of the document that is run; the run keeps a copy.
     pub digest: String,
     pub by: String,
@@ -135,8 +143,15 @@ pub struct RunStarted {
     pub selection: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    /// How many attempts at once the command line asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u32>,
+    /// Whether the first blocked task ends the run.
+    #[serde(default)]
+    pub fail_fast: bool,
 }
 
+/// A port of a task and the SHA-256 of its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptPort {
     pub port: String,
@@ -161,6 +176,8 @@ pub enum Completion {
 pub enum Permit {
     /// The document says that doing it twice does no harm.
     Idempotent,
+    /// Its executor knows that the attempt never began.
+    NeverStarted,
     /// A person ordered it.
     Ordered { by: String },
 }

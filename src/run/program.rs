@@ -13,6 +13,8 @@ pub struct Program {
     pub slots: u32,
     /// What the machine has; attempts at once need no more in sum. Absent amounts are not limited.
     pub capacity: Amounts,
+    /// Whether the first blocked task ends the run.
+    pub fail_fast: bool,
 }
 
 /// A lock of the document.
@@ -102,6 +104,8 @@ pub struct TaskSpec {
     pub stages: Vec<Stage>,
     /// Its place in `Program::locks`, and whether it is held alone.
     pub locks: Vec<(usize, bool)>,
+    /// Milliseconds that it may wait for its locks, if there is a limit.
+    pub lock_timeout: Option<u64>,
     pub amounts: Amounts,
     pub gate: Option<GateSpec>,
     pub max_retries: u32,
@@ -126,6 +130,10 @@ pub struct GateSpec {
     pub on_timeout: OnTimeout,
     /// How many people must approve.
     pub approvals: u32,
+    /// Who may decide; anybody if it is empty.
+    pub approvers: Vec<String>,
+    /// Whether whoever began the run may approve it.
+    pub by_starter: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,11 @@ fn mix(task: &str, failures: u32) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+pub(super) fn no_locks(waited: u64) -> Failure {
+    let message = format!("its locks were not free within {} s", waited.div_ceil(1000));
+    Failure::new(FailureCode::LockTimeout, FailurePhase::Execution, message)
+}
+
 pub(super) fn stopped() -> Failure {
     let failure = Failure::new(FailureCode::Cancelled, FailurePhase::Execution, "the run was stopped");
     Failure { lasting: true, ..failure }

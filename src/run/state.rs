@@ -66,8 +66,14 @@ pub struct Run {
     pub(super) cancelled: bool,
     /// What people decided, by task.
     pub(super) decisions: BTreeMap<String, Vec<GateDecision>>,
-    /// Gates and unknown tasks, as last told.
+    /// Who began the run.
+    pub(super) starter: String,
+    /// Gates and unknown tasks that the run waits for; nothing while it goes on by itself.
     pub(super) told: Option<Vec<String>>,
+    /// Whether it ends, and does not pause, when it has drained.
+    pub(super) ends: bool,
+    /// Until when tasks wait for locks, for those that may not wait for ever.
+    pub(super) lock_waits: BTreeMap<u32, Moment>,
     /// Tasks that are not complete, skipped or blocked.
     pub(super) open: usize,
     /// The latest time any event happened at: time does not run backwards within a run.
@@ -109,7 +115,10 @@ impl Run {
             rejected: false,
             cancelled: false,
             decisions: BTreeMap::new(),
+            starter: String::new(),
             told: None,
+            ends: false,
+            lock_waits: BTreeMap::new(),
             open,
             latest: Moment::default(),
         }
@@ -139,6 +148,16 @@ impl Run {
         self.latest
     }
 
+    /// Whether an attempt of the task is under way, with its slot and its locks.
+    pub fn holds_room(&self, index: TaskIndex) -> bool {
+        holds_room(&self.tasks[index.get()].phase)
+    }
+
+    /// Tasks with an attempt under way.
+    pub fn working(&self) -> impl Iterator<Item = TaskIndex> + '_ {
+        self.working.iter().copied().map(TaskIndex)
+    }
+
     pub(super) fn rank(&self, index: u32) -> Rank {
         (Reverse(self.program.tasks[index as usize].weight), index)
     }
@@ -154,20 +173,23 @@ impl Run {
             return Err(refuse("the run"));
         }
         match event {
-            Event::RunStarted(_) | Event::Halted { .. } => {}
+            Event::RunStarted(started) => self.starter.clone_from(&started.by),
+            // An accepted edit changes the program: whoever replays sees to it, by `carry_over`.
+            Event::Halted { .. } | Event::EditAccepted { .. } | Event::RunWaiting { .. } => {}
             Event::RunnerTookOver { .. } => self.lose_runner(),
-            Event::Draining { .. } => self.mode = self.mode.max(Mode::Draining),
+            Event::Draining { ends, .. } => {
+                self.mode = self.mode.max(Mode::Draining);
+                self.ends |= ends;
+            }
             Event::Stopping { .. } => self.mode = Mode::Stopping,
             Event::CancelRequested { .. } => {
                 self.cancelled = true;
                 self.mode = Mode::Stopping;
             }
-            Event::RunWaiting { gates } => self.told = Some(gates.clone()),
             Event::RunEnded { state } => self.ending = Some(*state),
             Event::StageStarted { task, .. }
             | Event::StageHandle { task, .. }
             | Event::StageEnded { task, .. }
-            | Event::OutputsKept { task, .. }
             | Event::RetryScheduled { task, .. }
             | Event::TaskCompleted { task, .. }
             | Event::TaskSkipped { task, .. }
@@ -188,8 +210,73 @@ impl Run {
         if matches!(event, Event::GateExpired { consequence, .. } if consequence == "abort") {
             self.rejected = true;
         }
+        self.told = if let Event::RunWaiting { gates } = event { Some(gates.clone()) } else { None };
         self.latest = self.latest.max(at);
         Ok(())
+    }
+
+    /// This run with another program: what happened to tasks that are in both stands, except for those
+    /// that are to run again. Their attempts go on counting, so that no two share a name.
+    #[must_use]
+    pub fn carry_over(self, program: Program, again: &[String]) -> Self {
+        let mut next = Self::new(program);
+        for (index, spec) in next.program.tasks.iter().enumerate() {
+            let Some(&old) = self.ids.get(&spec.id) else {
+                continue;
+            };
+            let old = &self.tasks[old as usize];
+            if again.contains(&spec.id) {
+                next.tasks[index].attempts = old.attempts;
+            } else if !spec.settled {
+                next.tasks[index] = old.clone();
+            }
+        }
+        next.open = next.tasks.iter().filter(|task| !task.is_final()).count();
+        for index in 0..next.tasks.len() {
+            let needs = &next.program.tasks[index].needs;
+            let unmet = needs.iter().filter(|need| !next.tasks[need.get()].satisfies()).count();
+            let number = u32::try_from(index).unwrap_or(u32::MAX);
+            next.unmet[index] = u32::try_from(unmet).unwrap_or(u32::MAX);
+            next.schedule(number);
+            if holds_room(&next.tasks[index].phase) {
+                next.take_room(number);
+            }
+            if unmet == 0 && !next.tasks[index].is_final() {
+                next.touched.insert(number);
+            } else {
+                next.touched.remove(&number);
+            }
+        }
+        Self {
+            starter: self.starter,
+            decisions: self.decisions.into_iter().filter(|(task, _)| !again.contains(task)).collect(),
+            latest: self.latest,
+            mode: self.mode,
+            rejected: self.rejected,
+            cancelled: self.cancelled,
+            ..next
+        }
+    }
+
+    /// Gates and tasks of unknown outcome, when only people can make the run go on.
+    pub fn waiting(&self) -> Option<&[String]> {
+        self.told.as_deref()
+    }
+
+    /// The tasks that this one still waits for.
+    pub fn unmet(&self, index: TaskIndex) -> impl Iterator<Item = TaskIndex> + '_ {
+        let needs = self.program.tasks[index.get()].needs.iter().copied();
+        needs.filter(|need| !self.tasks[need.get()].satisfies())
+    }
+
+    /// Who began the run.
+    pub fn starter(&self) -> &str {
+        &self.starter
+    }
+
+    /// What people decided about a task, in order.
+    pub fn decisions(&self, task: &str) -> &[GateDecision] {
+        self.decisions.get(task).map_or(&[], Vec::as_slice)
     }
 
     fn apply_to(&mut self, task: &str, event: &Event, at: Moment) -> Result<(), Option<Illegal>> {
@@ -202,6 +289,7 @@ impl Run {
         let held = holds_room(&self.tasks[place].phase);
         let before = self.tasks[place].is_final();
         self.unschedule(index);
+        self.lock_waits.remove(&index);
         let result = self.tasks[place].apply(&self.program.tasks[place], event, at);
         self.schedule(index);
         result.map_err(Some)?;
@@ -288,7 +376,8 @@ impl Run {
         self.ending = None;
         self.mode = Mode::Going;
         self.cancelled = false;
-        self.told = None;
+        self.ends = false;
+        self.lock_waits.clear();
         for index in 0..self.tasks.len() {
             let held = holds_room(&self.tasks[index].phase);
             self.tasks[index].lose_runner();

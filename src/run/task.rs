@@ -15,7 +15,7 @@
 
 use std::collections::BTreeSet;
 
-use super::event::{Completion, Event, GateMoment, Moment, Permit};
+use super::event::{Completion, Event, GateMoment, KeptPort, Moment, Permit};
 use super::failure::Failure;
 use super::program::{GateTime, Stage, TaskSpec};
 
@@ -38,6 +38,10 @@ pub enum Phase {
     Retrying {
         at: Moment,
     },
+    /// Its runner ended between two stages: this one is next, as soon as there is room again.
+    Paused {
+        stage: usize,
+    },
     /// Its runner died while this stage ran.
     Interrupted {
         stage: usize,
@@ -52,6 +56,27 @@ pub enum Phase {
     Complete(Completion),
     Skipped(String),
     Blocked(Box<Failure>),
+}
+
+impl Phase {
+    /// The word for it in messages.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Phase::Waiting => "waiting",
+            Phase::Gate(_) => "waiting for a person",
+            Phase::Working { running: true, .. } => "running",
+            Phase::Working { running: false, .. } => "between stages",
+            Phase::Finished => "finished",
+            Phase::Failing(_) => "failing",
+            Phase::Retrying { .. } => "waiting for its retry",
+            Phase::Paused { .. } => "between stages",
+            Phase::Interrupted { .. } => "interrupted",
+            Phase::Unknown { .. } => "unknown",
+            Phase::Complete(_) => "complete",
+            Phase::Skipped(_) => "skipped",
+            Phase::Blocked(_) => "blocked",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +101,12 @@ pub struct TaskState {
     /// The gate after its work was passed.
     pub accepted: bool,
     pub last_failure: Option<Box<Failure>>,
+    /// What its last good attempt left, and which attempt that was.
+    pub kept: Option<(u32, Vec<KeptPort>)>,
+    /// The executor's name for the stage that was started last, if it has noted one.
+    pub handle: Option<String>,
+    /// When the attempt began.
+    pub attempt_started: Option<Moment>,
     pub started: Option<Moment>,
     pub ended: Option<Moment>,
 }
@@ -104,6 +135,9 @@ impl TaskState {
             admitted: !matches!(&spec.gate, Some(gate) if gate.time == GateTime::Before),
             accepted: !matches!(&spec.gate, Some(gate) if gate.time == GateTime::After),
             last_failure: None,
+            kept: None,
+            handle: None,
+            attempt_started: None,
             started: None,
             ended: None,
         }
@@ -123,7 +157,7 @@ impl TaskState {
     /// verification that was interrupted or that may tell how the work ended.
     pub(super) const fn next_start(&self) -> (u32, usize) {
         match self.phase {
-            Phase::Interrupted { stage } => (self.attempts, stage),
+            Phase::Paused { stage } | Phase::Interrupted { stage } => (self.attempts, stage),
             Phase::Unknown { next: Some(stage), .. } => (self.attempts, stage),
             _ => (self.attempts + 1, 0),
         }
@@ -134,16 +168,24 @@ impl TaskState {
         let next = self.next(spec, event, at).ok_or_else(|| Illegal {
             task: spec.id.clone(),
             event: name(event),
-            phase: word(&self.phase).to_owned(),
+            phase: self.phase.word().to_owned(),
         })?;
         match event {
             Event::StageStarted { attempt, .. } => {
+                if self.attempts != *attempt {
+                    self.attempt_started = Some(at);
+                }
                 self.attempts = *attempt;
+                self.handle = None;
                 self.started.get_or_insert(at);
             }
+            Event::StageHandle { handle, .. } => self.handle = Some(handle.clone()),
             Event::StageEnded { failure: Some(failure), .. } => {
                 self.last_failure = Some(failure.clone());
                 self.failures += u32::from(matches!(next, Phase::Failing(_)));
+            }
+            Event::StageEnded { attempt, outputs, .. } if !outputs.is_empty() => {
+                self.kept = Some((*attempt, outputs.clone()));
             }
             Event::ConditionHeld { .. } => self.condition_held = true,
             Event::GateDecided(_) | Event::GateExpired { .. } => {
@@ -181,6 +223,11 @@ impl TaskState {
             {
                 Phase::Working { stage: *done, running: true }
             }
+            (Phase::Paused { stage: next }, Event::StageStarted { attempt, stage, .. })
+                if *attempt == self.attempts && index(stage) == Some(*next) =>
+            {
+                Phase::Working { stage: *next, running: true }
+            }
             (Phase::Interrupted { stage: was }, Event::StageStarted { attempt, stage, .. })
                 if *attempt == self.attempts && index(stage) == Some(*was) && spec.stages[*was].is_repeatable() =>
             {
@@ -214,10 +261,6 @@ impl TaskState {
                 _ if now + 1 < spec.stages.len() => Phase::Unknown { stage: *was, running: None, next: Some(now + 1) },
                 _ => Phase::Finished,
             },
-            (
-                working @ (Phase::Working { running: false, .. } | Phase::Finished),
-                Event::OutputsKept { attempt, .. },
-            ) if *attempt == self.attempts => working.clone(),
             (Phase::Failing(_), Event::RetryScheduled { attempt, at, .. }) if *attempt == self.attempts + 1 => {
                 Phase::Retrying { at: *at }
             }
@@ -225,6 +268,7 @@ impl TaskState {
                 Phase::Failing(_)
                 | Phase::Waiting
                 | Phase::Working { running: false, .. }
+                | Phase::Paused { .. }
                 | Phase::Retrying { .. }
                 | Phase::Gate(_),
                 Event::TaskBlocked { failure, .. },
@@ -308,6 +352,7 @@ impl TaskState {
     pub(super) fn lose_runner(&mut self) {
         self.phase = match &self.phase {
             Phase::Working { stage, running: true } => Phase::Interrupted { stage: *stage },
+            Phase::Working { stage, running: false } => Phase::Paused { stage: *stage },
             Phase::Unknown { stage, running: Some(now), .. } => {
                 Phase::Unknown { stage: *stage, running: None, next: Some(*now) }
             }
@@ -339,24 +384,6 @@ fn expired() -> Failure {
     use super::failure::{FailureCode, FailurePhase};
     let failure = Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, "nobody decided in time");
     Failure { lasting: true, ..failure }
-}
-
-/// The word for a phase in messages.
-pub(super) const fn word(phase: &Phase) -> &'static str {
-    match phase {
-        Phase::Waiting => "waiting",
-        Phase::Gate(_) => "waiting for a person",
-        Phase::Working { running: true, .. } => "running",
-        Phase::Working { running: false, .. } => "between stages",
-        Phase::Finished => "finished",
-        Phase::Failing(_) => "failing",
-        Phase::Retrying { .. } => "waiting for its retry",
-        Phase::Interrupted { .. } => "interrupted",
-        Phase::Unknown { .. } => "unknown",
-        Phase::Complete(_) => "complete",
-        Phase::Skipped(_) => "skipped",
-        Phase::Blocked(_) => "blocked",
-    }
 }
 
 fn name(event: &Event) -> String {

@@ -8,13 +8,13 @@
 
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::blueprint::model::Stage as Verification;
 use outpost_bp::run::{
     Amounts, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, GateSpec, GateTime, LockSpec, Mode,
-    Moment, OnFailure, OnTimeout, Phase, Program, Run, Stage, StageReport, TaskSpec, World,
+    Moment, OnFailure, OnTimeout, Phase, Program, Run, RunStarted, Stage, StageReport, TaskSpec, World,
 };
 use rules::Rules;
 
@@ -69,12 +69,15 @@ fn program(chance: &mut Chance) -> Program {
                     .filter(|(_, draw)| *draw < 2)
                     .map(|(lock, draw)| (lock, draw == 0))
                     .collect(),
+                lock_timeout: chance.one_in(4).then(|| 1 + chance.below(60)),
                 amounts: Amounts { memory: chance.below(3), ..Amounts::default() },
                 gate: chance.one_in(4).then(|| GateSpec {
                     time: if chance.one_in(2) { GateTime::Before } else { GateTime::After },
                     timeout: 1 + chance.below(400),
                     on_timeout: [OnTimeout::Abort, OnTimeout::Skip, OnTimeout::Continue][chance.below(3) as usize],
                     approvals: 1 + chance.below(2) as u32,
+                    approvers: if chance.one_in(4) { vec!["p0".to_owned(), "p1".to_owned()] } else { Vec::new() },
+                    by_starter: !chance.one_in(4),
                 }),
                 max_retries: chance.below(3) as u32,
                 retry_delay: chance.below(50),
@@ -90,7 +93,13 @@ fn program(chance: &mut Chance) -> Program {
             }
         })
         .collect();
-    Program { tasks, locks, slots: 1 + chance.below(4) as u32, capacity: Amounts { memory: 3, ..Amounts::default() } }
+    Program {
+        tasks,
+        locks,
+        slots: 1 + chance.below(4) as u32,
+        capacity: Amounts { memory: 3, ..Amounts::default() },
+        fail_fast: chance.one_in(6),
+    }
 }
 
 /// What runs in the world, and what people may still do.
@@ -99,13 +108,19 @@ struct Outside {
     now: Moment,
     /// Stages under way: attempt, stage, and when they end.
     running: BTreeMap<u32, (u32, String, Moment)>,
+    /// Tasks that were given their locks, until they hold no room any more.
+    locked: BTreeSet<u32>,
     /// How often somebody else holds the locks that are asked for.
     contended: bool,
 }
 
 impl World for Outside {
-    fn take_locks(&mut self, _: TaskIndex) -> bool {
-        !self.contended || !self.chance.one_in(3)
+    fn take_locks(&mut self, task: TaskIndex) -> bool {
+        let free = !self.contended || !self.chance.one_in(3);
+        if free {
+            assert!(self.locked.insert(task.0), "locks are taken once");
+        }
+        free
     }
 
     fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment) -> String {
@@ -126,7 +141,8 @@ impl Simulation {
         let mut chance = Chance::new(seed);
         let program = program(&mut chance);
         let contended = chance.one_in(3);
-        let outside = Outside { chance, now: Moment(1_000), running: BTreeMap::new(), contended };
+        let outside =
+            Outside { chance, now: Moment(1_000), running: BTreeMap::new(), locked: BTreeSet::new(), contended };
         let mut simulation = Self {
             run: Run::new(program.clone()),
             rules: Rules::new(program.clone()),
@@ -134,6 +150,21 @@ impl Simulation {
             outside,
             journal: Vec::new(),
         };
+        let started = Event::RunStarted(Box::new(RunStarted {
+            run: "r".to_owned(),
+            blueprint: "b".to_owned(),
+            file: "b.md".to_owned(),
+            root: "/".to_owned(),
+            digest: String::new(),
+            by: "p0".to_owned(),
+            tasks: simulation.program.tasks.len(),
+            selection: Vec::new(),
+            environment: None,
+            jobs: None,
+            fail_fast: simulation.program.fail_fast,
+        }));
+        simulation.run.apply(simulation.outside.now, &started).expect("a beginning");
+        simulation.write(vec![started]);
         let events = simulation.run.take_over(simulation.outside.now, 1, "h", "me").expect("a first runner");
         simulation.write(events);
         simulation
@@ -147,15 +178,19 @@ impl Simulation {
             self.journal.push((now, event.clone()));
             if let Event::StageStarted { task, attempt, stage } = event {
                 let index = self.run.find(&task).expect("a task").0;
+                let needs_locks = !self.program.tasks[index as usize].locks.is_empty();
+                assert!(!needs_locks || self.outside.locked.contains(&index), "{task} starts without its locks");
                 let end = now.after(1 + self.outside.chance.below(30));
                 self.outside.running.insert(index, (attempt, stage, end));
             }
         }
+        self.outside.locked.retain(|index| self.run.holds_room(TaskIndex(*index)));
     }
 
     /// The runner dies. What it had started dies with it; only the journal is left.
     fn crash(&mut self) {
         self.outside.running.clear();
+        self.outside.locked.clear();
         let live = self.run.clone();
         let mut run = Run::new(self.program.clone());
         for (at, event) in &self.journal {
@@ -196,7 +231,7 @@ impl Simulation {
                 failure.lasting = self.outside.chance.one_in(6);
                 Box::new(failure)
             });
-            let report = StageReport { attempt, stage, milliseconds: 1, failure };
+            let report = StageReport { attempt, stage, milliseconds: 1, failure, outputs: Vec::new() };
             let events = self.run.stage_ended(self.outside.now, TaskIndex(index), report).expect("a report in time");
             self.write(events);
         }
@@ -246,7 +281,7 @@ impl Simulation {
                 self.rules.ended(&self.run);
                 return self.journal;
             }
-            let wait_for_people = self.run.has_open_questions_for_people();
+            let wait_for_people = self.run.waiting().is_some();
             assert!(self.is_alive() || wait_for_people, "stuck: {:#?}\n{:#?}", self.run, self.journal);
             if left > 0 && self.outside.chance.one_in(15) {
                 left -= 1;

@@ -66,8 +66,9 @@ impl Rules {
                     if !stage.starts_with("verify") {
                         self.doubtful.insert(task.clone());
                     }
-                    self.open.remove(&task);
                 }
+                // Between two stages nothing runs: whoever goes on asks for room again.
+                self.open.clear();
                 self.stopping = false;
             }
             Event::StageStarted { task, attempt, stage } => self.started(now, task, *attempt, stage),
@@ -100,6 +101,9 @@ impl Rules {
                 assert!(!self.running.contains_key(task));
                 self.finish(task, true);
             }
+            Event::Draining { ends: true, .. } => {
+                assert!(self.program.fail_fast && !self.blocked.is_empty(), "nothing failed, and the run ends early");
+            }
             Event::TaskSkipped { task, .. } => self.finish(task, true),
             Event::TaskBlocked { task, .. } => self.finish(task, false),
             Event::RepeatAllowed { task, by } => {
@@ -125,7 +129,10 @@ impl Rules {
             }
             Event::GateDecided(decision) => {
                 assert!(now < self.deadlines[&decision.task], "nobody decides after the deadline");
+                let gate = self.spec(&decision.task).gate.clone().expect("a gate");
+                assert!(gate.approvers.is_empty() || gate.approvers.contains(&decision.by), "anybody decides");
                 if decision.approved {
+                    assert!(gate.by_starter || decision.by != "p0", "p0 began the run and approves it");
                     let approvers = self.approvals.entry(decision.task.clone()).or_default();
                     assert!(approvers.insert(decision.by.clone()), "one person approves once");
                     if approvers.len() >= self.spec(&decision.task).gate.as_ref().expect("a gate").approvals as usize {

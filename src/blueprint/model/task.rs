@@ -266,6 +266,7 @@ pub struct Resources<'s> {
     /// Bytes.
     pub disk: Option<u64>,
     pub locks: Vec<LockRequest<'s>>,
+    pub lock_timeout: Option<Duration>,
     pub timeout: Option<Duration>,
 }
 
@@ -331,6 +332,11 @@ pub struct Gate<'s> {
     pub on_missing: Option<GateTimeout>,
     /// The `notify` block as written.
     pub notify: Option<Written<'s>>,
+    /// Who may decide; anybody if it is empty.
+    pub approvers: Box<[Text<'s>]>,
+    pub min_approvals: Option<u32>,
+    /// Whether who began the run may approve it. The default is that they may.
+    pub self_approval: Option<bool>,
 }
 
 impl Gate<'_> {

@@ -349,6 +349,7 @@ fn resources<'s>(node: &Node<'s>, checker: &mut Checker) -> Resources<'s> {
                 })
             })
             .collect(),
+        lock_timeout: node.duration("lock_timeout"),
         timeout: node.duration_or_seconds("timeout", "timeout_seconds"),
     }
 }
@@ -400,6 +401,9 @@ fn gate<'s>(node: &Node<'s>, text: Option<&'s str>) -> Option<Gate<'s>> {
         on_timeout: node.choice("on_timeout", GATE_TIMEOUTS).unwrap_or_default(),
         on_missing: node.choice("on_missing", GATE_TIMEOUTS),
         notify: node.written("notify", text),
+        approvers: node.texts("approvers"),
+        min_approvals: node.count("min_approvals"),
+        self_approval: node.flag("self_approval"),
     })
 }
 
