@@ -14,9 +14,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("run", &["blueprint", "plan"]),
     ("locks", &[]),
     ("journal", &["locks"]),
-    ("engine", &["document", "blueprint", "run"]),
-    ("report", &["diagnostic", "document"]),
-    ("cli", &["diagnostic", "document", "blueprint", "plan", "engine", "report"]),
+    ("engine", &["document", "blueprint", "plan", "run", "journal", "locks"]),
+    ("report", &["diagnostic", "document", "blueprint", "run"]),
+    ("cli", &["diagnostic", "document", "blueprint", "plan", "run", "locks", "journal", "engine", "report"]),
 ];
 
 /// Modules that take time, ids and files as arguments, and what they may not contain.

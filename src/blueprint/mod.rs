@@ -93,6 +93,11 @@ pub fn digest(source: &Source) -> String {
     format!("sha256:{}", checksum::hex(&Sha256::digest(source.text().as_bytes())))
 }
 
+/// The digest that names a version of a task: SHA-256 of its YAML.
+pub fn task_digest(source: &Source, task: &model::Task<'_>) -> String {
+    format!("sha256:{}", checksum::hex(&Sha256::digest(source.slice(task.span).as_bytes())))
+}
+
 /// The longest id of a task.
 pub const MAX_ID_BYTES: usize = 128;
 

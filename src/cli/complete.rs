@@ -5,9 +5,12 @@ use std::path::Path;
 
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 
+use super::kept::{look, store};
 use super::load::load;
+use super::resume::open_run;
 use crate::blueprint::read;
 use crate::diagnostic::Code;
+use crate::run::Phase;
 
 /// The environment variable by which the shell asks.
 pub(super) const ASKED: &str = "COMPLETE";
@@ -44,4 +47,23 @@ pub(super) fn selection(current: &OsStr) -> Vec<CompletionCandidate> {
         .filter(|(term, _)| term.starts_with(&*current))
         .map(|(term, help)| CompletionCandidate::new(term).help(Some(help.into())))
         .collect()
+}
+
+/// The runs of the project, the latest first.
+pub(super) fn runs() -> Vec<CompletionCandidate> {
+    let runs = store().ok().and_then(|store| store.runs().ok()).unwrap_or_default();
+    runs.iter().rev().map(|files| CompletionCandidate::new(files.id())).collect()
+}
+
+/// Tasks of the latest run that wait for a person.
+pub(super) fn gates() -> Vec<CompletionCandidate> {
+    let open = store().ok().and_then(|store| open_run(&store, None).ok());
+    let waiting = open.and_then(|files| {
+        let gates = look(&files, |kept| {
+            let gates = kept.blueprint.indices().filter(|index| matches!(kept.run.task(*index).phase, Phase::Gate(_)));
+            Ok(gates.map(|index| kept.blueprint.task(index).id.to_string()).collect::<Vec<_>>())
+        });
+        gates.ok()
+    });
+    waiting.unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
 }

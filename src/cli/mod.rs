@@ -2,11 +2,16 @@
 
 mod check;
 mod complete;
+mod decide;
 mod exit;
 mod graph;
+mod kept;
 mod load;
 mod plan;
 mod replace;
+mod resume;
+mod run;
+mod screen;
 mod text;
 
 use std::io::{self, IsTerminal, Write};
@@ -49,6 +54,25 @@ enum Command {
         after_help = "Examples:\n  outpost-bp plan blueprint.md\n  outpost-bp plan blueprint.md +T2.1 --json\n\nSelections: `T1.2`, `T1.*`, `tier:2`, `status:complete`, `+T1.2` (with what it waits for),\n`T1.2+` (with what waits for it), `!T1.2` (without it)"
     )]
     Plan(plan::PlanArgs),
+    /// Run a blueprint
+    #[command(
+        after_help = "Examples:\n  outpost-bp run blueprint.md\n  outpost-bp run blueprint.md +T2.1 -j 2\n\nExit codes: 0 done, 1 a task failed, 2 invalid, 3 waiting for a person, 4 rejected,\n8 something is missing here, 130 interrupted"
+    )]
+    Run(run::RunArgs),
+    /// Go on with a run that waits, was interrupted or failed
+    #[command(after_help = "Examples:\n  outpost-bp resume\n  outpost-bp resume 20261121 --rerun T1.2")]
+    Resume(resume::ResumeArgs),
+    /// Approve the gate of a task
+    #[command(
+        after_help = "Examples:\n  outpost-bp approve T2.1\n  outpost-bp approve T2.1 --comment 'looked at the diff' --set replicas=3"
+    )]
+    Approve(decide::ApproveArgs),
+    /// Reject the gate of a task
+    #[command(after_help = "Examples:\n  outpost-bp reject T2.1 --comment 'not on a Friday'")]
+    Reject(decide::DecideArgs),
+    /// End a run, whoever drives it
+    #[command(after_help = "Examples:\n  outpost-bp cancel\n  outpost-bp cancel 20261121-1012")]
+    Cancel(decide::CancelArgs),
     /// Draw the dependency graph
     #[command(
         after_help = "Examples:\n  outpost-bp graph blueprint.md\n  outpost-bp graph blueprint.md --format svg > graph.svg\n  outpost-bp graph blueprint.md --write"
@@ -89,11 +113,12 @@ enum Command {
 struct Failure {
     message: String,
     hint: String,
+    exit: Exit,
 }
 
 impl Failure {
     fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
+        Self { message: message.into(), hint: hint.into(), exit: Exit::Invalid }
     }
 }
 
@@ -151,6 +176,9 @@ fn width() -> usize {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == outpost_shell::keeper::ARGUMENT) {
+        return outpost_shell::keeper::main();
+    }
     CompleteEnv::with_factory(Cli::command).var(complete::ASKED).complete();
     let cli = Cli::parse();
     let color = match cli.color {
@@ -163,7 +191,7 @@ pub fn main() -> ExitCode {
     let mut output = Output { width: width(), in_github_actions, color };
     let exit = run(&cli.command, &mut output).unwrap_or_else(|failure| {
         output.complain(&failure);
-        Exit::Invalid
+        failure.exit
     });
     ExitCode::from(exit.code())
 }
@@ -172,6 +200,11 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => return check::run(args, output),
         Command::Plan(args) => return plan::run(args, output),
+        Command::Run(args) => return run::run(args, output),
+        Command::Resume(args) => return resume::run(args, output),
+        Command::Approve(args) => return decide::approve(args, output),
+        Command::Reject(args) => return decide::reject(args, output),
+        Command::Cancel(args) => return decide::cancel(args, output),
         Command::Graph(args) => return graph::run(args, output),
         Command::Explain { code } => output.data(&text::explain(code.as_deref())?)?,
         Command::Schema => output.json(&crate::blueprint::schema::json_schema())?,

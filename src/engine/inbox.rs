@@ -27,6 +27,17 @@ pub enum Note {
     },
 }
 
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Decision(GateDecision { task, approved: true, by, .. }) => write!(f, "{by} approves {task}"),
+            Self::Decision(GateDecision { task, by, .. }) => write!(f, "{by} rejects {task}"),
+            Self::Again { task, by } => write!(f, "{by} orders {task} again"),
+            Self::Cancel { by } => write!(f, "{by} cancels the run"),
+        }
+    }
+}
+
 /// A note and the file it stands in.
 #[derive(Clone, Debug)]
 pub struct Left {

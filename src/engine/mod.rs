@@ -1,14 +1,24 @@
 //! DRIVE: where a plan meets a machine.
 //!
-//! [`capability`] looks for tools and their versions, [`secret`] for names (never values) of secrets.
-//! [`store`] says where runs are kept, [`inbox`] takes notes for their runner, [`output`] judges and keeps
-//! what a task left, [`place`] fills the variables of its paths, [`jq`] transforms what it binds. None of
-//! it knows how answers are shown.
+//! [`driver`] drives a run and is the only place that awaits; the rest is what it drives with: [`session`]
+//! opens a run, [`history`] reads one, [`work`] makes work of a stage, `inputs` and [`output`] carry data
+//! in and out, [`inbox`] takes notes for the runner, [`store`] says where all of it is kept. [`capability`],
+//! [`secret`] and [`preflight`] ask what this machine has. None of it knows how answers are shown.
 
 pub mod capability;
+pub mod driver;
+pub mod error;
+pub mod history;
 pub mod inbox;
+mod inputs;
 pub mod jq;
+pub mod moment;
 pub mod output;
+mod outside;
 pub mod place;
+pub mod preflight;
 pub mod secret;
+pub mod session;
 pub mod store;
+mod verdict;
+pub mod work;

@@ -5,6 +5,7 @@
 //!   .gitignore          everything: nothing here belongs into a repository
 //!   runs/RUN/           one run
 //!     blueprint         the document as it was when the run began
+//!     blueprint-DIGEST  the document as it was after an edit that was accepted
 //!     journal …         see docs/JOURNAL.md
 //!     inbox/            notes for the runner: decisions, orders
 //!     tasks/ID/N/       logs, inputs and outputs of an attempt
@@ -139,6 +140,21 @@ impl RunFiles {
         self.folder.join("blueprint")
     }
 
+    /// The document after it was edited on the way.
+    pub fn edited(&self, digest: &str) -> PathBuf {
+        let short: String = digest.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+        self.folder.join(format!("blueprint-{short}"))
+    }
+
+    /// Keeps an edited document with the run.
+    pub fn keep_edited(&self, digest: &str, document: &[u8]) -> io::Result<()> {
+        let mut copy = tempfile::Builder::new().prefix(".blueprint-").tempfile_in(&self.folder)?;
+        copy.write_all(document)?;
+        copy.as_file().sync_all()?;
+        copy.persist(self.edited(digest)).map_err(|error| error.error)?;
+        File::open(&self.folder)?.sync_all()
+    }
+
     pub fn inbox(&self) -> PathBuf {
         self.folder.join("inbox")
     }
@@ -146,6 +162,16 @@ impl RunFiles {
     /// Where an attempt keeps its files. Ids are safe as names: `check` sees to it.
     pub fn attempt(&self, task: &str, attempt: u32) -> PathBuf {
         self.folder.join("tasks").join(task).join(attempt.to_string())
+    }
+
+    /// What a stage of an attempt printed.
+    pub fn log(&self, task: &str, attempt: u32, stage: &str) -> PathBuf {
+        self.attempt(task, attempt).join(format!("{}.log", stage.replace(':', "-")))
+    }
+
+    /// What an attempt left, by port.
+    pub fn ports(&self, task: &str, attempt: u32) -> PathBuf {
+        self.attempt(task, attempt).join("ports.json")
     }
 }
 

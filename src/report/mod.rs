@@ -1,4 +1,6 @@
-//! SHOW: views of a model, as text for people and as JSON for machines. Nothing here decides anything.
+//! SHOW: views of a model and of a run, as text for people and as JSON for machines. Nothing here decides anything.
 
 pub mod diagnostics;
 pub mod graph;
+pub mod progress;
+pub mod summary;

@@ -43,6 +43,23 @@ pub enum Refusal {
     Illegal(Illegal),
 }
 
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = |decision: &GateDecision| if decision.approved { "approved" } else { "rejected" };
+        match self {
+            Self::NoSuchTask(task) => write!(f, "the run has no task `{task}`"),
+            Self::NotOpen(task) => write!(f, "`{task}` waits for nobody's word"),
+            Self::Decided(first) | Self::Repeated(first) => write!(f, "{} {} it already", first.by, word(first)),
+            Self::Expired { .. } => f.write_str("its time to decide is over"),
+            Self::NotApprover(approvers) => write!(f, "only {} may decide", approvers.join(", ")),
+            Self::Own => f.write_str("whoever began the run may not approve it"),
+            Self::Changed => f.write_str("what was shown is not what it is about any more"),
+            Self::RunOver => f.write_str("the run is over"),
+            Self::Illegal(illegal) => illegal.fmt(f),
+        }
+    }
+}
+
 impl From<Illegal> for Refusal {
     fn from(illegal: Illegal) -> Self {
         Self::Illegal(illegal)

@@ -95,17 +95,13 @@ fn stages(blueprint: &Blueprint<'_>, plan: &Plan, index: TaskIndex) -> Vec<Stage
 /// The locks of a task and of its verifications, each once; alone wins over shared. They are held
 /// for the whole attempt: between two stages nobody else may get in.
 fn locks(blueprint: &Blueprint<'_>, names: &HashMap<&str, usize>, task: &model::Task<'_>) -> Vec<(usize, bool)> {
-    let declared = |index: usize| blueprint.execution.locks[index].mode;
-    let own = task.locks().iter().map(|request| (request.name.as_str(), request.mode));
-    let required = task.verification.iter().flat_map(|stage| stage.requires.iter()).map(|name| (name.as_str(), None));
     let mut locks: Vec<(usize, bool)> = Vec::new();
-    for (name, mode) in own.chain(required) {
+    for request in task.all_locks() {
         // `check` refuses names that are not declared.
-        let Some(&index) = names.get(name) else {
+        let Some(&index) = names.get(request.name.as_str()) else {
             continue;
         };
-        // A lock that is declared exclusive is held alone whatever a task asks for.
-        let alone = declared(index) == LockMode::Exclusive || mode == Some(LockMode::Exclusive);
+        let alone = blueprint.execution.locks[index].mode_of(&request) == LockMode::Exclusive;
         match locks.iter_mut().find(|(known, _)| *known == index) {
             Some((_, known)) => *known |= alone,
             None => locks.push((index, alone)),

@@ -4,11 +4,11 @@
 //! the world can make a difference. Whoever drives the run writes the events down and then acts on
 //! them; a run that is replayed and decided again decides the same.
 
-use super::event::{Completion, Ending, Event, GateMoment, Moment, Permit};
-use super::failure::Failure;
+use super::event::{Completion, Ending, Event, GateMoment, KeptPort, Moment, Permit};
+use super::failure::{Failure, FailureCode};
 use super::program::{GateTime, OnFailure, OnTimeout};
 use super::retry;
-use super::state::{Mode, Rank, Run};
+use super::state::{Mode, Run};
 use super::task::Phase;
 use crate::blueprint::TaskIndex;
 
@@ -18,8 +18,8 @@ pub trait World {
     /// waiting. Locks once taken are given back when the task's attempt is over.
     fn take_locks(&mut self, task: TaskIndex) -> bool;
 
-    /// The digest of what a person is shown at a gate.
-    fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment) -> String;
+    /// The digest of what a person is shown at a gate; `left` is what the task left.
+    fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment, left: &[KeptPort]) -> String;
 }
 
 impl Run {
@@ -54,9 +54,9 @@ impl Run {
         self.questions.iter().copied().map(TaskIndex)
     }
 
-    /// Whether somebody outside of the run holds locks that tasks wait for.
-    pub fn waits_outside(&self) -> bool {
-        !self.outside.is_empty()
+    /// Whether somebody outside of the run holds locks that the task waits for.
+    pub fn waits_outside(&self, task: TaskIndex) -> bool {
+        self.outside.contains(&self.rank(task.0)) || self.ready.contains(&self.rank(task.0))
     }
 
     /// Tries the locks of others again at the next decision.
@@ -193,13 +193,14 @@ impl Run {
     fn open_gate(&self, index: u32, moment: GateMoment, now: Moment, world: &mut dyn World) -> Event {
         let spec = &self.program.tasks[index as usize];
         let timeout = spec.gate.as_ref().map_or(0, |gate| gate.timeout);
+        let left = self.tasks[index as usize].kept.as_ref().map_or(&[][..], |(_, ports)| ports);
         debug_assert!(
             spec.gate.as_ref().is_some_and(|gate| (gate.time == GateTime::Before) == (moment == GateMoment::Before))
         );
         Event::GateOpened {
             task: spec.id.clone(),
             time: moment,
-            digest: world.gate_digest(TaskIndex(index), moment),
+            digest: world.gate_digest(TaskIndex(index), moment, left),
             deadline: now.after(timeout),
         }
     }
@@ -215,8 +216,9 @@ impl Run {
             self.happen(now, Event::RetryScheduled { task, attempt, at }, events);
             return;
         }
-        // A person's no is no failure that the document may shrug off.
-        let action = if failure.is_rejection() { OnFailure::Block } else { spec.on_failure };
+        // A person's no is no failure that the document may shrug off, and what was stopped did not fail.
+        let is_order = failure.is_rejection() || failure.code == FailureCode::Cancelled;
+        let action = if is_order { OnFailure::Block } else { spec.on_failure };
         match action {
             OnFailure::Skip => {
                 let reason = format!("it failed and `on_failure` says so: {}", failure.message);
@@ -331,8 +333,14 @@ impl Run {
         self.happen(now, Event::RunEnded { state }, events);
     }
 
-    /// Tasks that wait for a lock of this run, by lock.
-    pub fn parked(&self, lock: usize) -> impl Iterator<Item = TaskIndex> + '_ {
-        self.locks[lock].parked.iter().map(|rank: &Rank| TaskIndex(rank.1))
+    /// The lock that another task of this run keeps a task from, and that task.
+    pub fn lock_holder(&self, task: TaskIndex) -> Option<(&str, TaskIndex)> {
+        let state = &self.tasks[task.get()];
+        if self.unmet[task.get()] > 0 || !matches!(state.phase, Phase::Waiting | Phase::Paused { .. }) {
+            return None;
+        }
+        let lock = self.taken_lock(task.0)?;
+        let holder = self.locks[lock].exclusive.or_else(|| self.locks[lock].sharing.first().copied())?;
+        Some((&self.program.locks[lock].name, TaskIndex(holder)))
     }
 }

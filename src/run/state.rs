@@ -269,6 +269,11 @@ impl Run {
         needs.filter(|need| !self.tasks[need.get()].satisfies())
     }
 
+    /// The tasks that wait for this one.
+    pub fn dependents(&self, index: TaskIndex) -> impl Iterator<Item = TaskIndex> + '_ {
+        self.dependents[index.get()].iter().copied().map(TaskIndex)
+    }
+
     /// Who began the run.
     pub fn starter(&self) -> &str {
         &self.starter

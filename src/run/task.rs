@@ -172,7 +172,9 @@ impl TaskState {
         })?;
         match event {
             Event::StageStarted { attempt, .. } => {
-                if self.attempts != *attempt {
+                // The time during which nobody drove the run does not count.
+                let goes_on = matches!(self.phase, Phase::Working { .. } | Phase::Unknown { .. });
+                if !goes_on {
                     self.attempt_started = Some(at);
                 }
                 self.attempts = *attempt;

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::blueprint::model::Stage as Verification;
 use outpost_bp::run::{
-    Amounts, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, GateSpec, GateTime, LockSpec, Mode,
-    Moment, OnFailure, OnTimeout, Phase, Program, Run, RunStarted, Stage, StageReport, TaskSpec, World,
+    Amounts, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, GateSpec, GateTime, KeptPort,
+    LockSpec, Mode, Moment, OnFailure, OnTimeout, Phase, Program, Run, RunStarted, Stage, StageReport, TaskSpec, World,
 };
 use rules::Rules;
 
@@ -123,7 +123,7 @@ impl World for Outside {
         free
     }
 
-    fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment) -> String {
+    fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment, _: &[KeptPort]) -> String {
         format!("{}-{moment:?}", task.0)
     }
 }
@@ -269,7 +269,7 @@ impl Simulation {
     fn is_alive(&self) -> bool {
         !self.outside.running.is_empty()
             || self.run.next_timer().is_some()
-            || self.run.waits_outside()
+            || (0..self.program.tasks.len()).any(|index| self.run.waits_outside(TaskIndex::new(index)))
             || self.run.questions().next().is_some()
     }
 

@@ -46,6 +46,13 @@ impl<'s> Task<'s> {
         self.resources.as_ref().map_or(&[], |resources| &resources.locks)
     }
 
+    /// The locks of the task and of its verifications: they are held for a whole attempt.
+    pub fn all_locks(&self) -> impl Iterator<Item = LockRequest<'s>> + '_ {
+        let required = self.verification.iter().flat_map(|stage| &stage.requires);
+        let required = required.map(|name| LockRequest { name: name.clone(), mode: None });
+        self.locks().iter().cloned().chain(required)
+    }
+
     /// What the author chose for this task alone.
     pub fn executor(&self) -> Option<&Text<'s>> {
         self.choices.as_ref().and_then(|choices| choices.executor.as_ref())

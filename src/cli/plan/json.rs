@@ -1,17 +1,38 @@
 //! The plan as JSON.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::needs::Need;
 use super::{Shown, when};
 use crate::blueprint::model::{LockMode, LockRequest};
-use crate::blueprint::{Blueprint, TaskIndex, digest, executor, is_verify_only};
+use crate::blueprint::{Blueprint, TaskIndex, digest, executor, is_verify_only, task_digest};
 use crate::document::Text;
 use crate::engine::capability::Outcome;
 use crate::engine::secret::Standing;
 use crate::plan::Edge;
 
-pub(super) fn render(shown: &Shown<'_, '_>) -> Value {
+/// What `run --plan` reads of a plan.
+#[derive(Debug, Deserialize)]
+pub(super) struct Promise {
+    pub(super) blueprint: PromisedBlueprint,
+    #[serde(default)]
+    pub(super) selection: Vec<String>,
+    pub(super) tasks: Vec<PromisedTask>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PromisedBlueprint {
+    pub(super) digest: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PromisedTask {
+    pub(super) id: String,
+    pub(super) digest: String,
+}
+
+pub(super) fn render(shown: &Shown<'_, '_>, selection: &[String]) -> Value {
     let Shown { source, blueprint, plan, needs } = shown;
     let tasks: Vec<Value> = plan.order.iter().map(|&index| task(shown, index)).collect();
     let gates: Vec<Value> = plan
@@ -39,6 +60,7 @@ pub(super) fn render(shown: &Shown<'_, '_>) -> Value {
             "tasks": blueprint.tasks.len(),
             "digest": digest(source),
         },
+        "selection": selection,
         "tasks": tasks,
         "gates": gates,
         "critical_path": ids(blueprint, &plan.schedule.critical_path),
@@ -74,6 +96,7 @@ fn task(shown: &Shown<'_, '_>, index: TaskIndex) -> Value {
     json!({
         "id": task.id.as_str(),
         "name": task.name.as_str(),
+        "digest": task_digest(shown.source, task),
         "needs": kind(false),
         "implied": kind(true),
         "wave": plan.schedule.wave(index),

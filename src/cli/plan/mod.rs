@@ -1,8 +1,10 @@
 //! `outpost-bp plan`: what would run, in waves, and what it needs of this machine.
 
 mod json;
-mod needs;
+pub(super) mod needs;
 mod text;
+
+use std::collections::HashMap;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
@@ -11,8 +13,8 @@ use super::check::diagnose;
 use super::complete;
 use super::load::load;
 use super::{Exit, Failure, Output};
-use crate::blueprint::Blueprint;
 use crate::blueprint::model::{Gate, GateTime};
+use crate::blueprint::{Blueprint, digest, task_digest};
 use crate::document::Source;
 use crate::plan::Plan;
 use crate::report::diagnostics::{Checked, Style, human};
@@ -56,14 +58,67 @@ pub(super) fn run(args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure>
     let plan = Plan::of(&blueprint, &args.selection).map_err(|error| {
         Failure::new(error.to_string(), "a selection is an id, `T1.*`, `tier:1`, `status:…`, `+T1.1` or `T1.1+`")
     })?;
+    if !args.json {
+        show(&loaded.source, &blueprint, &plan, output)?;
+        return Ok(Exit::Done);
+    }
     let needs = Needs::probe(&blueprint, &plan, &loaded.source);
     let shown = Shown { source: &loaded.source, blueprint: &blueprint, plan: &plan, needs: &needs };
-    if args.json {
-        output.json(&json::render(&shown))?;
-    } else {
-        output.data(&text::render(&shown, output.width))?;
-    }
+    output.json(&json::render(&shown, &args.selection))?;
     Ok(Exit::Done)
+}
+
+/// Prints the plan for people.
+pub(super) fn show(
+    source: &Source,
+    blueprint: &Blueprint<'_>,
+    plan: &Plan,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let needs = Needs::probe(blueprint, plan, source);
+    let shown = Shown { source, blueprint, plan, needs: &needs };
+    output.data(&text::render(&shown, output.width))
+}
+
+/// The selection of a plan that `plan --json` wrote, if the document is still what was planned.
+pub(super) fn promised(
+    path: &str,
+    blueprint: &Blueprint<'_>,
+    source: &Source,
+    selection: &[String],
+) -> Result<Vec<String>, Failure> {
+    let unusable = |reason: String| {
+        Failure::new(format!("`{path}` is no plan: {reason}"), "write one with `outpost-bp plan FILE --json`")
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    let plan: json::Promise = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+    if !selection.is_empty() && selection != plan.selection {
+        return Err(Failure::new(
+            format!("the plan `{path}` selects other tasks than the command line"),
+            "leave the selection to the plan",
+        ));
+    }
+    if plan.blueprint.digest == digest(source) {
+        return Ok(plan.selection);
+    }
+    let planned: HashMap<&str, &str> = plan.tasks.iter().map(|task| (task.id.as_str(), task.digest.as_str())).collect();
+    let now: HashMap<&str, String> =
+        blueprint.tasks.iter().map(|task| (task.id.as_str(), task_digest(source, task))).collect();
+    let mut changed: Vec<&str> = planned
+        .iter()
+        .filter(|(id, digest)| now.get(*id).is_none_or(|now| now != *digest))
+        .map(|(id, _)| *id)
+        .collect();
+    changed.extend(now.keys().filter(|id| !planned.contains_key(*id)));
+    changed.sort_unstable();
+    let what = if changed.is_empty() { "outside of its tasks".to_owned() } else { changed.join(", ") };
+    Err(Failure {
+        exit: Exit::Changed,
+        ..Failure::new(
+            format!("`{}` was changed since it was planned: {what}", source.name()),
+            "plan it again, look at the plan, then run it",
+        )
+    })
 }
 
 const fn when(gate: &Gate<'_>) -> &'static str {

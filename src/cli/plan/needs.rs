@@ -11,18 +11,18 @@ use crate::engine::secret::{self, Standing};
 use crate::plan::Plan;
 
 /// A thing that tasks need.
-pub(super) struct Need<'a, T> {
-    pub(super) name: &'a str,
-    pub(super) tasks: Vec<TaskIndex>,
-    pub(super) here: T,
+pub(in crate::cli) struct Need<'a, T> {
+    pub(in crate::cli) name: &'a str,
+    pub(in crate::cli) tasks: Vec<TaskIndex>,
+    pub(in crate::cli) here: T,
 }
 
-pub(super) struct Needs<'a> {
+pub(in crate::cli) struct Needs<'a> {
     /// `required_capabilities` and `required_tools`, by name.
-    pub(super) capabilities: Vec<Need<'a, Outcome>>,
-    pub(super) secrets: Vec<Need<'a, Standing>>,
+    pub(in crate::cli) capabilities: Vec<Need<'a, Outcome>>,
+    pub(in crate::cli) secrets: Vec<Need<'a, Standing>>,
     /// Executors by the number of their tasks; absent where nothing needs to be installed.
-    pub(super) executors: Vec<Need<'a, Option<Outcome>>>,
+    pub(in crate::cli) executors: Vec<Need<'a, Option<Outcome>>>,
 }
 
 /// Executors that are a program of their own.
@@ -30,7 +30,7 @@ const PROGRAMS: &[&str] = &["claude", "codex", "gemini", "aider", "grok"];
 
 impl<'a> Needs<'a> {
     /// Gathers the needs of the tasks that would run and looks for them here.
-    pub(super) fn probe(blueprint: &'a Blueprint<'_>, plan: &Plan, source: &'a Source) -> Self {
+    pub(in crate::cli) fn probe(blueprint: &'a Blueprint<'_>, plan: &Plan, source: &'a Source) -> Self {
         let mut tools: BTreeMap<&str, Vec<TaskIndex>> = BTreeMap::new();
         let mut executors: BTreeMap<&str, Vec<TaskIndex>> = BTreeMap::new();
         for index in plan.running() {

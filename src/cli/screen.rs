@@ -1,0 +1,245 @@
+//! What `run` and `resume` show while they work: a board on a terminal, a line for each event elsewhere,
+//! groups and annotations in GitHub Actions, and events as JSON lines for machines.
+//!
+//! Nothing here can fail a run: whoever stopped listening is not told any more.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Failure, Output};
+use crate::blueprint::Blueprint;
+use crate::document::Source;
+use crate::engine::driver::Watcher;
+use crate::engine::moment::{now, timestamp};
+use crate::report::progress::{Line, Weight, board, last_words, line, plain};
+use crate::run::{Event, Moment, Phase, Run};
+
+/// How often the board is drawn.
+const REFRESH: Duration = Duration::from_millis(100);
+/// Lines of output shown in an annotation's group.
+const SHOWN: usize = 40;
+
+/// Where the lines go.
+enum Surface {
+    Plain,
+    GitHub,
+    Board(Board),
+}
+
+pub(super) struct Screen<'a, 's> {
+    output: &'a mut Output,
+    blueprint: &'a Blueprint<'s>,
+    source: &'a Source,
+    surface: Surface,
+    events: Option<BufWriter<Box<dyn Write>>>,
+}
+
+impl<'a, 's> Screen<'a, 's> {
+    /// `events` names a file for JSON lines, `-` standard output.
+    pub(super) fn new(
+        output: &'a mut Output,
+        blueprint: &'a Blueprint<'s>,
+        source: &'a Source,
+        events: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let events: Option<Box<dyn Write>> = match events {
+            None => None,
+            Some("-") => Some(Box::new(io::stdout())),
+            Some(path) => Some(Box::new(File::create(path).map_err(|error| {
+                Failure::new(format!("failed to write events to `{path}`: {error}"), "name a file that can be written")
+            })?)),
+        };
+        let is_terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let surface = if output.in_github_actions {
+            Surface::GitHub
+        } else if is_terminal {
+            Surface::Board(Board::new())
+        } else {
+            Surface::Plain
+        };
+        Ok(Self { output, blueprint, source, surface, events: events.map(BufWriter::new) })
+    }
+
+    fn print(&mut self, text: &str) {
+        match &self.surface {
+            Surface::Board(board) => board.above(text),
+            Surface::Plain | Surface::GitHub => self.output.note(&format!("{text}\n")),
+        }
+    }
+
+    fn record(&mut self, at: Moment, event: &Event) {
+        let Some(events) = &mut self.events else {
+            return;
+        };
+        let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(event) else {
+            return;
+        };
+        let mut record = serde_json::Map::new();
+        record.insert("at".to_owned(), timestamp(at).to_string().into());
+        record.extend(fields);
+        let written = writeln!(events, "{}", serde_json::Value::Object(record)).and_then(|()| events.flush());
+        if written.is_err() {
+            // Nobody reads them any more.
+            self.events = None;
+        }
+    }
+
+    /// A line, and in GitHub Actions the annotation at the task's place in the document.
+    fn show(&mut self, at: Moment, shown: &Line, event: &Event, run: &Run) {
+        let Line { task, text, weight } = shown;
+        let clock = clock(at);
+        if matches!(self.surface, Surface::GitHub) {
+            self.annotate(task, text, event, run);
+            return;
+        }
+        let style = match weight {
+            Weight::Step => anstyle::Style::new().dimmed(),
+            Weight::Good => anstyle::AnsiColor::Green.on_default(),
+            Weight::Notice => anstyle::AnsiColor::Yellow.on_default(),
+            Weight::Bad => anstyle::AnsiColor::Red.on_default(),
+        };
+        let text = format!("{clock}  {task:<10} {style}{}{style:#}", plain(text));
+        self.print(text.trim_end());
+    }
+
+    fn annotate(&mut self, task: &str, text: &str, event: &Event, run: &Run) {
+        match event {
+            Event::TaskBlocked { failure, .. } => {
+                let line =
+                    run.find(task).map_or(1, |index| self.source.position(self.blueprint.task(index).span.start).line);
+                let file = escaped(self.source.name());
+                let mut block = format!("::group::{task} {text}\n");
+                for line in last_words(failure, SHOWN) {
+                    block += &format!("{line}\n");
+                }
+                block += "::endgroup::\n";
+                block += &format!(
+                    "::error file={file},line={line},title={}::{}",
+                    escaped(&format!("{task} failed")),
+                    message(&failure.message)
+                );
+                self.print(&block);
+            }
+            Event::GateOpened { .. } => self.print(&format!("::notice title={}::{}", escaped(task), message(text))),
+            _ => self.print(&format!("{task:<10} {text}")),
+        }
+    }
+
+    /// Takes the board away, so that what follows stands below the last line.
+    pub(super) fn finish(self) -> &'a mut Output {
+        if let Surface::Board(board) = &self.surface {
+            board.clear();
+        }
+        self.output
+    }
+}
+
+impl Watcher for Screen<'_, '_> {
+    fn saw(&mut self, at: Moment, event: &Event, run: &Run) {
+        self.record(at, event);
+        // On a terminal the board shows what runs.
+        let is_shown = !matches!((&self.surface, event), (Surface::Board(_), Event::StageStarted { attempt: 1, .. }));
+        if let Some(shown) = line(event, run, self.blueprint).filter(|_| is_shown) {
+            self.show(at, &shown, event, run);
+        }
+    }
+
+    fn remark(&mut self, text: &str) {
+        self.print(text);
+    }
+
+    fn tick(&mut self, run: &Run) {
+        let blueprint = self.blueprint;
+        if let Surface::Board(board) = &mut self.surface {
+            board.draw(run, blueprint);
+        }
+    }
+}
+
+/// Lines at the bottom of the terminal that are drawn over again.
+struct Board {
+    bars: MultiProgress,
+    lines: Vec<ProgressBar>,
+    style: ProgressStyle,
+    drawn: Option<Instant>,
+    began: Moment,
+}
+
+impl Board {
+    fn new() -> Self {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(20));
+        // A template of one field cannot be wrong.
+        let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self { bars, lines: Vec::new(), style, drawn: None, began: now() }
+    }
+
+    fn draw(&mut self, run: &Run, blueprint: &Blueprint<'_>) {
+        if self.drawn.is_some_and(|last| last.elapsed() < REFRESH) {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let height = terminal_size::terminal_size().map_or(24, |(_, height)| usize::from(height.0));
+        let rows = board(run, blueprint, now(), self.began, (height / 2).max(4));
+        while self.lines.len() < rows.len() {
+            let bar = self.bars.add(ProgressBar::new_spinner());
+            bar.set_style(self.style.clone());
+            self.lines.push(bar);
+        }
+        for bar in self.lines.drain(rows.len()..) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+        for (bar, row) in self.lines.iter().zip(rows) {
+            bar.set_message(row);
+            bar.tick();
+        }
+    }
+
+    fn above(&self, text: &str) {
+        // A terminal that is gone does not end the run.
+        let _ = self.bars.println(text);
+    }
+
+    fn clear(&self) {
+        let _ = self.bars.clear();
+    }
+}
+
+/// When something happened, for people.
+pub(super) fn clock(at: Moment) -> String {
+    timestamp(at).to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string()
+}
+
+/// Text as a property of a workflow command.
+fn escaped(text: &str) -> String {
+    message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Text as the message of a workflow command.
+fn message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Adds to the summary of a step of GitHub Actions, where there is one.
+pub(super) fn step_summary(run: &Run, blueprint: &Blueprint<'_>, said: &str) {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
+        return;
+    };
+    let mut text = format!("## {}\n\n| task | state | attempts |\n|---|---|---|\n", blueprint.name());
+    for index in blueprint.indices() {
+        let state = run.task(index);
+        let word = match &state.phase {
+            Phase::Blocked(failure) => format!("blocked: {}", failure.message.replace('|', "\\|").replace('\n', " ")),
+            other => other.word().to_owned(),
+        };
+        text += &format!("| {} | {word} | {} |\n", blueprint.task(index).id, state.attempts);
+    }
+    text += &format!("\n```text{said}```\n");
+    let written =
+        File::options().append(true).create(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    // A summary that cannot be written is no reason to fail the step.
+    let _ = written;
+}

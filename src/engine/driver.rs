@@ -1,0 +1,469 @@
+//! The driver: the one place that waits, writes the journal and acts on what is written.
+//!
+//! Every turn of its loop asks the run what follows, writes it down, and only then acts. Whatever
+//! happens outside (an executor is done, a person left a note, a signal came) becomes events the same
+//! way. It decides nothing: that is the work of `run`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report, Standing, Token, Trace};
+use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+
+use super::error::Broken;
+use super::inbox::{self, Note};
+use super::inputs;
+use super::moment::{now, timestamp};
+use super::output;
+use super::outside::Outside;
+use super::verdict;
+use super::work::{Bench, Start};
+use crate::blueprint::TaskIndex;
+use crate::document::Source;
+use crate::journal::{Journal, Local};
+use crate::locks::Locks;
+use crate::run::{
+    Ending, Event, Failure, FailureCode, FailurePhase, KeptPort, Mode, Moment, Phase, Refusal, Run, Stage, StageReport,
+};
+
+/// How often notes are looked for.
+const INBOX: Duration = Duration::from_millis(150);
+
+/// How a driver came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    Ended(Ending),
+    /// Only people can make it go on.
+    Waiting,
+    /// A signal ended the driver, not the run.
+    Interrupted(i32),
+}
+
+/// Sees what happens to a run. It is told, never asked.
+pub trait Watcher {
+    /// Something was written down.
+    fn saw(&mut self, at: Moment, event: &Event, run: &Run);
+
+    /// Something a person should know that changes nothing.
+    fn remark(&mut self, text: &str);
+
+    /// Time passed; called several times a second.
+    fn tick(&mut self, run: &Run);
+}
+
+/// What a driver needs.
+#[expect(missing_debug_implementations, reason = "a bundle of arguments")]
+pub struct Parts<'a> {
+    pub run: Run,
+    pub bench: &'a Bench<'a>,
+    pub source: &'a Source,
+    pub journal: Local,
+    /// Performs setups, verifications, and the work of tasks for the shell.
+    pub shell: Arc<dyn Executor>,
+    pub locks: Locks,
+    pub watcher: &'a mut dyn Watcher,
+    /// Tools by name, for conditions.
+    pub capabilities: Value,
+    /// Whether to go on waiting when only people can act.
+    pub patient: bool,
+}
+
+/// What an executor answered: the task, the attempt, its stage, and the report.
+type Answer = (TaskIndex, u32, Stage, Report);
+
+/// Drives a run until it ends, waits for people, or is told to stop.
+pub struct Driver<'a> {
+    run: Run,
+    bench: &'a Bench<'a>,
+    journal: Local,
+    shell: Arc<dyn Executor>,
+    outside: Outside<'a>,
+    /// Work under way, by task.
+    jobs: HashMap<u32, Handle>,
+    answers: JoinSet<Answer>,
+    watcher: &'a mut dyn Watcher,
+    capabilities: Value,
+    patient: bool,
+    looked: Option<Instant>,
+}
+
+impl std::fmt::Debug for Driver<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("run", &self.bench.files.id()).field("jobs", &self.jobs).finish_non_exhaustive()
+    }
+}
+
+/// The signals that end a driver.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Broken> {
+        let one = |kind| signal(kind).map_err(|error| Broken::Io("signals".to_owned(), error));
+        let (interrupt, terminate) = (one(SignalKind::interrupt())?, one(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, hangup: one(SignalKind::hangup())? })
+    }
+
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+            _ = self.hangup.recv() => 1,
+        }
+    }
+}
+
+impl<'a> Driver<'a> {
+    pub fn new(parts: Parts<'a>) -> Self {
+        let Parts { run, bench, source, journal, shell, locks, watcher, capabilities, patient } = parts;
+        Self {
+            run,
+            bench,
+            journal,
+            shell,
+            outside: Outside::new(bench, source, locks),
+            jobs: HashMap::new(),
+            answers: JoinSet::new(),
+            watcher,
+            capabilities,
+            patient,
+            looked: None,
+        }
+    }
+
+    /// Drives, and leaves nothing running behind.
+    pub async fn drive(&mut self) -> Result<Outlook, Broken> {
+        let outlook = self.turn().await;
+        if let Err(broken) = &outlook {
+            // The journal is the product: without it nothing goes on. What ends now keeps its record
+            // with its keeper, where `resume` finds it.
+            self.cancel_all();
+            while self.answers.join_next().await.is_some() {}
+            let reason = Event::Halted { reason: broken.to_string() };
+            if let Ok(payload) = serde_json::to_string(&reason) {
+                // The reason is told anyway.
+                let _ = self.journal.halt(timestamp(now()), &payload);
+            }
+        }
+        outlook
+    }
+
+    async fn turn(&mut self) -> Result<Outlook, Broken> {
+        self.look_back().await?;
+        let mut signals = Signals::listen()?;
+        loop {
+            self.take_notes()?;
+            self.go_on().await?;
+            self.watcher.tick(&self.run);
+            if let Some(outlook) = self.outlook() {
+                self.journal.sync()?;
+                return Ok(outlook);
+            }
+            let pause = self.pause();
+            tokio::select! {
+                biased;
+                number = signals.next() => {
+                    if number != 2 || self.run.mode() >= Mode::Draining {
+                        return self.leave(number).await;
+                    }
+                    self.watcher.remark("nothing more is started; press Ctrl-C again to end what runs");
+                    let events = self.run.drain(now(), "Ctrl-C").unwrap_or_default();
+                    self.write(&events)?;
+                }
+                Some(answer) = self.answers.join_next() => self.answered(answer)?,
+                () = tokio::time::sleep(pause) => self.run.retry_outside(),
+            }
+        }
+    }
+
+    /// Whether there is nothing left to drive.
+    fn outlook(&self) -> Option<Outlook> {
+        if let Some(ending) = self.run.ending() {
+            return Some(Outlook::Ended(ending));
+        }
+        if self.run.mode() == Mode::Draining && self.jobs.is_empty() {
+            return Some(Outlook::Interrupted(2));
+        }
+        (self.run.waiting().is_some() && !self.patient).then_some(Outlook::Waiting)
+    }
+
+    /// Asks what became of stages that an earlier runner started, and waits for what still runs.
+    async fn look_back(&mut self) -> Result<(), Broken> {
+        let mut asked = JoinSet::new();
+        for index in self.bench.blueprint.indices() {
+            let state = self.run.task(index);
+            let Phase::Interrupted { stage } = &state.phase else {
+                continue;
+            };
+            let stage = self.run.program().tasks[index.get()].stages[*stage];
+            let token = self.token(index, state.attempts, stage);
+            let log = self.bench.files.log(&token.task, token.attempt, &token.stage);
+            let handle = state.handle.clone().map(Handle);
+            let shell = Arc::clone(&self.shell);
+            asked.spawn(async move {
+                let trace = Trace { token: &token, log: &log, handle: handle.as_ref() };
+                let report = match shell.reattach(trace).await {
+                    Standing::Running(handle) => Some(shell.wait(&handle).await),
+                    Standing::Ended(report) => Some(*report),
+                    Standing::Unknown => None,
+                };
+                (index, token.attempt, stage, report)
+            });
+        }
+        while let Some(answer) = asked.join_next().await {
+            let (index, attempt, stage, report) = sound(answer);
+            match report {
+                Some(Report { outcome: Outcome::NotStarted(NotStarted::Cancelled), .. }) => {
+                    let events = self.run.never_started(now(), index).unwrap_or_default();
+                    self.write(&events)?;
+                }
+                // Ended by the death of its runner, or nobody knows: it stays interrupted.
+                None | Some(Report { outcome: Outcome::Interrupted | Outcome::Cancelled | Outcome::Lost(_), .. }) => {}
+                Some(report) => self.ended(index, attempt, stage, &report)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides until nothing follows any more, and acts on it.
+    async fn go_on(&mut self) -> Result<(), Broken> {
+        loop {
+            let questions: Vec<TaskIndex> = self.run.questions().collect();
+            for task in questions {
+                let holds = inputs::holds(self.bench, &self.run, &self.capabilities, task);
+                let events = self.run.condition(now(), task, holds).unwrap_or_default();
+                self.write(&events)?;
+            }
+            let events = self.run.decide(now(), &mut self.outside);
+            if let Some(problem) = self.outside.take_problem() {
+                return Err(problem.into());
+            }
+            if events.is_empty() {
+                return Ok(());
+            }
+            self.write(&events)?;
+            for event in events {
+                match event {
+                    Event::StageStarted { task, attempt, stage } => self.start(&task, attempt, &stage).await?,
+                    Event::Stopping { .. } => self.cancel_all(),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Writes down what happened. Only then may anybody act on it.
+    fn write(&mut self, events: &[Event]) -> Result<(), Broken> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let payloads: Result<Vec<String>, _> = events.iter().map(serde_json::to_string).collect();
+        let payloads = payloads.map_err(|error| Broken::History(error.to_string()))?;
+        let at = self.run.latest();
+        self.journal.append(timestamp(at), &payloads)?;
+        self.journal.start_sync();
+        for event in events {
+            self.watcher.saw(at, event, &self.run);
+        }
+        // Whoever does not hold room any more gives its locks back.
+        let run = &self.run;
+        self.outside.release(|task| run.holds_room(task), |task| run.waits_outside(task));
+        Ok(())
+    }
+
+    async fn start(&mut self, task: &str, attempt: u32, stage: &str) -> Result<(), Broken> {
+        let Some(index) = self.run.find(task) else {
+            return Err(Broken::History(format!("there is no task `{task}`")));
+        };
+        let spec = &self.run.program().tasks[index.get()];
+        let Some(stage) = spec.stages.iter().copied().find(|known| known.word() == stage) else {
+            return Err(Broken::History(format!("`{task}` has no stage `{stage}`")));
+        };
+        let prepared = inputs::of(self.bench, &self.run, index).and_then(|inputs| {
+            let locks = self.outside.descriptors(index).map_err(|error| {
+                let message = format!("its locks cannot be passed on: {error}");
+                Failure::new(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
+            })?;
+            let last = self.run.task(index).last_failure.as_deref();
+            let limit = self.limit(index, stage).0;
+            let start =
+                Start { task: index, attempt, stage, at: self.run.latest(), inputs: &inputs, last, limit, locks };
+            self.bench.prepare(start)
+        });
+        let failure = match prepared {
+            Ok(work) => match self.shell.start(work).await {
+                Ok(handle) => {
+                    let events = self.run.started(now(), index, handle.0.clone()).unwrap_or_default();
+                    let (shell, waited) = (Arc::clone(&self.shell), handle.clone());
+                    self.answers.spawn(async move { (index, attempt, stage, shell.wait(&waited).await) });
+                    self.jobs.insert(index.0, handle);
+                    return self.write(&events);
+                }
+                Err(reason) => verdict::not_started(&reason, stage),
+            },
+            Err(failure) => failure,
+        };
+        self.report(index, attempt, stage, 0, Err(failure))
+    }
+
+    fn answered(&mut self, answer: Result<Answer, tokio::task::JoinError>) -> Result<(), Broken> {
+        let (index, attempt, stage, report) = sound(answer);
+        if let Some(handle) = self.jobs.remove(&index.0) {
+            self.ended(index, attempt, stage, &report)?;
+            self.shell.settle(&handle);
+        }
+        Ok(())
+    }
+
+    /// A stage is over: judge it, keep what it left, write both down.
+    fn ended(&mut self, index: TaskIndex, attempt: u32, stage: Stage, report: &Report) -> Result<(), Broken> {
+        let task = self.bench.task(index);
+        if !report.leaked.is_empty() {
+            let names: Vec<String> = report.leaked.iter().map(ToString::to_string).collect();
+            self.watcher.remark(&format!("`{}` left processes behind, ended now: {}", task.id, names.join(", ")));
+        }
+        let expected = match stage {
+            Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
+            Stage::Setup | Stage::Run => None,
+        };
+        let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
+        let outputs = match verdict::on(stage, report, expected, self.limit(index, stage)) {
+            Some(failure) => Err(failure),
+            None if self.leaves_output(index, stage) => self.keep_outputs(index, attempt),
+            None => Ok(Vec::new()),
+        };
+        self.report(index, attempt, stage, report.elapsed_ms, outputs)
+    }
+
+    /// Outputs come with the work; where there is none, what others made is taken once it is verified.
+    fn leaves_output(&self, index: TaskIndex, stage: Stage) -> bool {
+        let stages = &self.run.program().tasks[index.get()].stages;
+        if stages.contains(&Stage::Run) { stage == Stage::Run } else { stages.last() == Some(&stage) }
+    }
+
+    fn keep_outputs(&self, index: TaskIndex, attempt: u32) -> Result<Vec<KeptPort>, Failure> {
+        let wrong = |message: String| Failure::new(FailureCode::ExecutionFailed, FailurePhase::Execution, message);
+        let values = self.bench.left(index, attempt, self.run.latest()).map_err(wrong)?;
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        output::keep(&self.bench.files.ports(&self.bench.task(index).id, attempt), &values)
+            .map_err(|error| wrong(format!("its output cannot be kept: {error}")))
+    }
+
+    fn report(
+        &mut self,
+        index: TaskIndex,
+        attempt: u32,
+        stage: Stage,
+        milliseconds: u64,
+        end: Result<Vec<KeptPort>, Failure>,
+    ) -> Result<(), Broken> {
+        let stage = stage.word().to_owned();
+        let (outputs, failure) = match end {
+            Ok(outputs) => (outputs, None),
+            Err(failure) => (Vec::new(), Some(Box::new(failure))),
+        };
+        match self.run.stage_ended(now(), index, StageReport { attempt, stage, milliseconds, failure, outputs }) {
+            Ok(events) => self.write(&events),
+            Err(Refusal::Illegal(illegal)) => Err(Broken::History(illegal.to_string())),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Takes what people left in the inbox: into the journal, then out of the inbox.
+    fn take_notes(&mut self) -> Result<(), Broken> {
+        if self.looked.is_some_and(|last| last.elapsed() < INBOX) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
+        let fault = |error| Broken::Io("the run's inbox".to_owned(), error);
+        for left in inbox::waiting(&self.bench.files.inbox()).map_err(fault)? {
+            let told = match &left.note {
+                Note::Decision(decision) => self.run.decided(now(), decision.clone()),
+                Note::Again { task, by } => self.run.ordered_again(now(), task, by),
+                Note::Cancel { by } => self.run.cancel(now(), by),
+            };
+            match told {
+                Ok(events) => {
+                    let stops = events.iter().any(|event| matches!(event, Event::CancelRequested { .. }));
+                    self.write(&events)?;
+                    // Acknowledged only when it survives the end of the machine.
+                    self.journal.sync()?;
+                    if stops {
+                        self.cancel_all();
+                    }
+                }
+                Err(Refusal::Repeated(_)) => {}
+                Err(refusal) => self.watcher.remark(&format!("{}: {refusal}", left.note)),
+            }
+            left.take().map_err(fault)?;
+        }
+        Ok(())
+    }
+
+    /// Asks all work to end, without waiting for it.
+    fn cancel_all(&self) {
+        for handle in self.jobs.values() {
+            let (shell, handle) = (Arc::clone(&self.shell), handle.clone());
+            tokio::spawn(async move { shell.cancel(&handle).await });
+        }
+    }
+
+    /// A signal ends the driver: what runs is ended, and stays interrupted for `resume`.
+    async fn leave(&mut self, signal: i32) -> Result<Outlook, Broken> {
+        self.watcher.remark("ending what runs");
+        self.cancel_all();
+        while let Some(answer) = self.answers.join_next().await {
+            let (index, attempt, stage, report) = sound(answer);
+            // Work that ended by itself before it was told to has a result worth keeping.
+            if !matches!(report.outcome, Outcome::Cancelled | Outcome::NotStarted(_)) {
+                self.ended(index, attempt, stage, &report)?;
+                if let Some(handle) = self.jobs.remove(&index.0) {
+                    self.shell.settle(&handle);
+                }
+            }
+        }
+        self.journal.sync()?;
+        Ok(Outlook::Interrupted(signal))
+    }
+
+    fn pause(&self) -> Duration {
+        let timer = self.run.next_timer().map(|at| Duration::from_millis(at.0.saturating_sub(now().0) + 1));
+        [timer, self.outside.poll_after()].into_iter().flatten().fold(INBOX, Duration::min)
+    }
+
+    /// How long a stage may take from now on, and the field that says so.
+    fn limit(&self, index: TaskIndex, stage: Stage) -> (Duration, &'static str) {
+        let began = self.run.task(index).attempt_started.unwrap_or(self.run.latest());
+        let spent = Duration::from_millis(self.run.latest().0.saturating_sub(began.0));
+        self.bench.limit(index, stage, spent)
+    }
+
+    fn token(&self, index: TaskIndex, attempt: u32, stage: Stage) -> Token {
+        let (run, task) = (self.bench.files.id().to_owned(), self.bench.task(index).id.to_string());
+        Token { run, task, attempt, stage: stage.word().to_owned() }
+    }
+
+    /// The run as it stands.
+    pub fn into_run(self) -> Run {
+        self.run
+    }
+}
+
+/// An answer of a task of ours. One that panicked takes the driver along.
+fn sound<T>(answer: Result<T, tokio::task::JoinError>) -> T {
+    match answer {
+        Ok(answer) => answer,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => panic!("BUG: nobody aborts the driver's tasks: {error}"),
+        },
+    }
+}

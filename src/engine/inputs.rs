@@ -1,0 +1,105 @@
+//! What a task is given: the ports it binds, transformed, and what people set when they approved it.
+//! And whether it runs at all: its condition, over the environment, the tools here, and earlier tasks.
+
+use std::fs;
+
+use serde_json::{Map, Value, json};
+
+use super::jq;
+use super::output::{self, Values};
+use super::work::Bench;
+use crate::blueprint::TaskIndex;
+use crate::blueprint::model::{Binding, BindingSource};
+use crate::run::{Failure, FailureCode, FailurePhase, Phase, Run};
+
+/// The inputs of a task.
+pub(super) fn of(bench: &Bench<'_>, run: &Run, index: TaskIndex) -> Result<Values, Failure> {
+    let task = bench.task(index);
+    let mut inputs = Values::new();
+    for binding in &*task.bindings {
+        match bound(bench, run, index, binding) {
+            Ok(value) => {
+                inputs.insert(binding.name.to_string(), value);
+            }
+            Err(_) if !binding.required => {}
+            Err(reason) => {
+                let message = format!("its input `{}` is missing: {reason}", binding.name);
+                let failure = Failure::new(FailureCode::DependencyMissing, FailurePhase::Setup, message);
+                return Err(Failure { lasting: true, ..failure });
+            }
+        }
+    }
+    for (name, value) in run.decisions(&task.id).iter().filter(|decision| decision.approved).flat_map(|word| &word.set)
+    {
+        inputs.insert(name.clone(), Value::String(value.clone()));
+    }
+    Ok(inputs)
+}
+
+fn bound(bench: &Bench<'_>, run: &Run, index: TaskIndex, binding: &Binding<'_>) -> Result<Value, String> {
+    let value = match &binding.source {
+        BindingSource::Path(path) => {
+            Ok(Value::String(bench.path(index, run.latest(), path).to_string_lossy().into_owned()))
+        }
+        BindingSource::Task { target: None, task, .. } => Err(format!("there is no task `{task}`")),
+        BindingSource::Task { target: Some(source), port, .. } => port_of(bench, run, *source, port.as_deref()),
+    };
+    let value =
+        value.or_else(|reason| match binding.fallback.as_ref().and_then(|fallback| fallback.path.as_deref()) {
+            Some(path) => {
+                let path = bench.path(index, run.latest(), path);
+                let text = fs::read_to_string(&path)
+                    .map_err(|error| format!("{reason}; its fallback `{}`: {error}", path.display()))?;
+                // What is not JSON is text.
+                Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+            }
+            None => Err(reason),
+        })?;
+    match binding.transform.as_deref() {
+        Some(expression) => jq::transform(expression, &value).map_err(|error| format!("its transform failed: {error}")),
+        None => Ok(value),
+    }
+}
+
+fn port_of(bench: &Bench<'_>, run: &Run, source: TaskIndex, port: Option<&str>) -> Result<Value, String> {
+    let id = bench.task(source).id.as_str();
+    let mut values = left(bench, run, source)?;
+    match port {
+        Some(port) => values.remove(port).ok_or_else(|| format!("`{id}` did not leave the port `{port}`")),
+        None => values.into_values().next().ok_or_else(|| format!("`{id}` left no port")),
+    }
+}
+
+/// What a task left: in this run, or, if it was done before, where its document says.
+fn left(bench: &Bench<'_>, run: &Run, source: TaskIndex) -> Result<Values, String> {
+    let id = bench.task(source).id.as_str();
+    match &run.task(source).kept {
+        Some((attempt, ports)) => output::kept(&bench.files.ports(id, *attempt), ports),
+        None if run.program().tasks[source.get()].settled => bench
+            .left(source, 0, run.latest())
+            .map_err(|reason| format!("`{id}` was done before this run, and {reason}")),
+        None => Err(format!("`{id}` left nothing in this run")),
+    }
+}
+
+/// Whether the condition of a task holds.
+pub(super) fn holds(bench: &Bench<'_>, run: &Run, capabilities: &Value, index: TaskIndex) -> Result<bool, String> {
+    let Some(condition) = bench.task(index).when() else {
+        return Ok(true);
+    };
+    let mut env: Map<String, Value> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, Value::String(value.into_string().ok()?))))
+        .collect();
+    env.extend(bench.environment.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))));
+    let tasks: Map<String, Value> = bench
+        .blueprint
+        .indices()
+        .filter(|task| run.task(*task).satisfies())
+        .map(|task| {
+            let status = if matches!(run.task(task).phase, Phase::Skipped(_)) { "skipped" } else { "complete" };
+            let value = json!({ "status": status, "output": left(bench, run, task).ok() });
+            (bench.task(task).id.to_string(), value)
+        })
+        .collect();
+    jq::holds(condition, &json!({ "env": env, "capabilities": capabilities, "tasks": tasks }))
+}

@@ -1,0 +1,109 @@
+//! What a run asks of the world while it decides: locks of the project, and what a gate shows.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::num::NonZeroU32;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::work::Bench;
+use crate::blueprint::TaskIndex;
+use crate::blueprint::model::{LockMode, LockRequest};
+use crate::document::Source;
+use crate::locks::{Attempt, Claim, Guard, LockError, Locks, Mode, Party, Request};
+use crate::run::{GateMoment, KeptPort, World};
+
+pub(super) struct Outside<'a> {
+    bench: &'a Bench<'a>,
+    source: &'a Source,
+    locks: Locks,
+    /// Places in the queues of locks.
+    wishes: HashMap<u32, Request>,
+    guards: HashMap<u32, Guard>,
+    /// Why locks cannot be relied on. Nothing that needs one starts any more.
+    broken: Option<LockError>,
+}
+
+impl<'a> Outside<'a> {
+    pub(super) fn new(bench: &'a Bench<'a>, source: &'a Source, locks: Locks) -> Self {
+        Self { bench, source, locks, wishes: HashMap::new(), guards: HashMap::new(), broken: None }
+    }
+
+    fn ask(&mut self, task: TaskIndex) -> Result<bool, LockError> {
+        let request = match self.wishes.entry(task.0) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let party = Party::new(self.bench.files.id(), self.bench.task(task).id.as_str());
+                entry.insert(self.locks.request(party, claims(self.bench, task))?)
+            }
+        };
+        match request.try_acquire(Timestamp::now())? {
+            Attempt::Acquired(guard) => {
+                self.wishes.remove(&task.0);
+                self.guards.insert(task.0, guard);
+                Ok(true)
+            }
+            Attempt::Waiting => Ok(false),
+        }
+    }
+
+    /// Gives back what tasks hold or wait for that do not need it any more.
+    pub(super) fn release(&mut self, works: impl Fn(TaskIndex) -> bool, waits: impl Fn(TaskIndex) -> bool) {
+        self.guards.retain(|index, _| works(TaskIndex(*index)));
+        self.wishes.retain(|index, _| waits(TaskIndex(*index)));
+    }
+
+    /// Copies of the descriptors of a task's locks, for the work to hold.
+    pub(super) fn descriptors(&self, task: TaskIndex) -> std::io::Result<Vec<OwnedFd>> {
+        let guard = self.guards.get(&task.0);
+        guard.into_iter().flat_map(Guard::descriptors).map(|file| file.try_clone_to_owned()).collect()
+    }
+
+    /// When to ask for the locks of others again.
+    pub(super) fn poll_after(&self) -> Option<Duration> {
+        self.wishes.values().map(Request::poll_after).min()
+    }
+
+    pub(super) const fn take_problem(&mut self) -> Option<LockError> {
+        self.broken.take()
+    }
+}
+
+impl World for Outside<'_> {
+    fn take_locks(&mut self, task: TaskIndex) -> bool {
+        self.ask(task).unwrap_or_else(|error| {
+            self.broken = Some(error);
+            false
+        })
+    }
+
+    /// What a person is shown: the task as it stands in the document and, for a review, what it left.
+    fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment, left: &[KeptPort]) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(self.source.slice(self.bench.task(task).span));
+        if moment == GateMoment::After {
+            for KeptPort { port, digest } in left {
+                hasher.update(format!("\0{port}={digest}"));
+            }
+        }
+        hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The locks of a task and of its verifications, as claims.
+fn claims(bench: &Bench<'_>, index: TaskIndex) -> Vec<Claim> {
+    let claim = |request: LockRequest<'_>| {
+        // `check` refuses names that are not declared.
+        let declared = bench.blueprint.execution.lock(&request.name)?;
+        let mode = match declared.mode_of(&request) {
+            LockMode::Exclusive => Mode::Exclusive,
+            LockMode::Shared => Mode::Shared { max_holders: NonZeroU32::new(declared.max_holders) },
+        };
+        // All runs of a project share a directory of locks, so that its name would tell nothing.
+        Some(Claim::new("", declared.name.as_str(), mode))
+    };
+    bench.task(index).all_locks().filter_map(claim).collect()
+}

@@ -1,0 +1,175 @@
+//! A run that this process may drive: begun, or opened again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use outpost_shell::{Keepers, Shell, become_subreaper, raise_open_files};
+use serde_json::Value;
+
+use super::driver::{Driver, Outlook, Parts, Watcher};
+use super::error::Broken;
+use super::history::{History, blueprint, compile};
+use super::moment::{now, timestamp};
+use super::store::{RunFiles, Store};
+use super::work::Bench;
+use crate::blueprint::Blueprint;
+use crate::document::Source;
+use crate::journal::{Journal as _, Local, Torn};
+use crate::locks::Locks;
+use crate::run::{Event, Moment, Phase, Program, Run, RunStarted};
+
+/// The journal of a run and its state, for the only process that may write it.
+#[derive(Debug)]
+pub struct Session {
+    pub files: RunFiles,
+    pub started: RunStarted,
+    pub run: Run,
+    journal: Local,
+    by: String,
+    /// Written before anybody could watch.
+    unseen: Vec<(Moment, Event)>,
+}
+
+/// A run that was opened, its document not yet understood.
+#[derive(Debug)]
+pub struct Opened {
+    files: RunFiles,
+    journal: Local,
+    pub history: History,
+    /// What was cut off the journal's end.
+    pub torn: Option<Torn>,
+}
+
+/// What driving needs beside the session.
+#[expect(missing_debug_implementations, reason = "a bundle of arguments")]
+pub struct Driving<'a> {
+    pub store: &'a Store,
+    pub blueprint: &'a Blueprint<'a>,
+    pub source: &'a Source,
+    /// Variables of the chosen environment.
+    pub environment: Vec<(String, String)>,
+    /// Tools by name, for conditions.
+    pub capabilities: Value,
+    pub watcher: &'a mut dyn Watcher,
+    pub patient: bool,
+}
+
+impl Session {
+    /// Begins a run: its directory, its copy of the document, its first record.
+    pub fn begin(store: &Store, document: &[u8], started: RunStarted, program: Program) -> Result<Self, Broken> {
+        let at = now();
+        let files = store.create(&started.run, document).map_err(|error| Broken::Io(".outpost".to_owned(), error))?;
+        let journal = Local::create(files.folder(), timestamp(at))?;
+        let started = RunStarted { run: files.id().to_owned(), ..started };
+        let by = started.by.clone();
+        let mut session = Self { files, run: Run::new(program), journal, by, started, unseen: Vec::new() };
+        session.happens(Event::RunStarted(Box::new(session.started.clone())))?;
+        Ok(session)
+    }
+
+    /// Takes a run up. A torn end of its journal is cut off.
+    pub fn open(files: RunFiles) -> Result<Opened, Broken> {
+        let mut history = History::default();
+        let (journal, torn) = Local::open(files.folder(), timestamp(now()), |record| history.add(&record))?;
+        Ok(Opened { files, journal, history: history.checked()?, torn })
+    }
+
+    /// Writes one event down and lets it happen.
+    fn happens(&mut self, event: Event) -> Result<(), Broken> {
+        self.run.apply(now().max(self.run.latest()), &event).map_err(|error| Broken::History(error.to_string()))?;
+        self.written(&[event])
+    }
+
+    fn written(&mut self, events: &[Event]) -> Result<(), Broken> {
+        let payloads: Result<Vec<String>, _> = events.iter().map(serde_json::to_string).collect();
+        let payloads = payloads.map_err(|error| Broken::History(error.to_string()))?;
+        let at = self.run.latest();
+        self.journal.append(timestamp(at), &payloads)?;
+        self.unseen.extend(events.iter().map(|event| (at, event.clone())));
+        Ok(())
+    }
+
+    /// Goes on with an edited document: `again` and what it makes necessary runs again.
+    pub fn accept_edit(
+        &mut self,
+        document: &[u8],
+        digest: &str,
+        program: Program,
+        again: &[String],
+    ) -> Result<(), Broken> {
+        self.files
+            .keep_edited(digest, document)
+            .map_err(|error| Broken::Io("the edited document".to_owned(), error))?;
+        let event = Event::EditAccepted { by: self.by.clone(), digest: digest.to_owned(), again: again.to_vec() };
+        self.happens(event)?;
+        self.run = self.run.clone().carry_over(program, again);
+        Ok(())
+    }
+
+    /// Drives the run until it ends, waits for people, or is interrupted.
+    pub fn drive(mut self, driving: Driving<'_>) -> Result<(Outlook, Run), Broken> {
+        let Driving { store, blueprint, source, environment, capabilities, watcher, patient } = driving;
+        self.take_over()?;
+        for (at, event) in std::mem::take(&mut self.unseen) {
+            watcher.saw(at, &event, &self.run);
+        }
+        let locks = Locks::open(store.locks())?;
+        let root = PathBuf::from(&self.started.root);
+        let stem = PathBuf::from(&self.started.file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let name = stem.unwrap_or_else(|| "blueprint".to_owned());
+        let bench = Bench { blueprint, files: self.files, root, name, environment };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Broken::Io("the event loop".to_owned(), error))?;
+        // Without it, daemons of a keeper that was killed would go unnoticed; the run itself is none the worse.
+        let _ = become_subreaper();
+        let keepers = Keepers { open_files: raise_open_files(), ..Keepers::default() };
+        runtime.block_on(async {
+            let shell = Arc::new(Shell::new(keepers));
+            let executor = Arc::clone(&shell);
+            let (run, journal) = (self.run, self.journal);
+            let parts =
+                Parts { run, bench: &bench, source, journal, shell: executor, locks, watcher, capabilities, patient };
+            let mut driver = Driver::new(parts);
+            let outlook = driver.drive().await;
+            let run = driver.into_run();
+            if let Some(shell) = Arc::into_inner(shell) {
+                shell.close().await;
+            }
+            Ok((outlook?, run))
+        })
+    }
+
+    /// Every runner is in the journal. Whoever takes a run up orders what failed again.
+    fn take_over(&mut self) -> Result<(), Broken> {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let at = now();
+        let mut events = self.run.take_over(at, std::process::id(), &host, &self.by).unwrap_or_default();
+        let blocked: Vec<String> = (0..self.run.program().tasks.len())
+            .map(|index| (crate::blueprint::TaskIndex::new(index), &self.run.program().tasks[index]))
+            .filter(
+                |(index, _)| matches!(&self.run.task(*index).phase, Phase::Blocked(failure) if !failure.is_rejection()),
+            )
+            .map(|(_, spec)| spec.id.clone())
+            .collect();
+        for task in blocked {
+            events.extend(self.run.ordered_again(at, &task, &self.by).unwrap_or_default());
+        }
+        self.written(&events)
+    }
+}
+
+impl Opened {
+    pub const fn files(&self) -> &RunFiles {
+        &self.files
+    }
+
+    /// The session, once the document that the run goes on with is known.
+    pub fn into_session(self, source: &Source, by: String) -> Result<Session, Broken> {
+        let started = self.history.started()?.clone();
+        let (_, program) = compile(&blueprint(source)?, &started)?;
+        let run = self.history.replay(&self.files, program)?;
+        Ok(Session { files: self.files, started, run, journal: self.journal, by, unseen: Vec::new() })
+    }
+}

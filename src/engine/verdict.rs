@@ -1,0 +1,53 @@
+//! Executor's reports → failures, in the words of the format.
+
+use std::time::Duration;
+
+use outpost_executor::{NotStarted, Outcome, Report};
+
+use crate::run::{Failure, FailureCode, FailurePhase, Stage};
+
+/// Why a stage failed, or nothing. `expected` is the status that means success, `limit` what it was
+/// allowed to take and the field that said so.
+pub(super) fn on(stage: Stage, report: &Report, expected: i32, limit: (Duration, &str)) -> Option<Failure> {
+    let (code, phase) = words(stage);
+    let word = stage.word();
+    let (code, message, exit_code) = match &report.outcome {
+        Outcome::Exited(found) if *found == expected => return None,
+        Outcome::Exited(found) if expected == 0 => (code, format!("`{word}` exited with {found}"), Some(*found)),
+        Outcome::Exited(found) => {
+            (code, format!("`{word}` exited with {found}, and {expected} is expected"), Some(*found))
+        }
+        Outcome::Signalled(signal) => (code, format!("`{word}` was ended by signal {signal}"), None),
+        Outcome::TimedOut => {
+            let (limit, field) = limit;
+            let limit = jiff::SignedDuration::try_from(limit)
+                .map_or_else(|_| "it may".to_owned(), |limit| format!("{limit:#}"));
+            (FailureCode::Timeout, format!("`{word}` took longer than {limit} ({field})"), None)
+        }
+        Outcome::Cancelled | Outcome::Interrupted => (FailureCode::Cancelled, format!("`{word}` was stopped"), None),
+        Outcome::NotStarted(reason) => return Some(not_started(reason, stage)),
+        Outcome::Lost(reason) => (code, format!("nobody knows how `{word}` ended: {reason}"), None),
+    };
+    let lasting = matches!(report.outcome, Outcome::Cancelled | Outcome::Interrupted | Outcome::Lost(_));
+    Some(Failure {
+        exit_code,
+        stdout: report.stdout.tail.clone(),
+        stderr: report.stderr.tail.clone(),
+        lasting,
+        ..Failure::new(code, phase, message)
+    })
+}
+
+pub(super) fn not_started(reason: &NotStarted, stage: Stage) -> Failure {
+    let (code, phase) = words(stage);
+    let failure = Failure::new(code, phase, format!("`{}` did not start: {reason}", stage.word()));
+    Failure { lasting: true, ..failure }
+}
+
+const fn words(stage: Stage) -> (FailureCode, FailurePhase) {
+    match stage {
+        Stage::Setup => (FailureCode::SetupFailed, FailurePhase::Setup),
+        Stage::Run => (FailureCode::ExecutionFailed, FailurePhase::Execution),
+        Stage::Verify { .. } => (FailureCode::VerificationFailed, FailurePhase::Verification),
+    }
+}

@@ -1,0 +1,280 @@
+//! A stage of an attempt as work for an executor: command, directory, environment, limits.
+//!
+//! Data never becomes shell text: what a task binds reaches its command as environment variables and
+//! as a JSON file. Commands are the document's own words.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use outpost_executor::{StdoutFile, Token, Work};
+use serde_json::Value;
+
+use super::output::{self, MOST_BYTES, Places, Values};
+use super::place::Variables;
+use super::store::{RunFiles, private};
+use crate::blueprint::model::{Task, Transfer};
+use crate::blueprint::{Blueprint, TaskIndex};
+use crate::run::{Failure, FailureCode, FailurePhase, Moment, Stage};
+
+/// The format's limit for a task without one.
+const TASK_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Where documents of the format leave their outputs.
+const EXCHANGE: &str = "/tmp/blueprint";
+
+/// What all attempts of a run have in common.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    pub blueprint: &'a Blueprint<'a>,
+    pub files: RunFiles,
+    /// The directory of the project.
+    pub root: PathBuf,
+    /// The name of the document, for paths.
+    pub name: String,
+    /// Variables of the chosen environment.
+    pub environment: Vec<(String, String)>,
+}
+
+/// A start of a stage.
+#[derive(Debug)]
+pub struct Start<'s> {
+    pub task: TaskIndex,
+    pub attempt: u32,
+    pub stage: Stage,
+    pub at: Moment,
+    pub inputs: &'s Values,
+    /// What went wrong the last time.
+    pub last: Option<&'s Failure>,
+    pub limit: Duration,
+    pub locks: Vec<OwnedFd>,
+}
+
+impl Bench<'_> {
+    pub fn task(&self, index: TaskIndex) -> &Task<'_> {
+        self.blueprint.task(index)
+    }
+
+    fn variables(&self, index: TaskIndex, at: Moment) -> Variables<'_> {
+        let task = self.task(index);
+        let seconds = at.0 / 1000;
+        let root = Variables {
+            task: task.id.as_str(),
+            blueprint: &self.name,
+            root: &self.root,
+            directory: self.root.clone(),
+            seconds,
+        };
+        let directory = task.context.as_ref().and_then(|context| context.working_directory.as_deref());
+        Variables { directory: directory.map_or_else(|| self.root.clone(), |text| root.path(text)), ..root }
+    }
+
+    /// Judges what an attempt left: the files it promised, and its ports.
+    pub fn left(&self, index: TaskIndex, attempt: u32, at: Moment) -> Result<Values, String> {
+        let (task, variables) = (self.task(index), self.variables(index, at));
+        let folder = self.files.attempt(&task.id, attempt);
+        let missing: Vec<String> = task
+            .files_to_create
+            .iter()
+            // In documents these are paths of the project; commands may work in a directory of it.
+            .filter(|path| !variables.path(path).exists() && !self.root.join(variables.replace(path)).exists())
+            .map(|path| format!("`{path}`"))
+            .collect();
+        if !missing.is_empty() {
+            return Err(format!("it did not create {}", missing.join(", ")));
+        }
+        let declared = task.output.as_ref().and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
+        let (offered, printed) = (folder.join("output"), folder.join("stdout"));
+        output::collect(task, &Places { offered: &offered, declared, printed: &printed })
+    }
+
+    /// A path of the document, as a task means it.
+    pub fn path(&self, index: TaskIndex, at: Moment, text: &str) -> PathBuf {
+        self.variables(index, at).path(text)
+    }
+
+    /// How long a stage may take, and the field that says so. `spent` is what the attempt took so far.
+    pub fn limit(&self, index: TaskIndex, stage: Stage, spent: Duration) -> (Duration, &'static str) {
+        let task = self.task(index);
+        let whole = task.resources.as_ref().and_then(|resources| resources.timeout).unwrap_or(TASK_TIMEOUT);
+        let left = whole.saturating_sub(spent).max(Duration::from_secs(1));
+        let own = match stage {
+            Stage::Setup | Stage::Run => {
+                let limit = task.context.as_ref().and_then(|context| context.timeout);
+                limit.map(|limit| (limit, "execution_context.timeout"))
+            }
+            Stage::Verify { tier, .. } => {
+                let stage = task.verification.iter().find(|stage| stage.stage == tier);
+                stage.map(|stage| (stage.timeout(), "verification timeout"))
+            }
+        };
+        own.filter(|(limit, _)| *limit < left).unwrap_or((left, "resources.timeout"))
+    }
+
+    /// The work of a stage. Makes the directory of the attempt.
+    pub fn prepare(&self, start: Start<'_>) -> Result<Work, Failure> {
+        let Start { task: index, attempt, stage, at, inputs, last, limit, locks } = start;
+        let task = self.task(index);
+        let folder = self.files.attempt(&task.id, attempt);
+        let fault = |error: io::Error| {
+            failure(FailureCode::ExecutionFailed, FailurePhase::Setup, format!("its directory cannot be made: {error}"))
+        };
+        private(&folder).map_err(fault)?;
+        let variables = self.variables(index, at);
+        let Some(command) = command(task, stage) else {
+            let message = "there is no command for this stage".to_owned();
+            return Err(failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message));
+        };
+        let token = Token {
+            run: self.files.id().to_owned(),
+            task: task.id.to_string(),
+            attempt,
+            stage: stage.word().to_owned(),
+        };
+        let (program, mut args) = shell(self.blueprint, task);
+        args.push("-c".into());
+        args.push(command.into());
+        let mut work = Work::new(token, program, &variables.directory, self.files.log(&task.id, attempt, stage.word()));
+        work.args = args;
+        work.timeout = Some(limit);
+        work.locks = locks;
+        work.env = self.environment_of(task, &variables, &folder, attempt, stage)?;
+        bind(&mut work, inputs, &folder)?;
+        if let Some(last) = last {
+            let text = format!("{}\n{}\n{}", last.message, last.stdout, last.stderr);
+            let path = folder.join("last-failure.txt");
+            fs::write(&path, text).map_err(fault)?;
+            work.env.push(("OUTPOST_LAST_FAILURE".into(), path.into()));
+        }
+        if stage == Stage::Run
+            && let Some(output) = task.output.as_deref()
+        {
+            if output.location == Transfer::Stdout {
+                work.stdout_file = Some(StdoutFile { path: folder.join("stdout"), most: MOST_BYTES });
+            }
+            if let Some(path) = output.path.as_deref() {
+                clear(&variables.path(path))?;
+            }
+        }
+        Ok(work)
+    }
+
+    fn environment_of(
+        &self,
+        task: &Task<'_>,
+        variables: &Variables<'_>,
+        folder: &Path,
+        attempt: u32,
+        stage: Stage,
+    ) -> Result<Vec<(OsString, OsString)>, Failure> {
+        let mut env: Vec<(OsString, OsString)> = Vec::new();
+        env.extend(self.environment.iter().map(|(name, value)| (name.into(), value.into())));
+        for (name, value) in task.context.iter().flat_map(|context| context.environment.iter()) {
+            env.push((name.as_str().into(), variables.replace(value).into()));
+        }
+        env.extend(variables.pairs().into_iter().map(|(name, value)| (name.into(), value.into())));
+        for (name, value) in [
+            ("OUTPOST_RUN", self.files.id().to_owned()),
+            ("OUTPOST_TASK", task.id.to_string()),
+            ("OUTPOST_ATTEMPT", attempt.to_string()),
+            ("OUTPOST_STAGE", stage.word().to_owned()),
+        ] {
+            env.push((name.into(), value.into()));
+        }
+        env.push(("OUTPOST_OUTPUT".into(), folder.join("output").into()));
+        Ok(env)
+    }
+}
+
+fn failure(code: FailureCode, phase: FailurePhase, message: String) -> Failure {
+    Failure { lasting: true, ..Failure::new(code, phase, message) }
+}
+
+/// The command of a stage.
+fn command<'t>(task: &'t Task<'_>, stage: Stage) -> Option<&'t str> {
+    match stage {
+        Stage::Setup => task.context.as_ref().and_then(|context| context.setup_command.as_deref()),
+        Stage::Run => task.run.as_deref(),
+        Stage::Verify { tier, .. } => {
+            task.verification.iter().find(|stage| stage.stage == tier).map(|stage| stage.command.as_str())
+        }
+    }
+}
+
+/// The shell of a task and what stands before `-c`.
+fn shell(blueprint: &Blueprint<'_>, task: &Task<'_>) -> (OsString, Vec<OsString>) {
+    let own = task.context.as_ref();
+    let named = own.and_then(|context| context.shell.as_deref()).or(blueprint.execution.shell.as_deref());
+    let flags = own
+        .and_then(|context| context.shell_args.as_deref())
+        .or(blueprint.execution.shell_flags.as_deref())
+        .map(|flags| flags.iter().map(|flag| flag.as_str().into()).filter(|flag: &OsString| flag != "-c").collect());
+    let program = named.unwrap_or("bash");
+    let usual = || -> Vec<OsString> {
+        if program.rsplit('/').next() == Some("bash") {
+            vec!["-e".into(), "-o".into(), "pipefail".into()]
+        } else {
+            vec!["-e".into()]
+        }
+    };
+    (program.into(), flags.unwrap_or_else(usual))
+}
+
+/// Gives the work its inputs: all as a file, each as a variable.
+fn bind(work: &mut Work, inputs: &Values, folder: &Path) -> Result<(), Failure> {
+    let path = folder.join("inputs.json");
+    let written = serde_json::to_vec_pretty(inputs).map_err(io::Error::other).and_then(|text| fs::write(&path, text));
+    written.map_err(|error| {
+        failure(FailureCode::ExecutionFailed, FailurePhase::Setup, format!("its inputs cannot be written: {error}"))
+    })?;
+    work.env.push(("OUTPOST_INPUTS".into(), path.into()));
+    for (name, value) in inputs {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        // Longer values, and those no variable can hold, are in the file.
+        if text.len() < 100_000 && !text.contains('\0') {
+            work.env.push((format!("OUTPOST_INPUT_{}", variable(name)).into(), text.into()));
+        }
+    }
+    Ok(())
+}
+
+/// `my-port` → `MY_PORT`.
+fn variable(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+/// Makes room for an output in `/tmp/blueprint`, so that nothing that was there before passes for it.
+/// Elsewhere nothing is touched: it may be a file of the project.
+fn clear(path: &Path) -> Result<(), Failure> {
+    if !path.starts_with(EXCHANGE) {
+        return Ok(());
+    }
+    let fault = |what: String| failure(FailureCode::ExecutionFailed, FailurePhase::Setup, what);
+    let own = rustix::process::getuid().as_raw();
+    let mut folder = PathBuf::from("/tmp");
+    for part in path.parent().unwrap_or(path).strip_prefix("/tmp").unwrap_or(Path::new("")).components() {
+        folder.push(part);
+        if let Err(error) = DirBuilder::new().mode(0o700).create(&folder)
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(fault(format!("`{}` cannot be made: {error}", folder.display())));
+        }
+        // Whoever made it first could put links into it.
+        let found = fs::symlink_metadata(&folder).map_err(|error| fault(format!("`{}`: {error}", folder.display())))?;
+        if !found.is_dir() || found.uid() != own {
+            return Err(fault(format!("`{}` is not a directory of this user", folder.display())));
+        }
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(fault(format!("an older `{}` cannot be removed: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,315 @@
+//! A run as it goes: a line for each event a person cares about, and the board that shows now.
+
+use std::time::Duration;
+
+use crate::blueprint::Blueprint;
+use crate::run::{Completion, Event, Failure, Moment, Permit, Phase, Run};
+
+/// How much an event matters to somebody who looks on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// It goes on.
+    Step,
+    Good,
+    /// A person has to do something, or will wonder.
+    Notice,
+    Bad,
+}
+
+/// What happened, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Empty where it is about the whole run.
+    pub task: String,
+    pub text: String,
+    pub weight: Weight,
+}
+
+/// The line of an event; some say nothing to people.
+pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line> {
+    let line = |task: &str, text: String, weight| Some(Line { task: task.to_owned(), text, weight });
+    match event {
+        Event::StageStarted { task, attempt, stage } => {
+            let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            line(task, format!("{stage}{again}"), Weight::Step)
+        }
+        Event::StageEnded { task, stage, failure: Some(failure), .. } => {
+            match run.find(task).map(|index| &run.task(index).phase) {
+                Some(Phase::Failing(_)) => line(task, format!("{stage} failed: {}", failure.message), Weight::Bad),
+                Some(Phase::Unknown { .. }) => {
+                    let text = format!("{stage} does not pass, which tells nothing of what was done");
+                    line(task, text, Weight::Notice)
+                }
+                _ => line(task, format!("{stage} failed and is optional: {}", failure.message), Weight::Notice),
+            }
+        }
+        Event::RetryScheduled { task, attempt, at } => {
+            let wait = Duration::from_millis(at.0.saturating_sub(run.latest().0));
+            line(task, format!("attempt {attempt} in {}", short(wait)), Weight::Notice)
+        }
+        Event::TaskCompleted { task, how } => {
+            let took = run.find(task).and_then(|index| took(run.task(index).attempt_started, run.task(index).ended));
+            let took = took.map_or_else(String::new, |took| format!(" ({})", short(took)));
+            let how = match how {
+                Completion::Done => "complete",
+                Completion::Verified => "complete: its verification passes",
+                Completion::Collected => "complete: all below it is",
+            };
+            line(task, format!("{how}{took}"), Weight::Good)
+        }
+        Event::TaskSkipped { task, reason } => line(task, format!("skipped: {reason}"), Weight::Notice),
+        Event::TaskBlocked { task, failure } => line(task, format!("blocked: {}", failure.message), Weight::Bad),
+        Event::TaskUnknown { task, stage, .. } => {
+            line(task, format!("unknown: `{stage}` ran when its runner ended"), Weight::Notice)
+        }
+        Event::RepeatAllowed { task, by } => {
+            let why = match by {
+                Permit::Idempotent => "may start again: the document says that twice does no harm".to_owned(),
+                Permit::NeverStarted => "starts again: it never began".to_owned(),
+                Permit::Ordered { by } => format!("starts again: {by} ordered it"),
+            };
+            line(task, why, Weight::Notice)
+        }
+        Event::GateOpened { task, .. } => {
+            let gate = run.find(task).and_then(|index| blueprint.task(index).gate.as_deref());
+            let action = gate.map(|gate| gate.action.to_string()).filter(|action| !action.is_empty());
+            line(task, format!("waits for a person: {}", action.as_deref().unwrap_or("to approve it")), Weight::Notice)
+        }
+        Event::GateDecided(decision) => {
+            let word = if decision.approved { "approved" } else { "rejected" };
+            let comment = if decision.comment.is_empty() { String::new() } else { format!(": {}", decision.comment) };
+            line(&decision.task, format!("{word} by {}{comment}", decision.by), Weight::Notice)
+        }
+        Event::GateExpired { task, consequence } => {
+            line(task, format!("nobody decided in time: {consequence}"), Weight::Notice)
+        }
+        Event::Draining { reason, .. } => line("", format!("nothing more is started: {reason}"), Weight::Notice),
+        Event::Stopping { reason } => line("", format!("what runs is ended: {reason}"), Weight::Notice),
+        Event::CancelRequested { by } => line("", format!("cancelled by {by}"), Weight::Notice),
+        Event::EditAccepted { by, again, .. } => {
+            line("", format!("{by} accepted the edited document; {} tasks run again", again.len()), Weight::Notice)
+        }
+        Event::RunStarted(_)
+        | Event::RunnerTookOver { .. }
+        | Event::StageHandle { .. }
+        | Event::StageEnded { failure: None, .. }
+        | Event::ConditionHeld { .. }
+        | Event::RunWaiting { .. }
+        | Event::RunEnded { .. }
+        | Event::Halted { .. } => None,
+    }
+}
+
+/// Time between two moments, if both are known.
+pub fn took(from: Option<Moment>, to: Option<Moment>) -> Option<Duration> {
+    Some(Duration::from_millis(to?.0.saturating_sub(from?.0)))
+}
+
+/// `3.2 s`, `4 min 05 s`, `2 h 10 min`.
+pub fn short(time: Duration) -> String {
+    match time.as_secs() {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        seconds @ 10..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        seconds @ 3600..86_400 => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+        seconds => format!("{} d {:02} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// Tasks by where they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub total: usize,
+    pub complete: usize,
+    pub skipped: usize,
+    pub blocked: usize,
+    pub running: usize,
+    /// For a person.
+    pub people: usize,
+    pub retrying: usize,
+}
+
+impl Tally {
+    pub fn of(run: &Run) -> Self {
+        let mut tally = Self::default();
+        for index in tasks(run).filter(|index| !run.program().tasks[index.get()].settled) {
+            tally.total += 1;
+            match run.task(index).phase {
+                Phase::Complete(_) => tally.complete += 1,
+                Phase::Skipped(_) => tally.skipped += 1,
+                Phase::Blocked(_) => tally.blocked += 1,
+                Phase::Working { .. } | Phase::Unknown { running: Some(_), .. } => tally.running += 1,
+                Phase::Gate(_) | Phase::Unknown { running: None, next: None, .. } => tally.people += 1,
+                Phase::Retrying { .. } => tally.retrying += 1,
+                _ => {}
+            }
+        }
+        tally
+    }
+
+    pub const fn settled(&self) -> usize {
+        self.complete + self.skipped + self.blocked
+    }
+}
+
+/// All tasks of a run.
+pub fn tasks(run: &Run) -> impl Iterator<Item = crate::blueprint::TaskIndex> + use<> {
+    (0..run.program().tasks.len()).map(crate::blueprint::TaskIndex::new)
+}
+
+/// What goes on now, in at most so many lines: progress, tiers, then what runs and what waits.
+pub fn board(run: &Run, blueprint: &Blueprint<'_>, now: Moment, began: Moment, height: usize) -> Vec<String> {
+    let tally = Tally::of(run);
+    let elapsed = Duration::from_millis(now.0.saturating_sub(began.0));
+    let mut head = format!("{}/{} tasks, {}", tally.settled(), tally.total, short(elapsed));
+    for (count, word) in [(tally.blocked, "blocked"), (tally.skipped, "skipped")] {
+        if count > 0 {
+            head += &format!(", {count} {word}");
+        }
+    }
+    if let Some(left) = estimate(&tally, elapsed) {
+        head += &format!(", about {} left", short(left));
+    }
+    let mut lines = vec![head];
+    lines.extend(tiers(run, blueprint));
+    let mut rows = Vec::new();
+    for index in tasks(run) {
+        let state = run.task(index);
+        let id = &run.program().tasks[index.get()].id;
+        let row = match &state.phase {
+            Phase::Working { stage, .. } => {
+                let word = run.program().tasks[index.get()].stages[*stage].word();
+                let time = took(state.attempt_started, Some(now)).unwrap_or_default();
+                Some((0, format!("{id:<10} {word}, {}", short(time))))
+            }
+            Phase::Retrying { at } => {
+                let left = Duration::from_millis(at.0.saturating_sub(now.0));
+                Some((1, format!("{id:<10} attempt {} in {}", state.attempts + 1, short(left))))
+            }
+            Phase::Gate(gate) => {
+                let left = Duration::from_millis(gate.deadline.0.saturating_sub(now.0));
+                Some((2, format!("{id:<10} waits for a person, {} left", short(left))))
+            }
+            Phase::Waiting | Phase::Paused { .. } if run.waits_outside(index) => {
+                let locks: Vec<&str> = run.program().tasks[index.get()]
+                    .locks
+                    .iter()
+                    .map(|(lock, _)| run.program().locks[*lock].name.as_str())
+                    .collect();
+                let what = if locks.is_empty() { "a slot".to_owned() } else { format!("lock {}", locks.join(", ")) };
+                Some((3, format!("{id:<10} waits for {what}")))
+            }
+            _ => run.lock_holder(index).map(|(lock, holder)| {
+                (3, format!("{id:<10} waits for lock {lock}, which {} has", run.program().tasks[holder.get()].id))
+            }),
+        };
+        rows.extend(row);
+    }
+    // What runs comes first, whatever else has to go.
+    rows.sort_by_key(|(rank, _)| *rank);
+    let room = height.saturating_sub(lines.len()).max(1);
+    let hidden = rows.len().saturating_sub(room);
+    let shown = if hidden > 0 { room.saturating_sub(1) } else { room };
+    lines.extend(rows.iter().take(shown).map(|(_, row)| row.clone()));
+    if hidden > 0 {
+        lines.push(format!("… and {} more", rows.len() - shown));
+    }
+    lines
+}
+
+/// `T0 ████░░ 4/6` for each tier that has something to do.
+fn tiers(run: &Run, blueprint: &Blueprint<'_>) -> Option<String> {
+    let mut tiers: Vec<(u32, usize, usize)> = Vec::new();
+    for index in tasks(run).filter(|index| !run.program().tasks[index.get()].settled) {
+        let tier = blueprint.task(index).tier?;
+        let done = usize::from(run.task(index).is_final());
+        match tiers.iter_mut().find(|(known, ..)| *known == tier) {
+            Some((_, finished, all)) => (*finished, *all) = (*finished + done, *all + 1),
+            None => tiers.push((tier, done, 1)),
+        }
+    }
+    tiers.sort_unstable();
+    let names = tiers.iter().filter(|(_, done, all)| done < all).take(6).map(|(tier, done, all)| {
+        let number = blueprint.tiers.get(*tier as usize).and_then(|tier| tier.number).unwrap_or(*tier);
+        format!("tier {number}: {done}/{all}")
+    });
+    let text = names.collect::<Vec<_>>().join("   ");
+    (tiers.len() > 1 && !text.is_empty()).then_some(text)
+}
+
+/// How long the rest takes if it goes on as it went.
+fn estimate(tally: &Tally, elapsed: Duration) -> Option<Duration> {
+    let (done, left) = (tally.settled(), tally.total - tally.settled());
+    if done < 3 || done * 10 < tally.total || left == 0 || tally.running == 0 {
+        return None;
+    }
+    Some(elapsed.mul_f64(left as f64 / done as f64))
+}
+
+/// The end of what a failed command printed.
+pub fn last_words(failure: &Failure, lines: usize) -> Vec<String> {
+    let mut words = Vec::new();
+    for (name, text) in [("stdout", &failure.stdout), ("stderr", &failure.stderr)] {
+        let all: Vec<&str> = text.lines().collect();
+        for line in &all[all.len().saturating_sub(lines)..] {
+            words.push(format!("{name} | {}", plain(line)));
+        }
+    }
+    words
+}
+
+/// A line without what could move the cursor or change colours.
+pub fn plain(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => {
+                // A control sequence ends with a letter; other escapes are one character long.
+                if rest.next_if_eq(&'[').is_some() {
+                    while rest.next_if(|c| !('@'..='~').contains(c)).is_some() {}
+                }
+                rest.next();
+            }
+            '\t' => out.push('\t'),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{plain, short};
+
+    #[test]
+    fn times_are_short() {
+        let cases = [
+            (0.0, "0.0 s"),
+            (3.24, "3.2 s"),
+            (59.0, "59 s"),
+            (245.0, "4 min 05 s"),
+            (7800.0, "2 h 10 min"),
+            (90_000.0, "1 d 01 h"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(short(Duration::from_secs_f64(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn what_moves_the_cursor_is_gone() {
+        for (line, text) in [
+            ("\u{1b}[31mred\u{1b}[0m\tand", "red\tand"),
+            ("\u{1b}[2J\u{1b}[1;1Hx", "x"),
+            ("a\u{1b}(Bb", "aBb"),
+            ("bell\u{7}", "bell\u{fffd}"),
+            ("cut\u{1b}[3", "cut"),
+        ] {
+            assert_eq!(plain(line), text, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What is said at the end of a run: what went wrong first, what it cost, and what to do next.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::progress::{Tally, last_words, tasks};
+use crate::blueprint::{Blueprint, TaskIndex};
+use crate::run::{Ending, Failure, Phase, Run};
+
+/// Lines of output shown with a failure.
+const SHOWN: usize = 15;
+
+/// How the runner came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Over(Ending),
+    Waiting,
+    Interrupted,
+}
+
+/// Blocked tasks, the one that was blocked first in front.
+pub fn failures(run: &Run) -> Vec<(TaskIndex, &Failure)> {
+    let mut blocked: Vec<(TaskIndex, &Failure)> = tasks(run)
+        .filter_map(|index| match &run.task(index).phase {
+            Phase::Blocked(failure) => Some((index, &**failure)),
+            _ => None,
+        })
+        .collect();
+    blocked.sort_by_key(|(index, _)| run.task(*index).ended);
+    blocked
+}
+
+/// Tasks that did not start because this one is blocked, in the order of the document.
+fn held_up(run: &Run, index: TaskIndex) -> Vec<TaskIndex> {
+    let mut held = BTreeSet::new();
+    let mut open = vec![index];
+    while let Some(task) = open.pop() {
+        open.extend(run.dependents(task).filter(|next| !run.task(*next).is_final() && held.insert(*next)));
+    }
+    held.into_iter().collect()
+}
+
+/// The last words of `run` and `resume`.
+pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> String {
+    let mut text = String::new();
+    let failures = failures(run);
+    for (position, (index, failure)) in failures.iter().enumerate() {
+        let task = blueprint.task(*index);
+        let _ = write!(text, "\n{} failed: {}\n", task.id, failure.message);
+        if position == 0 {
+            for line in last_words(failure, SHOWN) {
+                let _ = writeln!(text, "  {line}");
+            }
+            let _ = writeln!(text, "  all of it: outpost-bp logs {} --run {id}", task.id);
+        }
+        let held = held_up(run, *index);
+        if !held.is_empty() {
+            let _ = writeln!(text, "  not started because of it: {}", names(blueprint, &held));
+        }
+    }
+    if end == End::Waiting || end == End::Interrupted {
+        text += &waiting(run, blueprint, id);
+    }
+    let tally = Tally::of(run);
+    let counts = counts(&tally);
+    let _ = match end {
+        End::Over(Ending::Done) => {
+            writeln!(text, "\ndone: {counts}")
+        }
+        End::Over(Ending::Failed) => {
+            writeln!(text, "\nfailed: {counts}\nmend it, then: outpost-bp resume {id}")
+        }
+        End::Over(Ending::Rejected) => writeln!(text, "\nended by a gate: {counts}"),
+        End::Over(Ending::Cancelled) => writeln!(text, "\ncancelled: {counts}"),
+        End::Waiting => writeln!(text, "\nwaiting: {counts}\nthen: outpost-bp resume {id}"),
+        End::Interrupted => writeln!(text, "\ninterrupted: {counts}\nto go on: outpost-bp resume {id}"),
+    };
+    text
+}
+
+/// Gates and unknown tasks, each with the command that decides it.
+pub fn waiting(run: &Run, blueprint: &Blueprint<'_>, id: &str) -> String {
+    let mut text = String::new();
+    for index in tasks(run) {
+        let task = blueprint.task(index);
+        match &run.task(index).phase {
+            Phase::Gate(_) => {
+                let gate = task.gate.as_deref();
+                let action = gate.map(|gate| gate.action.as_str()).filter(|action| !action.is_empty());
+                let _ = write!(text, "\n{} waits for a person: {}\n", task.id, action.unwrap_or("to approve it"));
+                if let Some(reason) = gate.and_then(|gate| gate.reason.as_ref()) {
+                    let _ = writeln!(text, "  because: {reason}");
+                }
+                let _ = writeln!(text, "  outpost-bp approve {} --run {id}    (or: reject)", task.id);
+            }
+            Phase::Unknown { running: None, next: None, .. } => {
+                let _ = write!(
+                    text,
+                    "\n{} ran when its runner ended, and nobody knows how far it came\n  look, then: outpost-bp resume {id} --rerun {}\n",
+                    task.id, task.id
+                );
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+fn counts(tally: &Tally) -> String {
+    let mut text = format!("{} of {} tasks complete", tally.complete, tally.total);
+    for (count, word) in
+        [(tally.skipped, "skipped"), (tally.blocked, "blocked"), (tally.people, "waiting for a person")]
+    {
+        if count > 0 {
+            let _ = write!(text, ", {count} {word}");
+        }
+    }
+    text
+}
+
+fn names(blueprint: &Blueprint<'_>, tasks: &[TaskIndex]) -> String {
+    const MOST: usize = 12;
+    let mut ids: Vec<&str> = tasks.iter().take(MOST).map(|index| blueprint.task(*index).id.as_str()).collect();
+    let more = format!("and {} more", tasks.len().saturating_sub(MOST));
+    if tasks.len() > MOST {
+        ids.push(&more);
+    }
+    ids.join(", ")
+}
