@@ -12,6 +12,7 @@ mod replace;
 mod resume;
 mod run;
 mod screen;
+mod status;
 mod text;
 
 use std::io::{self, IsTerminal, Write};
@@ -62,6 +63,11 @@ enum Command {
     /// Go on with a run that waits, was interrupted or failed
     #[command(after_help = "Examples:\n  outpost-bp resume\n  outpost-bp resume 20261121 --rerun T1.2")]
     Resume(resume::ResumeArgs),
+    /// Show where a run stands, while it runs or after it died
+    #[command(
+        after_help = "Examples:\n  outpost-bp status\n  outpost-bp status --watch\n  outpost-bp status 20261121-1012 --json"
+    )]
+    Status(status::StatusArgs),
     /// Approve the gate of a task
     #[command(
         after_help = "Examples:\n  outpost-bp approve T2.1\n  outpost-bp approve T2.1 --comment 'looked at the diff' --set replicas=3"
@@ -202,6 +208,7 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Plan(args) => return plan::run(args, output),
         Command::Run(args) => return run::run(args, output),
         Command::Resume(args) => return resume::run(args, output),
+        Command::Status(args) => return status::run(args, output),
         Command::Approve(args) => return decide::approve(args, output),
         Command::Reject(args) => return decide::reject(args, output),
         Command::Cancel(args) => return decide::cancel(args, output),

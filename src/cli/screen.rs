@@ -78,7 +78,7 @@ impl<'a, 's> Screen<'a, 's> {
             return;
         };
         let mut record = serde_json::Map::new();
-        record.insert("at".to_owned(), timestamp(at).to_string().into());
+        record.insert("at".to_owned(), at.to_string().into());
         record.extend(fields);
         let written = writeln!(events, "{}", serde_json::Value::Object(record)).and_then(|()| events.flush());
         if written.is_err() {

@@ -3,4 +3,5 @@
 pub mod diagnostics;
 pub mod graph;
 pub mod progress;
+pub mod status;
 pub mod summary;

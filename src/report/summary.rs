@@ -31,7 +31,7 @@ pub fn failures(run: &Run) -> Vec<(TaskIndex, &Failure)> {
 }
 
 /// Tasks that did not start because this one is blocked, in the order of the document.
-fn held_up(run: &Run, index: TaskIndex) -> Vec<TaskIndex> {
+pub fn held_up(run: &Run, index: TaskIndex) -> Vec<TaskIndex> {
     let mut held = BTreeSet::new();
     let mut open = vec![index];
     while let Some(task) = open.pop() {
