@@ -99,19 +99,23 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     drive(session, &store, &blueprint, &source, environment, &args.shown, output)
 }
 
-/// The run that is meant: the one named, or the latest that is not over.
+/// The run that is meant: the one named, the latest, or, when that is over, the only one that is not.
 pub(super) fn open_run(store: &Store, beginning: Option<&str>) -> Result<RunFiles, Failure> {
-    if beginning.is_some() {
-        return Ok(store.find(beginning)?);
+    let meant = store.find(beginning)?;
+    let is_open =
+        |files: &RunFiles| History::read(files).is_ok_and(|history| !is_over(&history) && history.started().is_ok());
+    if beginning.is_some() || is_open(&meant) {
+        return Ok(meant);
     }
-    let latest = store.find(None)?;
-    let open = store
-        .runs()
-        .unwrap_or_default()
-        .into_iter()
-        .rev()
-        .find(|files| History::read(files).is_ok_and(|history| !is_over(&history) && history.started().is_ok()));
-    Ok(open.unwrap_or(latest))
+    let mut open: Vec<RunFiles> = store.runs().unwrap_or_default().into_iter().filter(is_open).collect();
+    match (open.pop(), open.is_empty()) {
+        (None, _) => Ok(meant),
+        (Some(only), true) => Ok(only),
+        (Some(last), false) => {
+            let ids: Vec<&str> = open.iter().chain([&last]).map(RunFiles::id).collect();
+            Err(Failure::new(format!("several runs are not over: {}", ids.join(", ")), "name one of them"))
+        }
+    }
 }
 
 /// How the run ended, if it did and nobody took it up since.

@@ -58,7 +58,11 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
             line(task, format!("{how}{took}"), Weight::Good)
         }
         Event::TaskSkipped { task, reason } => line(task, format!("skipped: {reason}"), Weight::Notice),
-        Event::TaskBlocked { task, failure } => line(task, format!("blocked: {}", failure.message), Weight::Bad),
+        Event::TaskBlocked { task, failure } => {
+            let is_told = run.find(task).is_some_and(|index| run.task(index).last_failure.as_ref() == Some(failure));
+            let why = if is_told { String::new() } else { format!(": {}", failure.message) };
+            line(task, format!("blocked{why}"), Weight::Bad)
+        }
         Event::TaskUnknown { task, stage, .. } => {
             line(task, format!("unknown: `{stage}` ran when its runner ended"), Weight::Notice)
         }
