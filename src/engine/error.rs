@@ -12,6 +12,8 @@ pub enum Broken {
     Locks(LockError),
     /// The journal says what cannot be, or what this version does not know.
     History(String),
+    /// The run's copy of its document is not the one that it began with.
+    Copy(String),
     /// Its runner was killed before the first record.
     NeverBegan,
     /// A file, and what the system said about it.
@@ -38,6 +40,7 @@ impl Broken {
             Self::Journal(_) => "check the disk; docs/JOURNAL.md says what is safe".to_owned(),
             Self::Locks(error) => error.hint().unwrap_or("check the permissions of `.outpost/locks`").to_owned(),
             Self::History(_) => "use the version of outpost-bp that began the run".to_owned(),
+            Self::Copy(_) => "put the copy back as it was, or begin another run".to_owned(),
             Self::NeverBegan => "begin another with `outpost-bp run`; `outpost-bp gc` removes this one".to_owned(),
             Self::Io(..) => "check the permissions of `.outpost`, and the disk".to_owned(),
         }
@@ -52,6 +55,7 @@ impl fmt::Display for Broken {
             Self::Journal(error) => error.fmt(f),
             Self::Locks(error) => error.fmt(f),
             Self::History(problem) => write!(f, "the journal and this version disagree: {problem}"),
+            Self::Copy(path) => write!(f, "`{path}` was changed: it is not the document that the run began with"),
             Self::NeverBegan => f.write_str("the run never began: its runner was killed before it did anything"),
             Self::Io(what, error) => write!(f, "`{what}`: {error}"),
         }

@@ -8,7 +8,7 @@ use std::fs;
 use super::error::Broken;
 use super::moment::moment;
 use super::store::RunFiles;
-use crate::blueprint::{Blueprint, read as read_blueprint};
+use crate::blueprint::{Blueprint, digest, read as read_blueprint};
 use crate::document::Source;
 use crate::journal::{self, Holder, Record};
 use crate::plan::Plan;
@@ -75,7 +75,7 @@ impl History {
 
     /// The document that is run now, under the name of its file.
     pub fn document(&self, files: &RunFiles) -> Result<Source, Broken> {
-        document(files, &self.started()?.file, self.edited.as_deref())
+        document(files, self.started()?, self.edited.as_deref())
     }
 
     /// Plays the events. `program` is that of the document that is run now.
@@ -87,7 +87,7 @@ impl History {
             match latest.take_if(|_| number == edits) {
                 Some(program) => Ok(program),
                 None => {
-                    let source = document(files, &started.file, digest)?;
+                    let source = document(files, started, digest)?;
                     Ok(compile(&blueprint(&source)?, started)?.1)
                 }
             }
@@ -106,14 +106,14 @@ impl History {
 }
 
 /// The copy of the document with this digest, or the first one.
-fn document(files: &RunFiles, name: &str, edited: Option<&str>) -> Result<Source, Broken> {
+fn document(files: &RunFiles, started: &RunStarted, edited: Option<&str>) -> Result<Source, Broken> {
     let path = edited.map_or_else(|| files.blueprint(), |digest| files.edited(digest));
     let bytes = fs::read(&path).map_err(|error| Broken::Io(path.display().to_string(), error))?;
-    let (source, refusal) = Source::from_bytes(name, bytes);
-    match refusal {
-        Some(refusal) => Err(Broken::History(format!("the copy of the blueprint is damaged: {}", refusal.message))),
-        None => Ok(source),
+    let (source, _) = Source::from_bytes(&started.file, bytes);
+    if digest(&source) != edited.unwrap_or(&started.digest) {
+        return Err(Broken::Copy(path.display().to_string()));
     }
+    Ok(source)
 }
 
 /// The blueprint of a copy, which had no errors when it was made.

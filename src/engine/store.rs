@@ -45,11 +45,11 @@ pub enum NoRun {
 }
 
 impl Store {
-    /// The store of the project around a directory: the nearest `.outpost`, else beside the nearest
-    /// `.git`, else in the directory itself.
+    /// The store of the project around a directory: the nearest one upwards that has `.outpost` or
+    /// `.git`, else the directory itself.
     pub fn around(directory: &Path) -> Self {
-        let holding = |name: &str| directory.ancestors().find(|folder| folder.join(name).exists());
-        let project = holding(NAME).or_else(|| holding(".git")).unwrap_or(directory);
+        let is_project = |folder: &&Path| [NAME, ".git"].iter().any(|name| folder.join(name).exists());
+        let project = directory.ancestors().find(is_project).unwrap_or(directory);
         Self { root: project.join(NAME) }
     }
 

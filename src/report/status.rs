@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::progress::{Tally, plain, short, tasks, took};
 use super::summary::held_up;
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::run::{Ending, Failure, GateMoment, Moment, Phase, Run, RunStarted};
+use crate::run::{Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Phase, Run, RunStarted};
 
 /// A run as `status --json` shows it. Fields are only ever added.
 #[derive(Clone, Debug, Serialize)]
@@ -38,7 +38,63 @@ pub struct TaskStatus {
     pub waiting_for: Vec<String>,
     pub started_at: Option<String>,
     pub ended_at: Option<String>,
-    pub error: Option<Failure>,
+    pub error: Option<TaskError>,
+}
+
+/// What went wrong, in the shape that the format gives it.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskError {
+    pub code: FailureCode,
+    pub message: String,
+    pub task_id: String,
+    pub phase: FailurePhase,
+    pub timestamp: Option<String>,
+    pub details: ErrorDetails,
+    /// The failure of the attempt before, where this one says that there are no more.
+    pub cause: Option<String>,
+    pub retry_info: RetryInfo,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorDetails {
+    pub exit_code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    /// Seconds.
+    pub duration: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct RetryInfo {
+    pub attempt: u32,
+    pub max_retries: u32,
+    pub next_retry_at: Option<String>,
+}
+
+impl TaskError {
+    fn of(run: &Run, index: TaskIndex, failure: &Failure) -> Self {
+        let (spec, state) = (&run.program().tasks[index.get()], run.task(index));
+        let is_last = state.last_failure.as_deref() == Some(failure);
+        let next = match state.phase {
+            Phase::Retrying { at } => Some(at.to_string()),
+            _ => None,
+        };
+        Self {
+            code: failure.code,
+            message: failure.message.clone(),
+            task_id: spec.id.clone(),
+            phase: failure.phase,
+            timestamp: state.failed.filter(|_| is_last).map(|(at, _)| at).or(state.ended).map(|at| at.to_string()),
+            details: ErrorDetails {
+                exit_code: failure.exit_code,
+                stdout: failure.stdout.clone(),
+                stderr: failure.stderr.clone(),
+                duration: state.failed.filter(|_| is_last).map(|(_, milliseconds)| milliseconds as f64 / 1000.0),
+            },
+            cause: state.last_failure.as_ref().filter(|_| !is_last).map(|last| last.message.clone()),
+            retry_info: RetryInfo { attempt: state.attempts, max_retries: spec.max_retries, next_retry_at: next },
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -150,7 +206,7 @@ fn task(run: &Run, blueprint: &Blueprint<'_>, index: TaskIndex, driven: bool, lo
         waiting_for: waiting_for(run, index, driven, locks),
         started_at: state.started.map(|at| at.to_string()),
         ended_at: state.ended.map(|at| at.to_string()),
-        error: error.cloned(),
+        error: error.map(|failure| TaskError::of(run, index, failure)),
     }
 }
 

@@ -101,6 +101,8 @@ pub struct TaskState {
     /// The gate after its work was passed.
     pub accepted: bool,
     pub last_failure: Option<Box<Failure>>,
+    /// When that was, and after how many milliseconds of its stage.
+    pub failed: Option<(Moment, u64)>,
     /// What its last good attempt left, and which attempt that was.
     pub kept: Option<(u32, Vec<KeptPort>)>,
     /// The executor's name for the stage that was started last, if it has noted one.
@@ -135,6 +137,7 @@ impl TaskState {
             admitted: !matches!(&spec.gate, Some(gate) if gate.time == GateTime::Before),
             accepted: !matches!(&spec.gate, Some(gate) if gate.time == GateTime::After),
             last_failure: None,
+            failed: None,
             kept: None,
             handle: None,
             attempt_started: None,
@@ -182,8 +185,9 @@ impl TaskState {
                 self.started.get_or_insert(at);
             }
             Event::StageHandle { handle, .. } => self.handle = Some(handle.clone()),
-            Event::StageEnded { failure: Some(failure), .. } => {
+            Event::StageEnded { failure: Some(failure), milliseconds, .. } => {
                 self.last_failure = Some(failure.clone());
+                self.failed = Some((at, *milliseconds));
                 self.failures += u32::from(matches!(next, Phase::Failing(_)));
             }
             Event::StageEnded { attempt, outputs, .. } if !outputs.is_empty() => {
