@@ -88,6 +88,12 @@ pub struct Driver<'a> {
     capabilities: Value,
     patient: bool,
     looked: Option<Instant>,
+    /// The time of this turn: what happens in one turn happens at once, and is one record's time.
+    clock: Moment,
+    /// What happened and is not in the journal yet. Nobody has acted on it or heard of it.
+    unwritten: Vec<(Moment, Event)>,
+    /// Work whose end is among it.
+    unsettled: Vec<Handle>,
 }
 
 impl std::fmt::Debug for Driver<'_> {
@@ -134,6 +140,9 @@ impl<'a> Driver<'a> {
             capabilities,
             patient,
             looked: None,
+            clock: now(),
+            unwritten: Vec::new(),
+            unsettled: Vec::new(),
         }
     }
 
@@ -158,6 +167,7 @@ impl<'a> Driver<'a> {
         self.look_back().await?;
         let mut signals = Signals::listen()?;
         loop {
+            self.clock = now();
             self.take_notes()?;
             self.go_on().await?;
             self.watcher.tick(&self.run);
@@ -174,9 +184,15 @@ impl<'a> Driver<'a> {
                     }
                     self.watcher.remark("nothing more is started; press Ctrl-C again to end what runs");
                     let events = self.run.drain(now(), "Ctrl-C").unwrap_or_default();
-                    self.write(&events)?;
+                    self.happened(events);
                 }
-                Some(answer) = self.answers.join_next() => self.answered(answer)?,
+                Some(answer) = self.answers.join_next() => {
+                    self.clock = now();
+                    self.answered(answer)?;
+                    while let Some(answer) = self.answers.try_join_next() {
+                        self.answered(answer)?;
+                    }
+                }
                 () = tokio::time::sleep(pause) => self.run.retry_outside(),
             }
         }
@@ -221,7 +237,7 @@ impl<'a> Driver<'a> {
             match report {
                 Some(Report { outcome: Outcome::NotStarted(NotStarted::Cancelled), .. }) => {
                     let events = self.run.never_started(now(), index).unwrap_or_default();
-                    self.write(&events)?;
+                    self.happened(events);
                 }
                 // Ended by the death of its runner, or nobody knows: it stays interrupted.
                 None | Some(Report { outcome: Outcome::Interrupted | Outcome::Cancelled | Outcome::Lost(_), .. }) => {}
@@ -237,17 +253,19 @@ impl<'a> Driver<'a> {
             let questions: Vec<TaskIndex> = self.run.questions().collect();
             for task in questions {
                 let holds = inputs::holds(self.bench, &self.run, &self.capabilities, task);
-                let events = self.run.condition(now(), task, holds).unwrap_or_default();
-                self.write(&events)?;
+                let events = self.run.condition(self.clock, task, holds).unwrap_or_default();
+                self.happened(events);
             }
-            let events = self.run.decide(now(), &mut self.outside);
+            let events = self.run.decide(self.clock, &mut self.outside);
             if let Some(problem) = self.outside.take_problem() {
                 return Err(problem.into());
             }
-            if events.is_empty() {
+            let is_settled = events.is_empty();
+            self.happened(events.clone());
+            self.flush()?;
+            if is_settled {
                 return Ok(());
             }
-            self.write(&events)?;
             for event in events {
                 match event {
                     Event::StageStarted { task, attempt, stage } => self.start(&task, attempt, &stage).await?,
@@ -258,18 +276,26 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Writes down what happened. Only then may anybody act on it.
-    fn write(&mut self, events: &[Event]) -> Result<(), Broken> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let payloads: Result<Vec<String>, _> = events.iter().map(serde_json::to_string).collect();
-        let payloads = payloads.map_err(|error| Broken::History(error.to_string()))?;
+    /// Remembers what happened until it is written down with the rest of the turn.
+    fn happened(&mut self, events: Vec<Event>) {
         let at = self.run.latest();
-        self.journal.append(timestamp(at), &payloads)?;
-        self.journal.start_sync();
-        for event in events {
-            self.watcher.saw(at, event, &self.run);
+        self.unwritten.extend(events.into_iter().map(|event| (at, event)));
+    }
+
+    /// Writes down what happened, in one step for each moment. Only then may anybody act on it.
+    fn flush(&mut self) -> Result<(), Broken> {
+        let happened = std::mem::take(&mut self.unwritten);
+        for events in happened.chunk_by(|(one, _), (next, _)| one == next) {
+            let payloads: Result<Vec<String>, _> =
+                events.iter().map(|(_, event)| serde_json::to_string(event)).collect();
+            let payloads = payloads.map_err(|error| Broken::History(error.to_string()))?;
+            self.journal.append(timestamp(events[0].0), &payloads)?;
+        }
+        for (at, event) in &happened {
+            self.watcher.saw(*at, event, &self.run);
+        }
+        for handle in self.unsettled.drain(..) {
+            self.shell.settle(&handle);
         }
         // Whoever does not hold room any more gives its locks back.
         let run = &self.run;
@@ -299,11 +325,12 @@ impl<'a> Driver<'a> {
         let failure = match prepared {
             Ok(work) => match self.shell.start(work).await {
                 Ok(handle) => {
-                    let events = self.run.started(now(), index, handle.0.clone()).unwrap_or_default();
+                    let events = self.run.started(self.clock, index, handle.0.clone()).unwrap_or_default();
                     let (shell, waited) = (Arc::clone(&self.shell), handle.clone());
                     self.answers.spawn(async move { (index, attempt, stage, shell.wait(&waited).await) });
                     self.jobs.insert(index.0, handle);
-                    return self.write(&events);
+                    self.happened(events);
+                    return Ok(());
                 }
                 Err(reason) => verdict::not_started(&reason, stage),
             },
@@ -316,7 +343,7 @@ impl<'a> Driver<'a> {
         let (index, attempt, stage, report) = sound(answer);
         if let Some(handle) = self.jobs.remove(&index.0) {
             self.ended(index, attempt, stage, &report)?;
-            self.shell.settle(&handle);
+            self.unsettled.push(handle);
         }
         Ok(())
     }
@@ -370,8 +397,11 @@ impl<'a> Driver<'a> {
             Ok(outputs) => (outputs, None),
             Err(failure) => (Vec::new(), Some(Box::new(failure))),
         };
-        match self.run.stage_ended(now(), index, StageReport { attempt, stage, milliseconds, failure, outputs }) {
-            Ok(events) => self.write(&events),
+        match self.run.stage_ended(self.clock, index, StageReport { attempt, stage, milliseconds, failure, outputs }) {
+            Ok(events) => {
+                self.happened(events);
+                Ok(())
+            }
             Err(Refusal::Illegal(illegal)) => Err(Broken::History(illegal.to_string())),
             Err(_) => Ok(()),
         }
@@ -393,7 +423,8 @@ impl<'a> Driver<'a> {
             match told {
                 Ok(events) => {
                     let stops = events.iter().any(|event| matches!(event, Event::CancelRequested { .. }));
-                    self.write(&events)?;
+                    self.happened(events);
+                    self.flush()?;
                     // Acknowledged only when it survives the end of the machine.
                     self.journal.sync()?;
                     if stops {
@@ -425,11 +456,10 @@ impl<'a> Driver<'a> {
             // Work that ended by itself before it was told to has a result worth keeping.
             if !matches!(report.outcome, Outcome::Cancelled | Outcome::NotStarted(_)) {
                 self.ended(index, attempt, stage, &report)?;
-                if let Some(handle) = self.jobs.remove(&index.0) {
-                    self.shell.settle(&handle);
-                }
+                self.unsettled.extend(self.jobs.remove(&index.0));
             }
         }
+        self.flush()?;
         self.journal.sync()?;
         Ok(Outlook::Interrupted(signal))
     }

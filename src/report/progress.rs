@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::blueprint::Blueprint;
-use crate::run::{Completion, Event, Failure, Moment, Permit, Phase, Run};
+use crate::run::{Completion, Event, Failure, Moment, Permit, Phase, Run, Stage};
 
 /// How much an event matters to somebody who looks on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +34,17 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
             line(task, format!("{stage}{again}"), Weight::Step)
         }
         Event::StageEnded { task, stage, failure: Some(failure), .. } => {
-            match run.find(task).map(|index| &run.task(index).phase) {
-                Some(Phase::Failing(_)) => line(task, format!("{stage} failed: {}", failure.message), Weight::Bad),
-                Some(Phase::Unknown { .. }) => {
-                    let text = format!("{stage} does not pass, which tells nothing of what was done");
-                    line(task, text, Weight::Notice)
-                }
-                _ => line(task, format!("{stage} failed and is optional: {}", failure.message), Weight::Notice),
+            let index = run.find(task)?;
+            let is_optional = run.program().tasks[index.get()]
+                .stages
+                .iter()
+                .any(|known| known.word() == stage && matches!(known, Stage::Verify { optional: true, .. }));
+            if is_optional {
+                line(task, format!("{stage} failed and is optional: {}", failure.message), Weight::Notice)
+            } else if matches!(run.task(index).phase, Phase::Unknown { .. }) {
+                line(task, format!("{stage} does not pass, which tells nothing of what was done"), Weight::Notice)
+            } else {
+                line(task, format!("{stage} failed: {}", failure.message), Weight::Bad)
             }
         }
         Event::RetryScheduled { task, attempt, at } => {
