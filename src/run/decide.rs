@@ -251,6 +251,8 @@ impl Run {
     fn admit(&mut self, now: Moment, world: &mut dyn World, events: &mut Vec<Event>) {
         if self.mode != Mode::Going {
             self.ready.clear();
+            // Nobody waits any more for locks of others: the run need not outlast them.
+            self.outside.clear();
             return;
         }
         while (self.working.len() as u64) < u64::from(self.program.slots) {
