@@ -1,0 +1,3 @@
+//! placeholder
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+fn main() {}

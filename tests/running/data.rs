@@ -1,0 +1,101 @@
+//! What tasks leave for each other: outputs, ports, bindings, paths.
+
+use std::fs;
+
+use crate::{blocked, project};
+
+#[test]
+fn f_18_an_output_is_there_parses_and_satisfies_its_schema() {
+    let ports = "ports: {n: {type: integer, schema: {minimum: 2}}}";
+    let file = |command: &str| format!("output: {{location: file, path: out.json, {ports}}}\nrun: {command}");
+    for (command, said) in [
+        ("true", "it left no output: there is no `"),
+        ("echo '{' > out.json", "is not JSON"),
+        ("echo '{\"m\": 1, \"k\": 2}' > out.json", "its port `n` does not satisfy"),
+        ("echo '{\"n\": 1}' > out.json", "its port `n` does not satisfy its schema"),
+        ("ln -sf blueprint.md out.json", "cannot be read"),
+    ] {
+        let project = project("", &[("a", "", &file(&format!("|\n  {command}"))), ("b", "a", "run: note ran")]);
+        project.outpost(&["run", "blueprint.md"]).with(1).says(&[said]);
+        assert_eq!(project.ledger(), [""; 0], "{command}");
+    }
+}
+
+#[test]
+fn f_18_outputs_travel_by_file_by_standard_output_and_by_memory() {
+    let project = project(
+        "",
+        &[
+            (
+                "file",
+                "",
+                "output: {location: file, path: '/tmp/blueprint/${task_id}/${timestamp_unix}/out.yaml', format: yaml, ports: {n: {type: integer}}}\nrun: |\n  echo 'n: 7' > \"/tmp/blueprint/$task_id/$timestamp_unix/out.yaml\"",
+            ),
+            ("printed", "", "output: {location: stdout, ports: {word: {type: string}}}\nrun: echo good"),
+            (
+                "memory",
+                "",
+                "output: {location: memory, ports: {list: {type: array}, flag: {type: boolean}}}\nrun: |\n  echo '{\"list\": [1, 2], \"flag\": true}' > \"$OUTPOST_OUTPUT\"",
+            ),
+            (
+                "all",
+                "",
+                "input_bindings:\n  n: {source: file, output_port: n}\n  word: printed.output.word\n  twice: {source: memory, output_port: list, transfer: memory, transform: {language: jq, expression: 'map(. * 2)'}}\n  my-flag: {source: memory, output_port: flag}\n  absent: {source: memory, output_port: flag, required: false, transform: {language: jq, expression: '.[0]'}}\nrun: |\n  note \"$OUTPOST_INPUT_N $OUTPOST_INPUT_WORD $OUTPOST_INPUT_TWICE $OUTPOST_INPUT_MY_FLAG ${OUTPOST_INPUT_ABSENT-none}\"\n  note \"$(jq -c . \"$OUTPOST_INPUTS\")\"",
+            ),
+        ],
+    );
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    assert_eq!(
+        project.ledger(),
+        ["all 1 run 7 good [2,4] true none", r#"all 1 run {"my-flag":true,"n":7,"twice":[2,4],"word":"good"}"#]
+    );
+}
+
+#[test]
+fn f_18_a_file_of_an_earlier_run_is_no_output() {
+    let project = project(
+        "",
+        &[(
+            "a",
+            "",
+            "output: {location: file, path: '/tmp/blueprint/f-18-stale-${task_id}/out.json', ports: {n: {type: integer}}}\nrun: |\n  [ -e first ] || echo 1 > /tmp/blueprint/f-18-stale-a/out.json; touch first",
+        )],
+    );
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    project.outpost(&["run", "blueprint.md"]).with(1).says(&["it left no output"]);
+    fs::remove_dir_all("/tmp/blueprint/f-18-stale-a").expect("the folder of the output");
+}
+
+#[test]
+fn p_04_an_output_that_was_changed_behind_our_back_is_not_used() {
+    let project = project(
+        "",
+        &[
+            ("a", "", "output: {location: stdout, ports: {p: {type: string}}}\nrun: echo good"),
+            ("b", "a", "human_required: {action: look, reason: so}\nrun: note ran"),
+            ("c", "b", "input_bindings: {v: {source: a, output_port: p}}\nrun: note \"$OUTPOST_INPUT_V\""),
+        ],
+    );
+    project.outpost(&["run", "blueprint.md"]).with(3);
+    let kept = project.run_folder().expect("a run").join("tasks/a/1/ports.json");
+    fs::write(&kept, r#"{"p": "bad"}"#).expect("ours");
+    project.outpost(&["resume", "--approve", "b"]).with(1).says(&["is not what the task left"]);
+    assert_eq!(blocked(&project), ["c E_DEPENDENCY_MISSING"]);
+    assert_eq!(project.ledger(), ["b 1 run ran"]);
+}
+
+#[test]
+fn f_33_paths_know_the_variables_and_commands_get_them_as_environment() {
+    let project = project(
+        "",
+        &[(
+            "T1.1",
+            "",
+            "execution_context:\n  working_directory: '${blueprint_root}/deep'\n  environment_variables: {WHERE: '${working_directory}/x', PLAIN: '$${task_id}'}\noutput: {location: file, path: '${blueprint_id}-${task_id}.json', ports: {n: {type: integer}}}\nrun: |\n  echo 5 > blueprint-T1.1.json\n  note \"$task_id $blueprint_id $executor_id $([ \"$PWD\" = \"$working_directory\" ] && echo there) ${WHERE#\"$blueprint_root\"} $PLAIN\"",
+        )],
+    );
+    fs::create_dir(project.path("deep")).expect("a folder");
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    assert_eq!(project.ledger(), ["T1.1 1 run T1.1 blueprint outpost-bp there /deep/x ${task_id}"]);
+    assert!(project.path("deep/blueprint-T1.1.json").exists());
+}

@@ -1,0 +1,39 @@
+//! What the format asks of an executor, row by row: small blueprints, run by the real tool.
+//!
+//! Each test is named after its row. It judges by exit code, journal and ledger, never by time.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod data;
+mod failing;
+mod gates;
+mod order;
+#[path = "../project/mod.rs"]
+mod project;
+mod resources;
+mod settings;
+
+/// A document of these tasks: `(id, needs, the rest of the block)`.
+fn document(execution: &str, tasks: &[(&str, &str, &str)]) -> String {
+    let mut text = format!("# Rows\n\n```yaml\nexecution: {{{execution}}}\n```\n\n");
+    for (id, needs, rest) in tasks {
+        text += &format!("```yaml\ntask_id: {id}\nname: {id}\ndependencies: [{needs}]\n{rest}\n```\n\n");
+    }
+    text
+}
+
+/// A project with a document of these tasks.
+fn project(execution: &str, tasks: &[(&str, &str, &str)]) -> project::Project {
+    project::Project::of(&document(execution, tasks))
+}
+
+/// The tasks that are blocked, with the code that says why, in alphabetical order.
+fn blocked(project: &project::Project) -> Vec<String> {
+    let events = project.events();
+    let blocked = events.iter().filter(|event| event.name() == "task_blocked");
+    let mut codes: Vec<String> = blocked
+        .map(|event| format!("{} {}", event.task(), event.0["failure"]["code"].as_str().unwrap_or_default()))
+        .collect();
+    codes.sort_unstable();
+    codes
+}

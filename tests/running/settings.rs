@@ -1,0 +1,45 @@
+//! What holds for all tasks: shell, limits, checks before the start, environments.
+
+use crate::project;
+
+#[test]
+fn f_30_all_checks_before_the_start_fail_together_and_nothing_starts() {
+    let checks = "preflight_checks: [{command: exit 3, error_message: no database}, {command: exit 4, expected_exit_code: 4}, {command: no-such-command, error_message: no tool}]";
+    let project = project(checks, &[("a", "", "run: note ran")]);
+    let said =
+        ["E_PREFLIGHT_FAILED: no database: `exit 3` exited with 3", "no tool: `no-such-command` exited with 127"];
+    let ended = project.outpost(&["run", "blueprint.md"]).with(8).says(&said);
+    assert!(!ended.stderr.contains("exit 4"), "{}", ended.stderr);
+    assert_eq!((project.ledger(), project.run_folder()), (Vec::new(), None));
+}
+
+#[test]
+fn f_30_the_shell_of_the_document_runs_its_commands() {
+    let project =
+        project("shell: bash, shell_flags: ['-f', '-c']", &[("a", "", "run: false | echo; false; note \"$-\" *")]);
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    let ledger = project.ledger();
+    assert!(ledger[0].starts_with("a 1 run ") && ledger[0].ends_with(" *") && ledger[0].contains('f'), "{ledger:?}");
+}
+
+#[test]
+fn x_05_an_environment_sets_variables_and_its_run_remembers_it() {
+    let project = project(
+        "environments: {local: {PLACE: here, SIZE: 1}, aws: {PLACE: there}}",
+        &[
+            ("a", "", "run: note \"$PLACE $SIZE\""),
+            (
+                "b",
+                "a",
+                "human_required: {action: look, reason: so}\nexecution_context: {environment_variables: {SIZE: 2}}\nrun: note \"$PLACE $SIZE\"",
+            ),
+        ],
+    );
+    project
+        .outpost(&["run", "blueprint.md", "--env", "mars"])
+        .with(2)
+        .says(&["there is no environment `mars`", "local"]);
+    project.outpost(&["run", "blueprint.md", "--env", "local"]).with(3);
+    project.outpost(&["resume", "--approve", "b"]).with(0);
+    assert_eq!(project.ledger(), ["a 1 run here 1", "b 1 run here 2"]);
+}
