@@ -1,3 +1,12 @@
-//! placeholder
+//! Runs that are killed, interrupted, refused and starved of disk, and what is left to go on from.
+//!
+//! The real tool, real processes, real signals. `OUTPOST_CRASHES=1` kills at every record and not only at
+//! some of them.
+
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
-fn main() {}
+
+#[path = "../project/mod.rs"]
+mod project;
+mod promises;
+mod records;
+mod shapes;

@@ -241,6 +241,11 @@ impl Running {
         kill_process(pid, signal).expect("a child that was not waited for");
     }
 
+    /// Whether it has ended.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
         let begin = Instant::now();
