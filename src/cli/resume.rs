@@ -41,6 +41,7 @@ pub(super) struct ResumeArgs {
 }
 
 pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let watched = args.shown.watched()?;
     let store = store()?;
     let files = open_run(&store, args.run.as_deref())?;
     if let Some(holder) = holder(files.folder()).map_err(Broken::from)? {
@@ -96,7 +97,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
         inbox::leave(&session.files.inbox(), &note).map_err(|error| Broken::Io("the run's inbox".to_owned(), error))?;
     }
     output.note(&format!("run {} of {} goes on\n", session.files.id(), blueprint.name()));
-    drive(session, &store, &blueprint, &source, environment, &args.shown, output)
+    drive(session, &store, &blueprint, &source, environment, watched, output)
 }
 
 /// The run that is meant: the one named, the latest, or, when that is over, the only one that is not.

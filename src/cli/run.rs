@@ -11,7 +11,7 @@ use super::complete;
 use super::kept::{store, user};
 use super::load::load;
 use super::plan::needs::Needs;
-use super::screen::{Screen, step_summary};
+use super::screen::{self, Screen, step_summary};
 use super::{Exit, Failure, Output, plan};
 use crate::blueprint::capability::Requirement;
 use crate::blueprint::model::Transfer;
@@ -76,9 +76,17 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    fn events(&self) -> Option<&str> {
-        if self.json { Some("-") } else { self.events.as_deref() }
+    /// Before anything begins: what cannot be written is wrong usage.
+    pub(super) fn watched(&self) -> Result<Watched, Failure> {
+        let path = if self.json { Some("-") } else { self.events.as_deref() };
+        Ok(Watched { wait: self.wait, events: path.map(screen::events).transpose()? })
     }
+}
+
+/// How a run is driven, and who hears of it.
+pub(super) struct Watched {
+    wait: bool,
+    events: Option<screen::Events>,
 }
 
 pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -125,9 +133,10 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         fail_fast: args.fail_fast,
     };
     let (_, program) = compile(&blueprint, &started)?;
+    let watched = args.shown.watched()?;
     let session = Session::begin(&store, source.text().as_bytes(), started, program)?;
     output.note(&format!("run {} of {}\n", session.files.id(), blueprint.name()));
-    drive(session, &store, &blueprint, source, environment, &args.shown, output)
+    drive(session, &store, &blueprint, source, environment, watched, output)
 }
 
 /// Drives a session with everything that watches it.
@@ -137,11 +146,11 @@ pub(super) fn drive(
     blueprint: &Blueprint<'_>,
     source: &Source,
     environment: Vec<(String, String)>,
-    shown: &Shown,
+    watched: Watched,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let id = session.files.id().to_owned();
-    let mut screen = Screen::new(output, blueprint, source, shown.events())?;
+    let mut screen = Screen::new(output, blueprint, source, watched.events);
     let driving = Driving {
         store,
         blueprint,
@@ -149,7 +158,7 @@ pub(super) fn drive(
         environment,
         capabilities: capabilities(blueprint),
         watcher: &mut screen,
-        patient: shown.wait,
+        patient: watched.wait,
     };
     let driven = session.drive(driving);
     let output = screen.finish();
@@ -173,8 +182,8 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, output: &mut Output) 
     let source = opened.history.document(opened.files())?;
     let session = opened.into_session(&source, user())?;
     let blueprint = history::blueprint(&source)?;
-    let shown = Shown { wait: false, json: false, events: None };
-    drive(session, store, &blueprint, &source, Vec::new(), &shown, output)?;
+    let watched = Watched { wait: false, events: None };
+    drive(session, store, &blueprint, &source, Vec::new(), watched, output)?;
     Ok(())
 }
 

@@ -22,6 +22,21 @@ const REFRESH: Duration = Duration::from_millis(100);
 /// Lines of output shown in an annotation's group.
 const SHOWN: usize = 40;
 
+/// Where events go as lines of JSON.
+pub(super) type Events = BufWriter<Box<dyn Write>>;
+
+/// Opens a file for events, or standard output for `-`.
+pub(super) fn events(path: &str) -> Result<Events, Failure> {
+    let sink: Box<dyn Write> = if path == "-" {
+        Box::new(io::stdout())
+    } else {
+        Box::new(File::create(path).map_err(|error| {
+            Failure::new(format!("failed to write events to `{path}`: {error}"), "name a file that can be written")
+        })?)
+    };
+    Ok(BufWriter::new(sink))
+}
+
 /// Where the lines go.
 enum Surface {
     Plain,
@@ -34,24 +49,16 @@ pub(super) struct Screen<'a, 's> {
     blueprint: &'a Blueprint<'s>,
     source: &'a Source,
     surface: Surface,
-    events: Option<BufWriter<Box<dyn Write>>>,
+    events: Option<Events>,
 }
 
 impl<'a, 's> Screen<'a, 's> {
-    /// `events` names a file for JSON lines, `-` standard output.
     pub(super) fn new(
         output: &'a mut Output,
         blueprint: &'a Blueprint<'s>,
         source: &'a Source,
-        events: Option<&str>,
-    ) -> Result<Self, Failure> {
-        let events: Option<Box<dyn Write>> = match events {
-            None => None,
-            Some("-") => Some(Box::new(io::stdout())),
-            Some(path) => Some(Box::new(File::create(path).map_err(|error| {
-                Failure::new(format!("failed to write events to `{path}`: {error}"), "name a file that can be written")
-            })?)),
-        };
+        events: Option<Events>,
+    ) -> Self {
         let is_terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let surface = if output.in_github_actions {
             Surface::GitHub
@@ -60,7 +67,7 @@ impl<'a, 's> Screen<'a, 's> {
         } else {
             Surface::Plain
         };
-        Ok(Self { output, blueprint, source, surface, events: events.map(BufWriter::new) })
+        Self { output, blueprint, source, surface, events }
     }
 
     fn print(&mut self, text: &str) {

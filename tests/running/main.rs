@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod commands;
 mod data;
 mod failing;
 mod gates;

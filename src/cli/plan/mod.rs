@@ -109,7 +109,9 @@ pub(super) fn promised(
         .filter(|(id, digest)| now.get(*id).is_none_or(|now| now != *digest))
         .map(|(id, _)| *id)
         .collect();
-    changed.extend(now.keys().filter(|id| !planned.contains_key(*id)));
+    if plan.selection.is_empty() {
+        changed.extend(now.keys().filter(|id| !planned.contains_key(*id)));
+    }
     changed.sort_unstable();
     let what = if changed.is_empty() { "outside of its tasks".to_owned() } else { changed.join(", ") };
     Err(Failure {
