@@ -8,7 +8,7 @@
 //!     blueprint-DIGEST  the document as it was after an edit that was accepted
 //!     journal …         see docs/JOURNAL.md
 //!     inbox/            notes for the runner: decisions, orders
-//!     tasks/ID/N/       logs, inputs and outputs of an attempt
+//!     tasks/ID@N.…      logs, inputs and outputs of an attempt
 //! ```
 //!
 //! Directories are private to the user. It knows paths and names, not what stands in the files.
@@ -84,6 +84,8 @@ impl Store {
             }
         };
         private(&files.inbox())?;
+        private(&files.tasks())?;
+        fs::write(files.no_inputs(), "{}\n")?;
         let mut copy = File::create_new(files.blueprint())?;
         copy.write_all(document)?;
         copy.sync_all()?;
@@ -159,19 +161,30 @@ impl RunFiles {
         self.folder.join("inbox")
     }
 
-    /// Where an attempt keeps its files. Ids are safe as names: `check` sees to it.
-    pub fn attempt(&self, task: &str, attempt: u32) -> PathBuf {
-        self.folder.join("tasks").join(task).join(attempt.to_string())
+    /// Where attempts keep their files.
+    pub fn tasks(&self) -> PathBuf {
+        self.folder.join("tasks")
+    }
+
+    /// A file of an attempt. All lie in one directory: to make one for each attempt would cost more than
+    /// many a task. Ids are safe as names and hold no `@`: `check` sees to it.
+    pub fn of_attempt(&self, task: &str, attempt: u32, name: &str) -> PathBuf {
+        self.tasks().join(format!("{task}@{attempt}.{name}"))
     }
 
     /// What a stage of an attempt printed.
     pub fn log(&self, task: &str, attempt: u32, stage: &str) -> PathBuf {
-        self.attempt(task, attempt).join(format!("{}.log", stage.replace(':', "-")))
+        self.of_attempt(task, attempt, &format!("{}.log", stage.replace(':', "-")))
     }
 
     /// What an attempt left, by port.
     pub fn ports(&self, task: &str, attempt: u32) -> PathBuf {
-        self.attempt(task, attempt).join("ports.json")
+        self.of_attempt(task, attempt, "ports.json")
+    }
+
+    /// The inputs of a task that has none.
+    pub fn no_inputs(&self) -> PathBuf {
+        self.folder.join("no-inputs.json")
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::output::{self, MOST_BYTES, Places, Values};
 use super::place::Variables;
-use super::store::{RunFiles, private};
+use super::store::RunFiles;
 use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{Failure, FailureCode, FailurePhase, Moment, Stage};
@@ -75,7 +75,6 @@ impl Bench<'_> {
     /// Judges what an attempt left: the files it promised, and its ports.
     pub fn left(&self, index: TaskIndex, attempt: u32, at: Moment) -> Result<Values, String> {
         let (task, variables) = (self.task(index), self.variables(index, at));
-        let folder = self.files.attempt(&task.id, attempt);
         let missing: Vec<String> = task
             .files_to_create
             .iter()
@@ -87,7 +86,8 @@ impl Bench<'_> {
             return Err(format!("it did not create {}", missing.join(", ")));
         }
         let declared = task.output.as_ref().and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
-        let (offered, printed) = (folder.join("output"), folder.join("stdout"));
+        let file = |name| self.files.of_attempt(&task.id, attempt, name);
+        let (offered, printed) = (file("output"), file("stdout"));
         output::collect(task, &Places { offered: &offered, declared, printed: &printed })
     }
 
@@ -118,11 +118,7 @@ impl Bench<'_> {
     pub fn prepare(&self, start: Start<'_>) -> Result<Work, Failure> {
         let Start { task: index, attempt, stage, at, inputs, last, limit, locks } = start;
         let task = self.task(index);
-        let folder = self.files.attempt(&task.id, attempt);
-        let fault = |error: io::Error| {
-            failure(FailureCode::ExecutionFailed, FailurePhase::Setup, format!("its directory cannot be made: {error}"))
-        };
-        private(&folder).map_err(fault)?;
+        let file = |name| self.files.of_attempt(&task.id, attempt, name);
         let variables = self.variables(index, at);
         let Some(command) = command(task, stage) else {
             let message = "there is no command for this stage".to_owned();
@@ -141,19 +137,23 @@ impl Bench<'_> {
         work.args = args;
         work.timeout = Some(limit);
         work.locks = locks;
-        work.env = self.environment_of(task, &variables, &folder, attempt, stage)?;
-        bind(&mut work, inputs, &folder)?;
+        work.env = self.environment_of(task, &variables, attempt, stage);
+        let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
+        bind(&mut work, inputs, file_of_inputs)?;
         if let Some(last) = last {
             let text = format!("{}\n{}\n{}", last.message, last.stdout, last.stderr);
-            let path = folder.join("last-failure.txt");
-            fs::write(&path, text).map_err(fault)?;
+            let path = file("last-failure.txt");
+            fs::write(&path, text).map_err(|error| {
+                let message = format!("`{}` cannot be written: {error}", path.display());
+                failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
+            })?;
             work.env.push(("OUTPOST_LAST_FAILURE".into(), path.into()));
         }
         if stage == Stage::Run
             && let Some(output) = task.output.as_deref()
         {
             if output.location == Transfer::Stdout {
-                work.stdout_file = Some(StdoutFile { path: folder.join("stdout"), most: MOST_BYTES });
+                work.stdout_file = Some(StdoutFile { path: file("stdout"), most: MOST_BYTES });
             }
             if let Some(path) = output.path.as_deref() {
                 clear(&variables.path(path))?;
@@ -166,10 +166,9 @@ impl Bench<'_> {
         &self,
         task: &Task<'_>,
         variables: &Variables<'_>,
-        folder: &Path,
         attempt: u32,
         stage: Stage,
-    ) -> Result<Vec<(OsString, OsString)>, Failure> {
+    ) -> Vec<(OsString, OsString)> {
         let mut env: Vec<(OsString, OsString)> = Vec::new();
         env.extend(self.environment.iter().map(|(name, value)| (name.into(), value.into())));
         for (name, value) in task.context.iter().flat_map(|context| context.environment.iter()) {
@@ -184,8 +183,8 @@ impl Bench<'_> {
         ] {
             env.push((name.into(), value.into()));
         }
-        env.push(("OUTPOST_OUTPUT".into(), folder.join("output").into()));
-        Ok(env)
+        env.push(("OUTPOST_OUTPUT".into(), self.files.of_attempt(&task.id, attempt, "output").into()));
+        env
     }
 }
 
@@ -224,12 +223,13 @@ fn shell(blueprint: &Blueprint<'_>, task: &Task<'_>) -> (OsString, Vec<OsString>
 }
 
 /// Gives the work its inputs: all as a file, each as a variable.
-fn bind(work: &mut Work, inputs: &Values, folder: &Path) -> Result<(), Failure> {
-    let path = folder.join("inputs.json");
-    let written = serde_json::to_vec_pretty(inputs).map_err(io::Error::other).and_then(|text| fs::write(&path, text));
-    written.map_err(|error| {
-        failure(FailureCode::ExecutionFailed, FailurePhase::Setup, format!("its inputs cannot be written: {error}"))
-    })?;
+fn bind(work: &mut Work, inputs: &Values, path: PathBuf) -> Result<(), Failure> {
+    if !inputs.is_empty() {
+        let text = serde_json::to_vec_pretty(inputs).map_err(io::Error::other);
+        text.and_then(|text| fs::write(&path, text)).map_err(|error| {
+            failure(FailureCode::ExecutionFailed, FailurePhase::Setup, format!("its inputs cannot be written: {error}"))
+        })?;
+    }
     work.env.push(("OUTPOST_INPUTS".into(), path.into()));
     for (name, value) in inputs {
         let text = match value {
