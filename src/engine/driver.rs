@@ -365,6 +365,8 @@ impl<'a> Driver<'a> {
             None if self.leaves_output(index, stage) => self.keep_outputs(index, attempt),
             None => Ok(Vec::new()),
         };
+        let is_performed = self.run.program().tasks[index.get()].stages.contains(&Stage::Run);
+        let outputs = outputs.map_err(|failure| if is_performed { failure } else { verdict::unperformed(failure) });
         self.report(index, attempt, stage, report.elapsed_ms, outputs)
     }
 
@@ -415,6 +417,9 @@ impl<'a> Driver<'a> {
         self.looked = Some(Instant::now());
         let fault = |error| Broken::Io("the run's inbox".to_owned(), error);
         for left in inbox::waiting(&self.bench.files.inbox()).map_err(fault)? {
+            if self.is_too_early(&left.note) {
+                continue;
+            }
             let told = match &left.note {
                 Note::Decision(decision) => self.run.decided(now(), decision.clone()),
                 Note::Again { task, by } => self.run.ordered_again(now(), task, by),
@@ -437,6 +442,22 @@ impl<'a> Driver<'a> {
             left.take().map_err(fault)?;
         }
         Ok(())
+    }
+
+    /// An order to start a task again waits until it is clear that nobody knows how it ended.
+    fn is_too_early(&self, note: &Note) -> bool {
+        let Note::Again { task, .. } = note else {
+            return false;
+        };
+        let phase = self.run.find(task).map(|index| &self.run.task(index).phase);
+        matches!(
+            phase,
+            Some(
+                Phase::Interrupted { .. }
+                    | Phase::Unknown { running: Some(_), .. }
+                    | Phase::Unknown { next: Some(_), .. }
+            )
+        )
     }
 
     /// Asks all work to end, without waiting for it.

@@ -38,6 +38,11 @@ pub(super) fn on(stage: Stage, report: &Report, expected: i32, limit: (Duration,
     })
 }
 
+/// The failure of a task that nobody was asked to do.
+pub(super) fn unperformed(failure: Failure) -> Failure {
+    Failure { message: format!("nobody to perform it, and {}", failure.message), ..failure }
+}
+
 pub(super) fn not_started(reason: &NotStarted, stage: Stage) -> Failure {
     let (code, phase) = words(stage);
     let failure = Failure::new(code, phase, format!("`{}` did not start: {reason}", stage.word()));

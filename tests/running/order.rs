@@ -107,7 +107,10 @@ fn x_01_a_task_without_work_is_verified_or_blocked() {
             ("after", "there", "run: note ran"),
         ],
     );
-    project.outpost(&["run", "blueprint.md"]).with(1);
+    project
+        .outpost(&["run", "blueprint.md"])
+        .with(1)
+        .says(&["absent failed: nobody to perform it, and `verify:smoke`"]);
     let completed: Vec<String> = project
         .events()
         .iter()
