@@ -370,14 +370,24 @@ impl<'a> Driver<'a> {
         self.report(index, attempt, stage, report.elapsed_ms, outputs)
     }
 
-    /// Outputs come with the work; where there is none, what others made is taken once it is verified.
+    /// Outputs come with the work; where there is none, or nobody saw its end, what is there is taken once it
+    /// is verified.
     fn leaves_output(&self, index: TaskIndex, stage: Stage) -> bool {
         let stages = &self.run.program().tasks[index.get()].stages;
-        if stages.contains(&Stage::Run) { stage == Stage::Run } else { stages.last() == Some(&stage) }
+        let is_seen = stages.contains(&Stage::Run) && !self.is_unknown(index);
+        if is_seen { stage == Stage::Run } else { stages.last() == Some(&stage) }
+    }
+
+    fn is_unknown(&self, index: TaskIndex) -> bool {
+        matches!(self.run.task(index).phase, Phase::Unknown { .. })
     }
 
     fn keep_outputs(&self, index: TaskIndex, attempt: u32) -> Result<Vec<KeptPort>, Failure> {
         let wrong = |message: String| Failure::new(FailureCode::ExecutionFailed, FailurePhase::Execution, message);
+        if self.is_unknown(index) && self.bench.prints_output(index, attempt) {
+            // Its verification cannot have looked at it.
+            return Err(wrong("its output is what it printed, and nobody saw it end".to_owned()));
+        }
         let values = self.bench.left(index, attempt, self.run.latest()).map_err(wrong)?;
         if values.is_empty() {
             return Ok(Vec::new());

@@ -91,6 +91,15 @@ impl Bench<'_> {
         output::collect(task, &Places { offered: &offered, declared, printed: &printed })
     }
 
+    /// Whether what an attempt printed is all that it left.
+    pub fn prints_output(&self, index: TaskIndex, attempt: u32) -> bool {
+        let task = self.task(index);
+        let is_printed = task.output.as_ref().is_some_and(|output| output.location == Transfer::Stdout);
+        is_printed
+            && task.ports().iter().any(|port| port.value.is_none())
+            && !self.files.attempt(&task.id, attempt).join("output").exists()
+    }
+
     /// A path of the document, as a task means it.
     pub fn path(&self, index: TaskIndex, at: Moment, text: &str) -> PathBuf {
         self.variables(index, at).path(text)

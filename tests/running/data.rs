@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use crate::{blocked, project};
 
 #[test]
@@ -82,6 +84,37 @@ fn p_04_an_output_that_was_changed_behind_our_back_is_not_used() {
     project.outpost(&["resume", "--approve", "b"]).with(1).says(&["is not what the task left"]);
     assert_eq!(blocked(&project), ["c E_DEPENDENCY_MISSING"]);
     assert_eq!(project.ledger(), ["b 1 run ran"]);
+}
+
+#[test]
+fn p_02_what_is_verified_after_the_end_of_its_runner_leaves_its_output() {
+    let task = |output: &str, run: &str| {
+        format!(
+            "output: {output}\nrun: |\n  {run}; touch \"shown-$OUTPOST_TASK\"; await go\nverification: {{smoke: {{command: 'test -e shown-$OUTPOST_TASK'}}}}"
+        )
+    };
+    let filed = task("{location: file, path: out.json, ports: {n: {type: integer}}}", "echo 5 > out.json");
+    let printed = task("{location: stdout, ports: {n: {type: integer}}}", "echo 5");
+    let project = project(
+        "",
+        &[
+            ("filed", "", &filed),
+            ("printed", "", &printed),
+            ("uses-file", "", "input_bindings: {n: filed.output.n}\nrun: note \"$OUTPOST_INPUT_N\""),
+            ("uses-print", "", "input_bindings: {n: printed.output.n}\nrun: note \"$OUTPOST_INPUT_N\""),
+        ],
+    );
+    let running = project.start(project.command(&["run", "blueprint.md"]));
+    project.until("both", || project.path("shown-filed").exists() && project.path("shown-printed").exists());
+    running.signal(Signal::KILL);
+    running.end();
+    project.until_nothing_runs();
+    project.write("go", "");
+    // What was printed may have been cut short.
+    project.outpost(&["resume"]).with(3).says(&["--rerun printed"]);
+    assert_eq!(project.ledger(), ["uses-file 1 run 5"]);
+    project.outpost(&["resume", "--rerun", "printed"]).with(0);
+    assert_eq!(project.ledger(), ["uses-file 1 run 5", "uses-print 1 run 5"]);
 }
 
 #[test]
