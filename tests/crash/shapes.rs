@@ -21,7 +21,7 @@ pub(crate) struct Task {
 const REPEATABLE: &str = r#"note begin; sleep 0.01; grep -q "^$OUTPOST_TASK [0-9]* run done" "$LEDGER" || note done"#;
 /// What others run, and what shows that they did.
 const ONCE: &str = r#"note begin; sleep 0.01; note done"#;
-const SHOWN: &str = r#"sleep 0.02; grep -q "^$OUTPOST_TASK [0-9]* run done" "$LEDGER""#;
+const SHOWN: &str = r#"echo looking; sleep 0.02; grep -q "^$OUTPOST_TASK [0-9]* run done" "$LEDGER""#;
 /// Takes a lock of the kernel's for as long as anything of the task lives.
 const ALONE: &str = "exec 9>>guard; flock -n 9 || note overlap; ";
 
