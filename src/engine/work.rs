@@ -139,10 +139,12 @@ impl Bench<'_> {
             attempt,
             stage: stage.word().to_owned(),
         };
+        let log = self.files.log(&task.id, attempt, stage.word());
+        set_aside(&log).map_err(fault)?;
         let (program, mut args) = shell(self.blueprint, task);
         args.push("-c".into());
         args.push(command.into());
-        let mut work = Work::new(token, program, &variables.directory, self.files.log(&task.id, attempt, stage.word()));
+        let mut work = Work::new(token, program, &variables.directory, log);
         work.args = args;
         work.timeout = Some(limit);
         work.locks = locks;
@@ -194,6 +196,21 @@ impl Bench<'_> {
         }
         env.push(("OUTPOST_OUTPUT".into(), self.files.of_attempt(&task.id, attempt, "output").into()));
         env
+    }
+}
+
+/// Makes room for a log: a verification that was interrupted has one already.
+fn set_aside(log: &Path) -> io::Result<()> {
+    if !log.exists() {
+        return Ok(());
+    }
+    let mut number = 1;
+    loop {
+        let aside = log.with_extension(format!("log.{number}"));
+        if !aside.exists() {
+            return fs::rename(log, aside);
+        }
+        number += 1;
     }
 }
 

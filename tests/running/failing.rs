@@ -115,6 +115,27 @@ fn f_25_verifications_run_in_order_and_end_with_the_first_failure() {
 }
 
 #[test]
+fn f_25_an_interrupted_verification_is_repeated_and_both_are_logged() {
+    let seen = "run: note ran\nverification: {smoke: {command: 'echo look; note look; await go; echo good'}}";
+    let project = project("", &[("a", "", seen)]);
+    let running = project.start(project.command(&["run", "blueprint.md"]));
+    project.until_written("a 1 verify:smoke look");
+    running.signal(rustix::process::Signal::KILL);
+    running.end();
+    project.until_nothing_runs();
+    project.write("go", "");
+    project.outpost(&["resume"]).with(0);
+    assert_eq!(project.ledger(), ["a 1 run ran", "a 1 verify:smoke look", "a 1 verify:smoke look"]);
+    let folder = project.run_folder().expect("a run").join("tasks/a/1");
+    let log = |name: &str| {
+        let bytes = std::fs::read(folder.join(name)).expect("a log");
+        ["look", "good"].map(|word| bytes.windows(4).any(|window| window == word.as_bytes()))
+    };
+    assert_eq!(log("verify-smoke.log.1"), [true, false]);
+    assert_eq!(log("verify-smoke.log"), [true, true]);
+}
+
+#[test]
 fn f_25_a_test_command_is_a_unit_test() {
     let project = project("", &[("a", "", "test_command: note seen\nrun: note ran")]);
     project.outpost(&["run", "blueprint.md"]).with(0);
