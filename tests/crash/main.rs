@@ -9,4 +9,6 @@
 mod project;
 mod promises;
 mod records;
+mod second;
 mod shapes;
+mod signals;

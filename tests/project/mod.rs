@@ -241,6 +241,11 @@ impl Running {
         kill_process(pid, signal).expect("a child that was not waited for");
     }
 
+    /// What it said to people so far.
+    pub(crate) fn stderr(&self) -> String {
+        read(&self.stderr)
+    }
+
     /// Whether it has ended.
     pub(crate) fn is_over(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_some()
