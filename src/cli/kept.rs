@@ -1,15 +1,19 @@
 //! Runs that are kept: found by the beginning of their id, and read as they stand.
 
-use super::Failure;
+use super::{Exit, Failure};
 use crate::blueprint::Blueprint;
 use crate::engine::error::Broken;
 use crate::engine::history::{History, blueprint, compile};
 use crate::engine::store::{NoRun, RunFiles, Store};
+use crate::journal::JournalError;
 use crate::run::{Run, RunStarted};
 
 impl From<Broken> for Failure {
     fn from(broken: Broken) -> Self {
-        Self { exit: super::Exit::Failed, ..Self::new(broken.to_string(), broken.hint()) }
+        // Whoever is told that another drives the run is told so with one code, whenever it is noticed.
+        let is_held = matches!(broken, Broken::Journal(JournalError::Held { .. }));
+        let exit = if is_held { Exit::Invalid } else { Exit::Failed };
+        Self { exit, ..Self::new(broken.to_string(), broken.hint()) }
     }
 }
 
