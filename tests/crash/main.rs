@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod disk;
 #[path = "../project/mod.rs"]
 mod project;
 mod promises;
