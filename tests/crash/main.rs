@@ -13,3 +13,4 @@ mod records;
 mod second;
 mod shapes;
 mod signals;
+mod train;

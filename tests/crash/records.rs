@@ -25,7 +25,7 @@ fn killed_at(project: &Project, mut running: Running, records: usize) -> Option<
 
 /// What a person does when the run waits: approves its gates, and orders again what nobody knows about, having
 /// looked that it was not done.
-fn words(project: &Project) -> Vec<String> {
+pub(crate) fn words(project: &Project) -> Vec<String> {
     let events = project.events();
     let waits = events.iter().rfind(|event| event.name() == "run_waiting").expect("it says what it waits for");
     let tasks = waits.0["gates"].as_array().expect("tasks").iter().filter_map(|task| task.as_str());

@@ -142,6 +142,31 @@ fn a_runner_is_resumed_although_what_it_left_will_not_end() {
 }
 
 #[test]
+fn a_lock_is_held_until_the_last_process_of_its_holder_is_gone() {
+    let document = |id: &str, run: &str| {
+        let execution = "```yaml\nexecution: {resource_locks: [{name: one, type: exclusive}]}\n```\n";
+        // Beside ours there is one of the kernel's, which no process can hold beyond its end.
+        let guard = "exec 9>>guard; flock -n 9 || note overlap";
+        format!(
+            "{execution}\n```yaml\ntask_id: {id}\nname: {id}\nresources: {{locks: [one]}}\nrun: |\n  {guard}\n  {run}\n```\n"
+        )
+    };
+    let project = Project::of(&document("first", "setsid stubborn & (setsid sh -c 'stubborn &')\n  stubborn"));
+    project.write("next.md", &document("next", "note done"));
+    let running = project.start(project.command(&["run", "blueprint.md"]));
+    project.until("three", || project.ledger().len() == 3);
+    let next = project.start(project.command(&["run", "next.md"]));
+    project.until("the next run", || project.told("runner_took_over").len() == 1 && project.runs() == 2);
+    running.signal(Signal::KILL);
+    running.end();
+    assert_eq!(done(&project), [""; 0]);
+    next.end().with(0);
+    assert_eq!(done(&project), ["next 1 run done"]);
+    assert!(!project.ledger().iter().any(|line| line.ends_with("overlap")), "{:?}", project.ledger());
+    project.until_nothing_runs();
+}
+
+#[test]
 fn a_terminal_that_goes_away_ends_the_runner_like_sigterm() {
     let (project, running) = begun(POLITE, &BOTH);
     running.signal(Signal::HUP);

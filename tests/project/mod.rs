@@ -111,6 +111,11 @@ impl Project {
         self.start(self.command(arguments)).end()
     }
 
+    /// How many runs there were.
+    pub(crate) fn runs(&self) -> usize {
+        fs::read_dir(self.path(".outpost/runs")).map_or(0, Iterator::count)
+    }
+
     /// The folder of the latest run, once there is one.
     pub(crate) fn run_folder(&self) -> Option<PathBuf> {
         let runs = fs::read_dir(self.path(".outpost/runs")).ok()?;
