@@ -97,7 +97,7 @@ impl Bench<'_> {
         let is_printed = task.output.as_ref().is_some_and(|output| output.location == Transfer::Stdout);
         is_printed
             && task.ports().iter().any(|port| port.value.is_none())
-            && !self.files.attempt(&task.id, attempt).join("output").exists()
+            && !self.files.of_attempt(&task.id, attempt, "output").exists()
     }
 
     /// A path of the document, as a task means it.
@@ -140,7 +140,7 @@ impl Bench<'_> {
             stage: stage.word().to_owned(),
         };
         let log = self.files.log(&task.id, attempt, stage.word());
-        set_aside(&log).map_err(fault)?;
+        set_aside(&log).map_err(|error| unusable(&log, &error))?;
         let (program, mut args) = shell(self.blueprint, task);
         args.push("-c".into());
         args.push(command.into());
@@ -154,10 +154,7 @@ impl Bench<'_> {
         if let Some(last) = last {
             let text = format!("{}\n{}\n{}", last.message, last.stdout, last.stderr);
             let path = file("last-failure.txt");
-            fs::write(&path, text).map_err(|error| {
-                let message = format!("`{}` cannot be written: {error}", path.display());
-                failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
-            })?;
+            fs::write(&path, text).map_err(|error| unusable(&path, &error))?;
             work.env.push(("OUTPOST_LAST_FAILURE".into(), path.into()));
         }
         if stage == Stage::Run
@@ -214,6 +211,12 @@ fn set_aside(log: &Path) -> io::Result<()> {
     }
 }
 
+/// A file of the attempt that cannot be made.
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("`{}` cannot be written: {error}", path.display());
+    failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
+}
+
 fn failure(code: FailureCode, phase: FailurePhase, message: String) -> Failure {
     Failure { lasting: true, ..Failure::new(code, phase, message) }
 }
@@ -252,9 +255,7 @@ fn shell(blueprint: &Blueprint<'_>, task: &Task<'_>) -> (OsString, Vec<OsString>
 fn bind(work: &mut Work, inputs: &Values, path: PathBuf) -> Result<(), Failure> {
     if !inputs.is_empty() {
         let text = serde_json::to_vec_pretty(inputs).map_err(io::Error::other);
-        text.and_then(|text| fs::write(&path, text)).map_err(|error| {
-            failure(FailureCode::ExecutionFailed, FailurePhase::Setup, format!("its inputs cannot be written: {error}"))
-        })?;
+        text.and_then(|text| fs::write(&path, text)).map_err(|error| unusable(&path, &error))?;
     }
     work.env.push(("OUTPOST_INPUTS".into(), path.into()));
     for (name, value) in inputs {
