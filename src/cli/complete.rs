@@ -55,6 +55,23 @@ pub(super) fn runs() -> Vec<CompletionCandidate> {
     runs.iter().rev().map(|files| CompletionCandidate::new(files.id())).collect()
 }
 
+/// Tasks of the latest run.
+pub(super) fn tasks() -> Vec<CompletionCandidate> {
+    let latest = store().ok().and_then(|store| store.find(None).ok());
+    let tasks = latest.and_then(|files| {
+        let tasks = look(&files, |kept| {
+            let tasks = kept.blueprint.tasks.iter().map(|task| (task.id.to_string(), task.name.to_string()));
+            Ok(tasks.collect::<Vec<_>>())
+        });
+        tasks.ok()
+    });
+    tasks
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(id, name)| CompletionCandidate::new(id).help(Some(name.into())))
+        .collect()
+}
+
 /// Tasks of the latest run that wait for a person.
 pub(super) fn gates() -> Vec<CompletionCandidate> {
     let open = store().ok().and_then(|store| open_run(&store, None).ok());

@@ -3,17 +3,24 @@
 mod check;
 mod complete;
 mod decide;
+mod doctor;
 mod exit;
+mod gates;
+mod gc;
 mod graph;
 mod kept;
 mod load;
+mod locks;
+mod logs;
 mod plan;
 mod replace;
 mod resume;
 mod run;
+mod runs;
 mod screen;
 mod status;
 mod text;
+mod why;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -79,6 +86,35 @@ enum Command {
     /// End a run, whoever drives it
     #[command(after_help = "Examples:\n  outpost-bp cancel\n  outpost-bp cancel 20261121-1012")]
     Cancel(decide::CancelArgs),
+    /// Show what a task printed
+    #[command(
+        after_help = "On a terminal both streams stand in their order, standard error behind `! `; colours stay. In a pipe\nstandard output goes to standard output and standard error to standard error, without escape\nsequences unless `--color always` is given; headings and remarks go to standard error. What a log had\nno room for is told where it was.\n\nExamples:\n  outpost-bp logs T2.1\n  outpost-bp logs T2.1 --follow\n  outpost-bp logs T2.1 --attempt 1 --stage verify:unit --stream stderr | less"
+    )]
+    Logs(logs::LogsArgs),
+    /// Tell why a task ran, waits, was skipped or would run again
+    #[command(after_help = "Examples:\n  outpost-bp why T2.1\n  outpost-bp why T2.1 --run 20261121 --json")]
+    Why(why::WhyArgs),
+    /// List the runs of the project, the latest first
+    #[command(
+        after_help = "States: running, waiting (for a person), done, failed, cancelled, interrupted (nobody drives it) and\nunreadable. A failed, waiting or interrupted run goes on with `outpost-bp resume`.\n\nExamples:\n  outpost-bp runs\n  outpost-bp runs --json"
+    )]
+    Runs(runs::RunsArgs),
+    /// List what waits for a person
+    #[command(after_help = "Examples:\n  outpost-bp gates\n  outpost-bp gates --all --json")]
+    Gates(gates::GatesArgs),
+    /// List who holds the locks of the project, and who waits for them
+    #[command(after_help = "Examples:\n  outpost-bp locks\n  outpost-bp locks --json")]
+    Locks(locks::LocksArgs),
+    /// Remove old runs that are over
+    #[command(
+        after_help = "A run that is driven, waits for a person or was interrupted is never removed: `outpost-bp cancel` ends it\nfirst. A run that cannot be read is removed only with `--unreadable`.\n\nExamples:\n  outpost-bp gc --dry-run\n  outpost-bp gc --keep 5\n  outpost-bp gc --older-than P30D"
+    )]
+    Gc(gc::GcArgs),
+    /// Tell what this machine offers, and what is missing
+    #[command(
+        after_help = "Examples:\n  outpost-bp doctor\n  outpost-bp doctor --json\n\nExit codes: 0 blueprints can be run here, 8 something that `run` needs is missing"
+    )]
+    Doctor(doctor::DoctorArgs),
     /// Draw the dependency graph
     #[command(
         after_help = "Examples:\n  outpost-bp graph blueprint.md\n  outpost-bp graph blueprint.md --format svg > graph.svg\n  outpost-bp graph blueprint.md --write"
@@ -158,6 +194,12 @@ impl Output {
         choice != anstream::ColorChoice::Never
     }
 
+    /// Columns to keep to; a file or a program gets all there is, unless `COLUMNS` is set.
+    fn columns(&self) -> Option<usize> {
+        let is_limited = io::stdout().is_terminal() || std::env::var_os("COLUMNS").is_some();
+        is_limited.then_some(self.width)
+    }
+
     fn json(&mut self, value: &serde_json::Value) -> Result<(), Failure> {
         self.data(&format!("{value:#}\n"))
     }
@@ -212,6 +254,13 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Approve(args) => return decide::approve(args, output),
         Command::Reject(args) => return decide::reject(args, output),
         Command::Cancel(args) => return decide::cancel(args, output),
+        Command::Logs(args) => return logs::run(args, output),
+        Command::Why(args) => return why::run(args, output),
+        Command::Runs(args) => return runs::run(args, output),
+        Command::Gates(args) => return gates::run(args, output),
+        Command::Locks(args) => return locks::run(args, output),
+        Command::Gc(args) => return gc::run(args, output),
+        Command::Doctor(args) => return doctor::run(args, output),
         Command::Graph(args) => return graph::run(args, output),
         Command::Explain { code } => output.data(&text::explain(code.as_deref())?)?,
         Command::Schema => output.json(&crate::blueprint::schema::json_schema())?,

@@ -17,6 +17,7 @@ pub mod output;
 mod outside;
 pub mod place;
 pub mod preflight;
+pub mod retire;
 pub mod secret;
 pub mod session;
 pub mod store;

@@ -9,6 +9,7 @@
 //!     journal …         see docs/JOURNAL.md
 //!     inbox/            notes for the runner: decisions, orders
 //!     tasks/ID@N.…      logs, inputs and outputs of an attempt
+//!   removed/            what `gc` has not finished removing
 //! ```
 //!
 //! Directories are private to the user. It knows paths and names, not what stands in the files.
@@ -64,6 +65,16 @@ impl Store {
 
     fn runs_folder(&self) -> PathBuf {
         self.root.join("runs")
+    }
+
+    /// Where runs go that are being removed: nothing there is a run any more.
+    pub fn removed(&self) -> PathBuf {
+        self.root.join("removed")
+    }
+
+    /// The directory itself; it is not there before the first run.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Makes the place of a new run. `wanted` gets a number behind it if it is taken.

@@ -32,7 +32,7 @@ pub use local::Local;
 pub use memory::{Disk, Faults, Memory};
 pub use reader::{Reader, Source, Torn};
 pub use reading::{Examination, Reading, examine, follow, holder, read};
-pub use runner::Holder;
+pub use runner::{Holder, Runner};
 
 /// The name of the file with the records, in the directory of a run.
 pub const FILE: &str = "journal.log";

@@ -37,10 +37,11 @@ impl fmt::Display for Holder {
 
 /// The right to drive a run, until it is dropped or the process ends.
 #[derive(Debug)]
-pub(super) struct Runner(File);
+pub struct Runner(File);
 
 impl Runner {
-    pub(super) fn take(dir: &Path, now: Timestamp) -> Result<Self, JournalError> {
+    /// Takes the right, unless somebody has it. Whoever removes a run takes it as well.
+    pub fn take(dir: &Path, now: Timestamp) -> Result<Self, JournalError> {
         let path = dir.join(LOCK_FILE);
         let fail = |doing| JournalError::io(doing, &path);
         let file = options().read(true).write(true).create(true).truncate(false).open(&path).map_err(fail("open"))?;

@@ -5,3 +5,5 @@ pub mod graph;
 pub mod progress;
 pub mod status;
 pub mod summary;
+pub mod table;
+pub mod why;

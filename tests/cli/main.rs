@@ -15,6 +15,7 @@ mod readme;
 mod terminal;
 mod texts;
 mod usage;
+mod views;
 
 /// A blueprint without fault: two tiers, a parent, a lock, a gate, a binding, an agent, a secret.
 const RELEASE: &str = include_str!("documents/release.md");

@@ -1,0 +1,223 @@
+//! `outpost-bp gates`: what waits for a person, in all runs of the project that are not over.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::kept::{Kept, look, store};
+use super::{Exit, Failure, Output};
+use crate::blueprint::TaskIndex;
+use crate::engine::inbox::{self, Note};
+use crate::engine::moment::{now, timestamp};
+use crate::engine::store::{NoRun, RunFiles};
+use crate::report::progress::{plain, short, tasks};
+use crate::report::table::{one_line, wrapped};
+use crate::run::{Event, GateDecision, Moment, OnTimeout, OpenGate, Phase};
+
+#[derive(Args, Debug)]
+pub(super) struct GatesArgs {
+    /// Also what was decided, in runs that are over as well
+    #[arg(long)]
+    all: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A gate that is open.
+struct Gate {
+    run: String,
+    task: String,
+    action: String,
+    reason: Option<String>,
+    open: OpenGate,
+    approvals: u32,
+    /// Anybody if it is empty.
+    approvers: Vec<String>,
+    by_starter: bool,
+    starter: String,
+    on_timeout: OnTimeout,
+    is_driven: bool,
+    /// Decisions that nobody took yet.
+    left: Vec<GateDecision>,
+}
+
+/// A decision in the journal.
+struct Decided {
+    run: String,
+    at: Moment,
+    what: GateDecision,
+}
+
+pub(super) fn run(args: &GatesArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let (mut gates, mut decided) = (Vec::new(), Vec::new());
+    for files in store()?.runs().map_err(NoRun::Unreadable)? {
+        let found = look(&files, |kept| {
+            gates.extend(open(&files, kept));
+            let events = kept.history.events.iter().filter(|_| args.all);
+            decided.extend(events.filter_map(|(at, event)| match event {
+                Event::GateDecided(what) => {
+                    Some(Decided { run: files.id().to_owned(), at: *at, what: (**what).clone() })
+                }
+                _ => None,
+            }));
+            Ok(())
+        });
+        if let Err(failure) = found {
+            output.note(&format!("warning: the run {} cannot be read: {}\n", files.id(), plain(&failure.message)));
+        }
+    }
+    let now = now();
+    if args.json {
+        let mut found = json!({ "gates": gates.iter().map(|gate| gate.json(now)).collect::<Vec<_>>() });
+        if args.all {
+            found["decisions"] = decided.iter().map(Decided::json).collect();
+        }
+        output.json(&found)?;
+        return Ok(Exit::Done);
+    }
+    if gates.is_empty() {
+        output.note("nothing waits for a person\n");
+    }
+    let columns = output.columns();
+    let blocks = gates.iter().map(|gate| gate.text(now, columns)).chain(decided.iter().map(Decided::text));
+    output.data(&blocks.collect::<Vec<_>>().join("\n"))?;
+    Ok(Exit::Done)
+}
+
+fn open(files: &RunFiles, kept: &Kept<'_>) -> Vec<Gate> {
+    if kept.run.ending().is_some() {
+        return Vec::new();
+    }
+    let notes = inbox::waiting(&files.inbox()).unwrap_or_default();
+    let gate = |index: TaskIndex| {
+        let Phase::Gate(open) = &kept.run.task(index).phase else {
+            return None;
+        };
+        let task = kept.blueprint.task(index);
+        let written = task.gate.as_deref();
+        let spec = kept.run.program().tasks[index.get()].gate.as_ref();
+        let left = notes.iter().filter_map(|left| match &left.note {
+            Note::Decision(decision) if decision.task == *task.id => Some(decision.clone()),
+            _ => None,
+        });
+        Some(Gate {
+            run: files.id().to_owned(),
+            task: task.id.to_string(),
+            action: written.map(|gate| gate.action.to_string()).unwrap_or_default(),
+            reason: written.and_then(|gate| gate.reason.as_ref()).map(ToString::to_string),
+            open: open.clone(),
+            approvals: spec.map_or(1, |spec| spec.approvals.max(1)),
+            approvers: spec.map(|spec| spec.approvers.clone()).unwrap_or_default(),
+            by_starter: spec.is_none_or(|spec| spec.by_starter),
+            starter: kept.run.starter().to_owned(),
+            on_timeout: spec.map_or(OnTimeout::Abort, |spec| spec.on_timeout),
+            is_driven: kept.history.held_by.is_some(),
+            left: left.collect(),
+        })
+    };
+    tasks(&kept.run).filter_map(gate).collect()
+}
+
+impl Gate {
+    fn command(&self) -> String {
+        format!("outpost-bp approve {} --run {}", self.task, self.run)
+    }
+
+    fn text(&self, now: Moment, columns: Option<usize>) -> String {
+        let action = if self.action.is_empty() { "to approve it" } else { &self.action };
+        let mut text = wrapped(&format!("{} of run {}: ", self.task, self.run), action, columns);
+        let mut say = |heading: &str, what: &str| text += &wrapped(heading, what, columns);
+        if let Some(reason) = &self.reason {
+            say("  because: ", reason);
+        }
+        let Gate { open: OpenGate { opened, deadline, .. }, .. } = self;
+        say("  since:   ", &format!("{} ({} ago)", clock(*opened), between(*opened, now)));
+        let left = if *deadline > now { format!("{} left", between(now, *deadline)) } else { "over".to_owned() };
+        say("  until:   ", &format!("{} ({left}), {}", clock(*deadline), self.consequence()));
+        say("  who:     ", &self.who());
+        for word in &self.left {
+            let said = if word.approved { "approved" } else { "rejected" };
+            say("  left:    ", &format!("{said} by {}, not yet taken by the run", word.by));
+        }
+        // Not wrapped: it is there to be copied.
+        if self.left.is_empty() || self.is_driven {
+            text += &format!("  {}    (or: reject)\n", self.command());
+        } else {
+            text += &format!("  outpost-bp resume {}\n", self.run);
+        }
+        text
+    }
+
+    /// What happens when nobody decides.
+    const fn consequence(&self) -> &'static str {
+        match self.on_timeout {
+            OnTimeout::Abort => "then the run ends",
+            OnTimeout::Skip => "then it is skipped",
+            OnTimeout::Continue => "then it goes on",
+        }
+    }
+
+    fn who(&self) -> String {
+        let mut who = if self.approvers.is_empty() { "anybody".to_owned() } else { self.approvers.join(", ") };
+        if !self.by_starter {
+            who += &format!(", but not {}, who began the run", self.starter);
+        }
+        if self.approvals > 1 {
+            let so_far: Vec<&str> = self.open.approved_by.iter().map(String::as_str).collect();
+            who += &format!("; {} of {} approved", so_far.len(), self.approvals);
+            if !so_far.is_empty() {
+                who += &format!(" ({})", so_far.join(", "));
+            }
+        }
+        who
+    }
+
+    fn json(&self, now: Moment) -> Value {
+        json!({
+            "run": self.run,
+            "task": self.task,
+            "action": self.action,
+            "reason": self.reason,
+            "requested_at": timestamp(self.open.opened).to_string(),
+            "deadline": timestamp(self.open.deadline).to_string(),
+            "left_ms": self.open.deadline.0.saturating_sub(now.0),
+            "digest": self.open.digest,
+            "approvers": self.approvers,
+            "self_approval": self.by_starter,
+            "approvals": self.open.approved_by,
+            "approvals_needed": self.approvals,
+            "left": self.left,
+            "command": self.command(),
+        })
+    }
+}
+
+impl Decided {
+    fn text(&self) -> String {
+        let GateDecision { task, approved, by, comment, .. } = &self.what;
+        let word = if *approved { "approved" } else { "rejected" };
+        let comment = if comment.is_empty() { String::new() } else { format!(": {}", one_line(comment)) };
+        format!("{task} of run {}: {word} by {}, {}{comment}\n", self.run, one_line(by), clock(self.at))
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "run": self.run,
+            "task": self.what.task,
+            "approved": self.what.approved,
+            "by": self.what.by,
+            "comment": self.what.comment,
+            "decided_at": timestamp(self.at).to_string(),
+        })
+    }
+}
+
+fn between(from: Moment, to: Moment) -> String {
+    short(Duration::from_millis(to.0.saturating_sub(from.0)))
+}
+
+fn clock(at: Moment) -> String {
+    timestamp(at).to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}

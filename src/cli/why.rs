@@ -1,0 +1,78 @@
+//! `outpost-bp why`: one line on why a task stands where it does, and the command that makes it go on.
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+use serde_json::json;
+
+use super::kept::{look, store};
+use super::{Exit, Failure, Output, complete};
+use crate::diagnostic::nearest;
+use crate::engine::moment::now;
+use crate::locks::{Standing, list};
+use crate::report::why::{Facts, Holder, why};
+
+#[derive(Args, Debug)]
+pub(super) struct WhyArgs {
+    /// The task
+    #[arg(add = ArgValueCandidates::new(complete::tasks))]
+    task: String,
+    /// How the run's id begins; the latest run without it
+    #[arg(long, value_name = "RUN", add = ArgValueCandidates::new(complete::runs))]
+    run: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> {
+    let store = store()?;
+    let files = store.find(args.run.as_deref())?;
+    // Where the locks cannot be looked at, the line says less and is no less true.
+    let holders =
+        list(&store.locks()).unwrap_or_default().into_iter().filter(|entry| entry.standing == Standing::Holds);
+    let holders: Vec<Holder> = holders
+        .filter_map(|entry| {
+            let party = entry.party?;
+            Some(Holder { lock: entry.claim.name, run: party.run, task: party.task, pid: party.process.pid })
+        })
+        .collect();
+    let (answer, status) = look(&files, |kept| {
+        let Some(index) = kept.run.find(&args.task) else {
+            return Err(no_task(files.id(), &args.task, kept.run.program().tasks.iter().map(|spec| spec.id.as_str())));
+        };
+        let facts = Facts {
+            run: &kept.run,
+            blueprint: kept.blueprint,
+            id: files.id(),
+            events: &kept.history.events,
+            now: now(),
+            is_driven: kept.history.held_by.is_some(),
+            holders: &holders,
+        };
+        Ok((why(&facts, index), kept.run.task(index).phase.word()))
+    })?;
+    if args.json {
+        output.json(&json!({
+            "run": files.id(),
+            "task": args.task,
+            "status": status,
+            "why": answer.text,
+            "command": answer.command,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    output.data(&format!("{} {}\n", args.task, answer.text))?;
+    if let Some(command) = answer.command {
+        output.note(&format!("hint: {command}\n"));
+    }
+    Ok(Exit::Done)
+}
+
+/// There is no such task, and which one may be meant.
+pub(super) fn no_task<'a>(run: &str, task: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let hint = match nearest(task, known) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("`outpost-bp status {run}` lists them"),
+    };
+    Failure::new(format!("the run `{run}` has no task `{task}`"), hint)
+}
