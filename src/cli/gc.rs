@@ -17,7 +17,7 @@ use crate::engine::history::History;
 use crate::engine::moment::now;
 use crate::engine::retire::{finish, remove, size};
 use crate::engine::store::{NoRun, RunFiles};
-use crate::journal::holder;
+use crate::journal::{FILE, JournalError, holder};
 use crate::report::progress::plain;
 use crate::report::status::state;
 use crate::report::table::Table;
@@ -126,10 +126,7 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 fn standing(files: &RunFiles) -> Standing {
-    let touched = fs::metadata(files.folder()).and_then(|found| found.modified()).ok();
-    let touched = touched.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-    // What has no age is as young as can be.
-    let touched = Moment(touched.map_or(u64::MAX, milliseconds));
+    let touched = touched(files);
     let looked = look(files, |kept| {
         Ok(match kept.run.ending() {
             Some(_) => Standing::Over(state(&kept.run, false), kept.run.latest()),
@@ -138,9 +135,19 @@ fn standing(files: &RunFiles) -> Standing {
     });
     looked.unwrap_or_else(|_| match History::read(files) {
         Ok(history) if history.started().is_err() => Standing::NeverBegan(touched),
-        Err(Broken::Journal(crate::journal::JournalError::Missing { .. })) => Standing::NeverBegan(touched),
+        Err(Broken::Journal(JournalError::Missing { .. })) => Standing::NeverBegan(touched),
         _ => Standing::Unreadable(touched),
     })
+}
+
+/// When something was written to the run last. The lock does not count: looking takes it.
+fn touched(files: &RunFiles) -> Moment {
+    let times = [files.blueprint(), files.folder().join(FILE)].map(|path| {
+        let at = fs::metadata(path).and_then(|found| found.modified()).ok();
+        at.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok())
+    });
+    // What has no age is as young as can be.
+    Moment(times.into_iter().flatten().max().map_or(u64::MAX, milliseconds))
 }
 
 fn tell(args: &GcArgs, removed: &[Old], left: usize, output: &mut Output) -> Result<(), Failure> {

@@ -131,6 +131,10 @@ impl Store {
         let Some(beginning) = beginning else {
             return runs.pop().ok_or(NoRun::None);
         };
+        // A whole id is that run's, also where a second one of the same moment has a number behind it.
+        if let Some(exact) = runs.iter().position(|run| run.id == beginning) {
+            return Ok(runs.swap_remove(exact));
+        }
         runs.retain(|run| run.id.starts_with(beginning));
         match runs.len() {
             0 => Err(NoRun::Unknown(beginning.to_owned())),
@@ -237,6 +241,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o700);
         assert_eq!(store.find(None).expect("the latest").id(), "2026-01-02-b");
         assert_eq!(store.find(Some("2026-01-02")).expect("one").id(), "2026-01-02-b");
+        assert_eq!(store.find(Some("2026-01-01-a")).expect("a whole id").id(), "2026-01-01-a");
         assert!(matches!(store.find(Some("2026-01-01")), Err(NoRun::Ambiguous(_, ids)) if ids.len() == 2));
         assert!(matches!(store.find(Some("x")), Err(NoRun::Unknown(_))));
     }

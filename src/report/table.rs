@@ -53,7 +53,8 @@ impl Table {
 
 /// A text in one line, without what could move the cursor.
 pub fn one_line(text: &str) -> String {
-    plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+    let words: Vec<String> = text.split_whitespace().map(plain).filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 /// A text behind a heading, in lines that keep to the columns if there are any: what does not fit goes on
@@ -87,7 +88,7 @@ fn cut(cell: &str, room: Option<usize>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Table, wrapped};
+    use super::{Table, one_line, wrapped};
 
     fn table() -> Table {
         let mut table = Table::new(&["RUN", "NAME"]);
@@ -99,6 +100,11 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_they_must_be() {
         assert_eq!(table().text(None), "RUN       NAME\n20261121  a name of two lines\n1         red\u{fffd}\n");
+    }
+
+    #[test]
+    fn a_text_in_one_line_has_no_room_for_tricks() {
+        assert_eq!(one_line(" two\n lines\t\u{1b}[31m \u{1b}[0mend\r"), "two lines end");
     }
 
     #[test]

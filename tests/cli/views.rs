@@ -435,7 +435,7 @@ fn locks_show_who_holds_and_who_waits() {
 /// Makes a run look as if nobody had touched it for long.
 fn age(folder: &Path) {
     let long_ago = SystemTime::now() - Duration::from_secs(48 * 3600);
-    fs::File::open(folder).expect("a folder").set_modified(long_ago).expect("ours");
+    fs::File::open(folder.join("blueprint")).expect("a file").set_modified(long_ago).expect("ours");
 }
 
 #[test]
