@@ -79,6 +79,7 @@ pub(super) fn run(args: &LogsArgs, output: &mut Output) -> Result<Exit, Failure>
     })?;
     let mut listener = Listener::new(output, args.json, args.timestamps, args.stream.map(Into::into));
     let told = Telling { args, files: &files, is_settled }.tell(&mut listener)?;
+    let output = listener.finish()?;
     let said = match told {
         Told::Something | Told::NobodyListens => return Ok(Exit::Done),
         Told::Nothing => format!("{} printed nothing", args.task),
@@ -226,7 +227,7 @@ impl Telling<'_> {
                 Err(error) => return printer.damaged(stage, &error, listener),
             }
         }
-        heard
+        if listener.send() { heard } else { Heard::Nobody }
     }
 }
 

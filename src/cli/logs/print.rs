@@ -11,7 +11,7 @@ use anstream::adapter::StripBytes;
 use outpost_executor::log::{Entry, ReadError, Reader, Stream};
 use serde_json::json;
 
-use super::super::Output;
+use super::super::{Failure, Output};
 use super::Heard;
 use super::stages::Run as TaskRun;
 use crate::engine::moment::timestamp;
@@ -21,6 +21,8 @@ use crate::run::Moment;
 
 /// A line that is longer is printed in parts.
 const LONGEST: usize = 256 * 1024;
+/// Bytes that are sent at once, when as many are there.
+const AT_ONCE: usize = 64 * 1024;
 
 /// Where the output goes.
 pub(super) struct Listener<'a> {
@@ -29,6 +31,11 @@ pub(super) struct Listener<'a> {
     json: bool,
     timestamps: bool,
     only: Option<Stream>,
+    /// Bytes on their way, and whether they go to standard output.
+    pending: Vec<u8>,
+    is_data: bool,
+    /// Why it could not be written, unless its reader went away.
+    failure: Option<io::Error>,
 }
 
 impl From<super::Only> for Stream {
@@ -42,22 +49,61 @@ impl From<super::Only> for Stream {
 
 impl<'a> Listener<'a> {
     pub(super) fn new(output: &'a mut Output, json: bool, timestamps: bool, only: Option<Stream>) -> Self {
-        Self { output, is_terminal: io::stdout().is_terminal(), json, timestamps, only }
+        Self {
+            output,
+            is_terminal: io::stdout().is_terminal(),
+            json,
+            timestamps,
+            only,
+            pending: Vec::new(),
+            is_data: true,
+            failure: None,
+        }
     }
 
-    /// Whether somebody still reads.
-    fn write(&self, stream: Stream, bytes: &[u8]) -> bool {
+    /// Takes bytes on their way. Answers whether somebody still reads, as far as is known.
+    fn write(&mut self, stream: Stream, bytes: &[u8]) -> bool {
         // A stream that was asked for alone is the data.
         let is_data = stream == Stream::Stdout || self.is_terminal || self.json || self.only.is_some();
-        let mut out: Box<dyn Write> =
-            if is_data { Box::new(io::stdout().lock()) } else { Box::new(io::stderr().lock()) };
-        let written = out.write_all(bytes).and_then(|()| out.flush());
-        written.is_ok() || !is_data
+        let sent = self.is_data == is_data || self.send();
+        self.is_data = is_data;
+        self.pending.extend_from_slice(bytes);
+        sent && (self.pending.len() < AT_ONCE || self.send())
+    }
+
+    /// Sends what is on its way. Answers whether somebody still reads.
+    pub(super) fn send(&mut self) -> bool {
+        let bytes = std::mem::take(&mut self.pending);
+        if bytes.is_empty() {
+            return true;
+        }
+        if !self.is_data {
+            // Whoever does not hear the one stream may listen to the other.
+            let _ = io::stderr().lock().write_all(&bytes);
+            return true;
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
+            Ok(()) => true,
+            Err(error) => {
+                self.failure = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+                false
+            }
+        }
+    }
+
+    /// Everything was sent, or nobody reads any more.
+    pub(super) fn finish(self) -> Result<&'a mut Output, Failure> {
+        match self.failure {
+            Some(error) => Err(Failure::new(format!("failed to write the output: {error}"), "check where it goes")),
+            None => Ok(self.output),
+        }
     }
 
     /// Says something about the output, dimmed where there are colours.
     fn remark(&mut self, text: &str) {
         let style = anstyle::Style::new().dimmed();
+        self.send();
         self.output.note(&format!("{style}{text}{style:#}\n"));
     }
 }
@@ -151,12 +197,12 @@ impl Printer {
         }
     }
 
-    fn flush_both(&mut self, stage: &TaskRun, listener: &Listener<'_>) -> bool {
+    fn flush_both(&mut self, stage: &TaskRun, listener: &mut Listener<'_>) -> bool {
         self.flush(stage, Stream::Stdout, listener) && self.flush(stage, Stream::Stderr, listener)
     }
 
     /// Writes what there is of a line.
-    fn flush(&mut self, stage: &TaskRun, stream: Stream, listener: &Listener<'_>) -> bool {
+    fn flush(&mut self, stage: &TaskRun, stream: Stream, listener: &mut Listener<'_>) -> bool {
         let task = self.task.clone();
         let line = self.line(stream);
         let bytes = std::mem::take(&mut line.bytes);
@@ -203,7 +249,7 @@ impl Printer {
 
     /// The stage is over, or nothing more comes of it. Answers whether somebody still reads.
     pub(super) fn end(mut self, stage: &TaskRun, is_driven: bool, listener: &mut Listener<'_>) -> bool {
-        if !self.flush_both(stage, listener) {
+        if !self.flush_both(stage, listener) || !listener.send() {
             return false;
         }
         if listener.json {
