@@ -105,7 +105,7 @@ pub(super) fn run(args: &DoctorArgs, output: &mut Output) -> Result<Exit, Failur
 fn text(findings: &[Finding], columns: Option<usize>) -> String {
     let mut table = Table::new(&["LEVEL", "WHAT", "FOUND"]);
     for finding in findings {
-        table.row([finding.level.word().to_owned(), finding.name.clone(), finding.found.clone()]);
+        table.row(&[finding.level.word().to_owned(), finding.name.clone(), finding.found.clone()]);
     }
     let rows = table.text(columns);
     let mut rows = rows.lines();

@@ -83,14 +83,17 @@ pub(super) fn run(args: &GcArgs, output: &mut Output) -> Result<Exit, Failure> {
     let count = runs.len();
     let mut removed = Vec::new();
     let mut failed = false;
-    if !args.dry_run {
-        finish(&store)?;
+    if !args.dry_run
+        && let Err(broken) = finish(&store)
+    {
+        output.note(&format!("error: an earlier removal is not finished: {}\n", plain(&broken.to_string())));
+        failed = true;
     }
     for files in runs.into_iter().take(count.saturating_sub(keep)) {
         let Some(state) = removable(args, standing(&files), before) else {
             continue;
         };
-        if holder(files.folder()).map_err(Broken::from)?.is_some() {
+        if !holder(files.folder()).is_ok_and(|holder| holder.is_none()) {
             continue;
         }
         let bytes = size(files.folder());
@@ -162,7 +165,7 @@ fn tell(args: &GcArgs, removed: &[Old], left: usize, output: &mut Output) -> Res
     if !removed.is_empty() {
         let mut table = Table::new(&["RUN", "STATE", "SIZE"]);
         for old in removed {
-            table.row([old.files.id().to_owned(), old.state.to_owned(), room(old.bytes)]);
+            table.row(&[old.files.id().to_owned(), old.state.to_owned(), room(old.bytes)]);
         }
         output.data(&table.text(output.columns()))?;
     }

@@ -44,7 +44,7 @@ pub(super) fn run(args: &LocksArgs, output: &mut Output) -> Result<Exit, Failure
     for placed in &entries {
         let Entry { claim, party, .. } = &placed.entry;
         let unknown = || "?".to_owned();
-        table.row([
+        table.row(&[
             claim.name.clone(),
             placed.standing(),
             mode(claim.mode),

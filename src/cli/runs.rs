@@ -53,7 +53,7 @@ pub(super) fn run(args: &RunsArgs, output: &mut Output) -> Result<Exit, Failure>
     for (files, row) in &rows {
         let id = files.id().to_owned();
         match row {
-            Ok(row) => table.row([
+            Ok(row) => table.row(&[
                 id,
                 row.state.to_owned(),
                 format!("{}/{}", row.tally.complete, row.tally.total),
@@ -63,7 +63,7 @@ pub(super) fn run(args: &RunsArgs, output: &mut Output) -> Result<Exit, Failure>
             ]),
             Err(failure) => {
                 let none = || "-".to_owned();
-                table.row([id, "unreadable".to_owned(), none(), none(), none(), failure.message.clone()]);
+                table.row(&[id, "unreadable".to_owned(), none(), none(), none(), failure.message.clone()]);
             }
         }
     }

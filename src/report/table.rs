@@ -20,7 +20,7 @@ impl Table {
         Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
     }
 
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub fn row<const N: usize>(&mut self, cells: &[String; N]) {
         self.rows.push(cells.iter().map(|cell| one_line(cell)).collect());
     }
 
@@ -92,8 +92,8 @@ mod tests {
 
     fn table() -> Table {
         let mut table = Table::new(&["RUN", "NAME"]);
-        table.row(["20261121".to_owned(), "a name\nof two lines".to_owned()]);
-        table.row(["1".to_owned(), "\u{1b}[31mred\u{1b}[0m\u{7}".to_owned()]);
+        table.row(&["20261121".to_owned(), "a name\nof two lines".to_owned()]);
+        table.row(&["1".to_owned(), "\u{1b}[31mred\u{1b}[0m\u{7}".to_owned()]);
         table
     }
 

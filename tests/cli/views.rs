@@ -332,7 +332,7 @@ fn why_says_what_happened_and_what_to_do() {
         .out("T1 ran, because it needs no other task; it is complete and does not run again\n")
         .err("");
     project.say(&["why", "T2"]).out(
-        "T2 ran, because T1 was complete; it is complete with attempt 2; again, because attempt 1 failed: `run` exited with 1 and does not run again\n",
+        "T2 ran, because T1 was complete; it took 2 attempts, because attempt 1 failed: `run` exited with 1; it does not run again\n",
     );
     project.say(&["why", "T3"]).has("T3 waits for a person: look at it ").err(&approve);
     project.say(&["why", "T5"]).has("T5 is blocked: `run` exited with 7; mend it").err(&resume);
