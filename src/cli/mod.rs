@@ -34,13 +34,13 @@ pub use graph::picture;
 use exit::Exit;
 use load::Unreadable;
 
-/// Reads, checks, plans and draws blueprints: Markdown documents with YAML task blocks.
+/// Runs blueprints: Markdown documents with YAML task blocks. Checks, plans and draws them, too.
 #[derive(Debug, Parser)]
 #[command(
     name = "outpost-bp",
     version,
     about,
-    after_help = "Examples:\n  outpost-bp new > blueprint.md          start with a commented document\n  outpost-bp check blueprint.md          every problem, each at its place\n  outpost-bp plan blueprint.md +T2.1     T2.1 and all it waits for, in waves\n  outpost-bp graph blueprint.md --format svg > graph.svg\n\nExit codes: 0 done, 2 wrong command line or invalid blueprint"
+    after_help = "Examples:\n  outpost-bp new > blueprint.md          begin with a commented document\n  outpost-bp check blueprint.md          every problem, each at its place\n  outpost-bp plan blueprint.md +T2.1     T2.1 and all it waits for, in waves\n  outpost-bp run blueprint.md            run it, up to where a person is needed\n  outpost-bp status --watch              where it stands, from another terminal\n  outpost-bp approve T2.1                decide a gate\n  outpost-bp resume                      go on\n\nExit codes: 0 done, 1 a task failed, 2 wrong command line or invalid blueprint,\n3 waiting for a person, 4 rejected, 7 lock timeout, 8 something is missing here,\n9 the document was changed, 130 and 143 interrupted"
 )]
 struct Cli {
     /// When to use colour; `NO_COLOR` is respected
@@ -52,16 +52,6 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Report every problem of a blueprint
-    #[command(
-        after_help = "Examples:\n  outpost-bp check blueprint.md\n  outpost-bp check --strict --json blueprints/*.md\n  outpost-bp check --fix blueprint.md"
-    )]
-    Check(check::CheckArgs),
-    /// Show what would run, in waves
-    #[command(
-        after_help = "Examples:\n  outpost-bp plan blueprint.md\n  outpost-bp plan blueprint.md +T2.1 --json\n\nSelections: `T1.2`, `T1.*`, `tier:2`, `status:complete`, `+T1.2` (with what it waits for),\n`T1.2+` (with what waits for it), `!T1.2` (without it)"
-    )]
-    Plan(plan::PlanArgs),
     /// Run a blueprint
     #[command(
         after_help = "Examples:\n  outpost-bp run blueprint.md\n  outpost-bp run blueprint.md +T2.1 -j 2\n\nExit codes: 0 done, 1 a task failed, 2 invalid, 3 waiting for a person, 4 rejected,\n8 something is missing here, 130 interrupted"
@@ -115,6 +105,16 @@ enum Command {
         after_help = "Examples:\n  outpost-bp doctor\n  outpost-bp doctor --json\n\nExit codes: 0 blueprints can be run here, 8 something that `run` needs is missing"
     )]
     Doctor(doctor::DoctorArgs),
+    /// Report every problem of a blueprint
+    #[command(
+        after_help = "Examples:\n  outpost-bp check blueprint.md\n  outpost-bp check --strict --json blueprints/*.md\n  outpost-bp check --fix blueprint.md"
+    )]
+    Check(check::CheckArgs),
+    /// Show what would run, in waves
+    #[command(
+        after_help = "Examples:\n  outpost-bp plan blueprint.md\n  outpost-bp plan blueprint.md +T2.1 --json\n\nSelections: `T1.2`, `T1.*`, `tier:2`, `status:complete`, `+T1.2` (with what it waits for),\n`T1.2+` (with what waits for it), `!T1.2` (without it)"
+    )]
+    Plan(plan::PlanArgs),
     /// Draw the dependency graph
     #[command(
         after_help = "Examples:\n  outpost-bp graph blueprint.md\n  outpost-bp graph blueprint.md --format svg > graph.svg\n  outpost-bp graph blueprint.md --write"

@@ -50,7 +50,9 @@ fn the_examples_of_the_help_texts_work() {
             .run();
     }
     drop(sent);
-    let examples: Vec<Vec<String>> = shown.iter().collect();
+    // Those of running are the session of the README.
+    let running = ["run", "status", "approve", "resume"];
+    let examples: Vec<Vec<String>> = shown.iter().filter(|line| !running.contains(&line[0].as_str())).collect();
     assert!(examples.len() >= 13, "{examples:?}");
     // The examples speak of a `T2.1`.
     let mut blueprint = RELEASE.replace("T1.1", "T2.1").replace("Tier 1", "Tier 2");

@@ -257,7 +257,7 @@ fn what_a_log_had_no_room_for_is_told_where_it_was() {
 fn a_log_that_is_damaged_is_no_panic() {
     let project = Project::of(&[TALKS]);
     let run = project.run(0);
-    fs::write(project.folder(&run).join("tasks/T1/1/run.log"), "no log").expect("written");
+    fs::write(project.folder(&run).join("tasks/T1@1.run.log"), "no log").expect("written");
     project.say(&["logs", "T1"]).code(0).out("checked\n").hints("the log of run cannot be read: this is not a log");
 }
 
