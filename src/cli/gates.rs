@@ -180,6 +180,7 @@ impl Gate {
             "task": self.task,
             "action": self.action,
             "reason": self.reason,
+            "when": self.open.moment,
             "requested_at": timestamp(self.open.opened).to_string(),
             "deadline": timestamp(self.open.deadline).to_string(),
             "left_ms": self.open.deadline.0.saturating_sub(now.0),
