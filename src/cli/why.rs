@@ -7,9 +7,11 @@ use serde_json::json;
 use super::kept::{look, store};
 use super::{Exit, Failure, Output, complete};
 use crate::diagnostic::nearest;
+use crate::engine::inbox::{self, Note};
 use crate::engine::moment::now;
 use crate::locks::{Standing, list};
 use crate::report::why::{Facts, Holder, why};
+use crate::run::GateDecision;
 
 #[derive(Args, Debug)]
 pub(super) struct WhyArgs {
@@ -36,6 +38,14 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
             Some(Holder { lock: entry.claim.name, run: party.run, task: party.task, pid: party.process.pid })
         })
         .collect();
+    let left: Vec<GateDecision> = inbox::waiting(&files.inbox())
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|left| match left.note {
+            Note::Decision(decision) => Some(decision),
+            _ => None,
+        })
+        .collect();
     let (answer, status) = look(&files, |kept| {
         let Some(index) = kept.run.find(&args.task) else {
             return Err(no_task(files.id(), &args.task, kept.run.program().tasks.iter().map(|spec| spec.id.as_str())));
@@ -48,6 +58,7 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
             now: now(),
             is_driven: kept.history.held_by.is_some(),
             holders: &holders,
+            left: &left,
         };
         Ok((why(&facts, index), kept.run.task(index).phase.word()))
     })?;
