@@ -392,6 +392,10 @@ fn gates_of_all_open_runs_are_listed_with_the_command_that_decides_them() {
     project.say(&["approve", "T3", "--run", &second]).code(0);
     let left = "  left:    approved by ada, not yet taken by the run\n";
     project.say(&["gates"]).has(left).has(&format!("  outpost-bp resume {second}\n"));
+    project
+        .say(&["why", "T3"])
+        .has("ada approved it, and no runner knows yet")
+        .err(&format!("hint: outpost-bp resume {second}\n"));
     project.say(&["cancel", &first]);
     project.say(&["resume", &second]);
     project.say(&["gates"]).out("");
@@ -492,6 +496,60 @@ fn gc_leaves_an_interrupted_and_a_damaged_run_alone() {
     project.say(&["gc", "--keep", "0", "--unreadable"]).has(&damaged).hints("removed 1 run, ");
     assert_eq!(project.runs(), [interrupted]);
     project.say(&["gc", "--older-than", "3 days"]).code(2).hints("invalid value '3 days'");
+}
+
+/// What a command prints on a terminal.
+#[cfg(target_os = "linux")]
+fn on_terminal(project: &Project, environment: &[(&str, &str)], arguments: &[&str]) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&master).expect("a terminal of our own");
+    unlockpt(&master).expect("a terminal that can be opened");
+    let name = ptsname(&master, Vec::new()).expect("its name").into_string().expect("a path");
+    let terminal = fs::OpenOptions::new().read(true).write(true).open(name).expect("its other end");
+    let mut master = fs::File::from(master);
+    let reader = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // When nobody holds the other end any more, Linux answers with an error.
+        let _ = master.read_to_end(&mut bytes);
+        String::from_utf8(bytes).expect("UTF-8")
+    });
+    let mut command = project.command(arguments);
+    command.envs(environment.iter().copied()).stdout(terminal).stderr(Stdio::null());
+    let code = Live(command.spawn().expect("it starts")).end();
+    // It holds an end of the terminal.
+    drop(command);
+    assert_eq!(code, 0, "{arguments:?}");
+    reader.join().expect("the terminal is read")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_sees_both_streams_and_obeys_neither() {
+    let tricks = r"task_id: T1
+name: Has tricks
+run: |
+  printf '\033[2Jcleared \033[32mgreen\033[0m\n'; printf '\033]0;title\007\n'; printf '1%%\r99%%\n'
+verification: {unit: {command: echo oops >&2}}";
+    let project = Project::of(&[tricks]);
+    project.run(0);
+    let bare = on_terminal(&project, &[("TERM", "xterm"), ("NO_COLOR", "1")], &["logs", "T1"]);
+    assert_eq!(bare, "cleared green\r\n0;title\u{fffd}\r\n99%\r\n! oops\r\n");
+    let coloured = on_terminal(&project, &[("TERM", "xterm")], &["logs", "T1"]);
+    assert!(coloured.starts_with("cleared \u{1b}[32mgreen\u{1b}[0m"), "{coloured:?}");
+    assert!(coloured.ends_with("\u{1b}[31m! \u{1b}[0moops\r\n"), "{coloured:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_by_logs() {
+    let project = Project::of(&[TALKS]);
+    project.run(0);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let said = project.command(&["logs", "T1"]).stdout(full).output().expect("it starts");
+    assert_eq!(said.status.code(), Some(2));
+    let stderr = String::from_utf8(said.stderr).expect("UTF-8");
+    assert!(stderr.contains("error: failed to write the output: No space left on device"), "{stderr}");
 }
 
 #[test]
