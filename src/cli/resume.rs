@@ -85,7 +85,8 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     let blueprint = blueprint(&source)?;
     let plan = planned(&blueprint, &started.selection)?;
     let environment = environment(&blueprint, started.environment.as_deref())?;
-    if let Some(exit) = unprepared(&blueprint, &plan, &source, std::path::Path::new(&started.root), output) {
+    let root = std::path::Path::new(&started.root);
+    if let Some(exit) = unprepared(&blueprint, &plan, &source, root, &environment, output) {
         return Ok(exit);
     }
     for task in &args.rerun {

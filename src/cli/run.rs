@@ -116,7 +116,7 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         refuse_second(&store, &args.file)?;
     }
     let root = std::env::current_dir().map_err(|error| Failure::new(error.to_string(), "change into a directory"))?;
-    if let Some(exit) = unprepared(&blueprint, &plan, source, &root, output) {
+    if let Some(exit) = unprepared(&blueprint, &plan, source, &root, &environment, output) {
         return Ok(exit);
     }
     let started = RunStarted {
@@ -255,10 +255,11 @@ pub(super) fn unprepared(
     plan: &Plan,
     source: &Source,
     root: &std::path::Path,
+    environment: &[(String, String)],
     output: &mut Output,
 ) -> Option<Exit> {
     let mut missing = missing(blueprint, plan, source);
-    missing.extend(preflight::check(blueprint, root));
+    missing.extend(preflight::check(blueprint, root, environment));
     if missing.is_empty() {
         return None;
     }

@@ -11,11 +11,15 @@ use crate::blueprint::model::Preflight;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The checks that fail, each in a line.
-pub fn check(blueprint: &Blueprint<'_>, root: &Path) -> Vec<String> {
+pub fn check(blueprint: &Blueprint<'_>, root: &Path, environment: &[(String, String)]) -> Vec<String> {
     let shell = blueprint.execution.shell.as_deref().unwrap_or("bash");
     std::thread::scope(|scope| {
-        let checks: Vec<_> =
-            blueprint.execution.preflight.iter().map(|check| scope.spawn(move || one(check, shell, root))).collect();
+        let checks: Vec<_> = blueprint
+            .execution
+            .preflight
+            .iter()
+            .map(|check| scope.spawn(move || one(check, shell, root, environment)))
+            .collect();
         checks
             .into_iter()
             .filter_map(|check| check.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -23,7 +27,7 @@ pub fn check(blueprint: &Blueprint<'_>, root: &Path) -> Vec<String> {
     })
 }
 
-fn one(check: &Preflight<'_>, shell: &str, root: &Path) -> Option<String> {
+fn one(check: &Preflight<'_>, shell: &str, root: &Path, environment: &[(String, String)]) -> Option<String> {
     let said = |reason: String| {
         let message = check.error_message.as_deref().unwrap_or("a preflight check failed");
         Some(format!("E_PREFLIGHT_FAILED: {message}: `{}` {reason}", check.command))
@@ -32,6 +36,7 @@ fn one(check: &Preflight<'_>, shell: &str, root: &Path) -> Option<String> {
         .arg("-c")
         .arg(check.command.as_str())
         .current_dir(root)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
