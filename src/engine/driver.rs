@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report, Standing, Token, Trace};
+use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report, Standing, Trace};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -218,7 +218,7 @@ impl<'a> Driver<'a> {
                 continue;
             };
             let stage = self.run.program().tasks[index.get()].stages[*stage];
-            let token = self.token(index, state.attempts, stage);
+            let token = self.bench.token(index, state.attempts, stage);
             let log = self.bench.files.log(&token.task, token.attempt, &token.stage);
             let handle = state.handle.clone().map(Handle);
             let shell = Arc::clone(&self.shell);
@@ -505,11 +505,6 @@ impl<'a> Driver<'a> {
         let began = self.run.task(index).attempt_started.unwrap_or(self.run.latest());
         let spent = Duration::from_millis(self.run.latest().0.saturating_sub(began.0));
         self.bench.limit(index, stage, spent)
-    }
-
-    fn token(&self, index: TaskIndex, attempt: u32, stage: Stage) -> Token {
-        let (run, task) = (self.bench.files.id().to_owned(), self.bench.task(index).id.to_string());
-        Token { run, task, attempt, stage: stage.word().to_owned() }
     }
 
     /// The run as it stands.

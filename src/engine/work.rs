@@ -72,6 +72,12 @@ impl Bench<'_> {
         Variables { directory: directory.map_or_else(|| self.root.clone(), |text| root.path(text)), ..root }
     }
 
+    /// Which start this is, beyond doubt: two projects may have runs of one name, begun in one second.
+    pub fn token(&self, index: TaskIndex, attempt: u32, stage: Stage) -> Token {
+        let run = self.files.folder().to_string_lossy().into_owned();
+        Token { run, task: self.task(index).id.to_string(), attempt, stage: stage.word().to_owned() }
+    }
+
     /// Judges what an attempt left: the files it promised, and its ports.
     pub fn left(&self, index: TaskIndex, attempt: u32, at: Moment) -> Result<Values, String> {
         let (task, variables) = (self.task(index), self.variables(index, at));
@@ -133,12 +139,7 @@ impl Bench<'_> {
             let message = "there is no command for this stage".to_owned();
             return Err(failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message));
         };
-        let token = Token {
-            run: self.files.id().to_owned(),
-            task: task.id.to_string(),
-            attempt,
-            stage: stage.word().to_owned(),
-        };
+        let token = self.token(index, attempt, stage);
         let log = self.files.log(&task.id, attempt, stage.word());
         set_aside(&log).map_err(|error| unusable(&log, &error))?;
         let (program, mut args) = shell(self.blueprint, task);

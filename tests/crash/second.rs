@@ -1,6 +1,8 @@
 //! One runner drives a run: a second one is refused and told who holds it.
 
-use crate::project::Project;
+use rustix::process::Signal;
+
+use crate::project::{Project, Running};
 
 const WAITS: &str = "```yaml
 task_id: a
@@ -37,7 +39,7 @@ fn of_many_who_resume_a_dead_run_at_once_one_does() {
     let project = Project::of(WAITS.replace("name: a", "name: a\nidempotent: true").as_str());
     let running = project.start(project.command(&["run", "blueprint.md"]));
     project.until_written("a 1 run begin");
-    running.signal(rustix::process::Signal::KILL);
+    running.signal(Signal::KILL);
     running.end();
     let many: Vec<_> = (0..8).map(|_| project.start(project.command(&["resume"]))).collect();
     project.until_written("a 2 run begin");
@@ -49,4 +51,38 @@ fn of_many_who_resume_a_dead_run_at_once_one_does() {
     assert_eq!(codes, [Some(0), Some(2), Some(2), Some(2), Some(2), Some(2), Some(2), Some(2)]);
     assert_eq!(project.told("runner_took_over").len(), 2);
     assert_eq!(project.ledger(), ["a 1 run begin", "a 2 run begin", "a 2 run done"]);
+}
+
+/// Two projects whose runs have one name, because they began within one second, each with a task that works.
+fn namesakes() -> [(Project, Running); 2] {
+    let document = "# Namesake\n\n```yaml\ntask_id: works\nname: works\nrun: note begins; await go; note done\n```\n";
+    loop {
+        let pair = [(); 2].map(|()| {
+            let project = Project::of(document);
+            let running = project.start(project.command(&["run", "blueprint.md"]));
+            (project, running)
+        });
+        for (project, _) in &pair {
+            project.until_written("works 1 run begins");
+        }
+        let name = |project: &Project| project.run_folder().and_then(|folder| Some(folder.file_name()?.to_owned()));
+        if name(&pair[0].0) == name(&pair[1].0) {
+            return pair;
+        }
+    }
+}
+
+#[test]
+fn a_run_of_the_same_name_in_another_project_is_left_alone() {
+    let [(one, first), (other, second)] = namesakes();
+    first.signal(Signal::KILL);
+    first.end();
+    one.until_nothing_runs();
+    // As if its keeper had been killed, too: whoever goes on looks for what they left, and ends it.
+    let record = one.run_folder().expect("a run").join("tasks/works@1.run.log.exit");
+    std::fs::remove_file(record).expect("a record of the end");
+    one.outpost(&["resume"]).with(3);
+    other.write("go", "");
+    second.end().with(0);
+    assert_eq!(other.ledger(), ["works 1 run begins", "works 1 run done"]);
 }
