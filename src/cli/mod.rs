@@ -78,7 +78,7 @@ enum Command {
     Cancel(decide::CancelArgs),
     /// Show what a task printed
     #[command(
-        after_help = "On a terminal both streams stand in their order, standard error behind `! `; colours stay. In a pipe\nstandard output goes to standard output and standard error to standard error, without escape\nsequences unless `--color always` is given; headings and remarks go to standard error. What a log had\nno room for is told where it was.\n\nExamples:\n  outpost-bp logs T2.1\n  outpost-bp logs T2.1 --follow\n  outpost-bp logs T2.1 --attempt 1 --stage verify:unit --stream stderr | less"
+        after_help = "On a terminal both streams stand in their order, standard error behind `! `; colours stay. In a pipe standard output goes to standard output and standard error to standard error, without escape sequences unless `--color always` is given; headings and remarks go to standard error. What a log had no room for is told where it was.\n\nExamples:\n  outpost-bp logs T2.1\n  outpost-bp logs T2.1 --follow\n  outpost-bp logs T2.1 --attempt 1 --stage verify:unit --stream stderr | less"
     )]
     Logs(logs::LogsArgs),
     /// Tell why a task ran, waits, was skipped or would run again
@@ -86,7 +86,7 @@ enum Command {
     Why(why::WhyArgs),
     /// List the runs of the project, the latest first
     #[command(
-        after_help = "States: running, waiting (for a person), done, failed, cancelled, interrupted (nobody drives it) and\nunreadable. A failed, waiting or interrupted run goes on with `outpost-bp resume`.\n\nExamples:\n  outpost-bp runs\n  outpost-bp runs --json"
+        after_help = "States: running, waiting (for a person), done, failed, cancelled, interrupted (nobody drives it) and unreadable. A failed, waiting or interrupted run goes on with `outpost-bp resume`.\n\nExamples:\n  outpost-bp runs\n  outpost-bp runs --json"
     )]
     Runs(runs::RunsArgs),
     /// List what waits for a person
@@ -97,7 +97,7 @@ enum Command {
     Locks(locks::LocksArgs),
     /// Remove old runs that are over
     #[command(
-        after_help = "A run that is driven, waits for a person or was interrupted is never removed: `outpost-bp cancel` ends it\nfirst. A run that cannot be read is removed only with `--unreadable`.\n\nExamples:\n  outpost-bp gc --dry-run\n  outpost-bp gc --keep 5\n  outpost-bp gc --older-than P30D"
+        after_help = "A run that is driven, waits for a person or was interrupted is never removed: `outpost-bp cancel` ends it first. A run that cannot be read is removed only with `--unreadable`.\n\nExamples:\n  outpost-bp gc --dry-run\n  outpost-bp gc --keep 5\n  outpost-bp gc --older-than P30D"
     )]
     Gc(gc::GcArgs),
     /// Tell what this machine offers, and what is missing
