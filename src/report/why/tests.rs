@@ -173,7 +173,7 @@ fn a_word_that_nobody_took_yet_is_told() {
     let at_gate = || [done("a"), vec![gate()]].concat();
     let text = "waited for a person (look); ada approved it, and no runner knows yet";
     let told = (text.to_owned(), Some("outpost-bp resume R".to_owned()));
-    assert_eq!(said("b", false, at_gate(), &[word.clone()]), told);
+    assert_eq!(said("b", false, at_gate(), std::slice::from_ref(&word)), told);
     // A word about what is not shown any more is none.
     let stale = GateDecision { digest: "e".to_owned(), ..word };
     assert_eq!(said("b", false, at_gate(), &[stale]), said("b", false, at_gate(), &[]));
