@@ -1,5 +1,6 @@
 //! Ctrl-C once and twice, SIGTERM and SIGKILL, also against processes that will not listen.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -86,6 +87,23 @@ fn ctrl_c_twice_ends_what_runs() {
     running.end().with(130);
     project.until_nothing_runs();
     goes_on(&project);
+}
+
+#[test]
+fn ctrl_c_of_a_terminal_reaches_the_runner_alone() {
+    let project = Project::of(POLITE);
+    let mut command = project.command(&["run", "blueprint.md"]);
+    // A terminal sends its signal to the whole group in the foreground.
+    command.process_group(0);
+    let running = project.start(command);
+    for line in BOTH {
+        project.until_written(line);
+    }
+    running.signal_group(Signal::INT);
+    project.until("draining", || project.told("draining").len() == 1);
+    project.write("go", "");
+    running.end().with(130);
+    assert_eq!(done(&project), ["a 1 run done", "b 1 run done"]);
 }
 
 #[test]

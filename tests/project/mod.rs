@@ -11,12 +11,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// Far beyond what anything here takes, so that only a hang runs into it.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What all processes of a test inherit, so that they are found wherever they went.
@@ -241,9 +241,17 @@ impl Ended {
 }
 
 impl Running {
+    fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid");
-        kill_process(pid, signal).expect("a child that was not waited for");
+        kill_process(self.pid(), signal).expect("a child that was not waited for");
+    }
+
+    /// Signals it and all that are in its group.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        kill_process_group(self.pid(), signal).expect("a child that leads a group");
     }
 
     /// What it said to people so far.

@@ -130,6 +130,24 @@ fn f_20_who_waits_too_long_for_a_lock_fails_with_the_code_for_it() {
 }
 
 #[test]
+fn f_20_patience_with_a_lock_of_the_same_run_has_an_end_too() {
+    let project = project(
+        "resource_locks: [{name: db, type: exclusive}]",
+        &[
+            ("holder", "", "resources: {locks: [db]}\nrun: note has; await free"),
+            ("a", "", "resources: {locks: [db], lock_timeout: PT0.2S}\nrun: note ran"),
+            ("b", "a", "run: note ran"),
+        ],
+    );
+    let running = project.start(project.command(&["run", "blueprint.md"]));
+    project.until("patience", || project.told("task_blocked") == ["a"]);
+    project.write("free", "");
+    running.end().with(7);
+    assert_eq!(blocked(&project), ["a E_LOCK_TIMEOUT"]);
+    assert_eq!(project.ledger(), ["holder 1 run has"]);
+}
+
+#[test]
 fn f_20_a_run_that_ends_early_ends_although_a_lock_is_held_by_another() {
     let (project, holder) =
         held(&[("a", "", "resources: {locks: [db]}\nrun: note ran"), ("b", "", "run: 'await go; exit 1'")]);

@@ -23,6 +23,45 @@ fn f_30_the_shell_of_the_document_runs_its_commands() {
 }
 
 #[test]
+fn x_05_checks_before_the_start_see_the_environment() {
+    let project = project(
+        "environments: {aws: {PLACE: there}}, preflight_checks: [{command: 'test \"$PLACE\" = there', error_message: no place}]",
+        &[("a", "", "human_required: {action: look, reason: so}\nrun: note ran")],
+    );
+    project.outpost(&["run", "blueprint.md"]).with(8).says(&["no place"]);
+    project.outpost(&["run", "blueprint.md", "--env", "aws"]).with(3);
+    project.outpost(&["resume", "--approve", "a"]).with(0);
+}
+
+#[test]
+fn f_30_two_documents_of_one_name_are_two() {
+    let one = |word: &str| {
+        crate::document("", &[("a", "", &format!("human_required: {{action: look, reason: so}}\nrun: note {word}"))])
+    };
+    let project = project("", &[]);
+    for name in [".git", "one", "two"] {
+        std::fs::create_dir(project.path(name)).expect("a folder");
+    }
+    project.write("one/blueprint.md", &one("one"));
+    project.write("two/blueprint.md", &one("two"));
+    let run = |folder: &str, arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        command.current_dir(project.path(folder));
+        project.start(command).end()
+    };
+    run("one", &["run", "blueprint.md"]).with(3);
+    // The other one is no second run of this, and this one was not edited because the other one differs.
+    let first = project.run_folder().expect("a run").file_name().expect("a name").to_string_lossy().into_owned();
+    run("two", &["resume", &first, "--approve", "a"]).with(0);
+    run("one", &["run", "blueprint.md"]).with(3);
+    run("two", &["run", "blueprint.md"]).with(3);
+    assert_eq!(project.ledger(), ["a 1 run one"]);
+    // Edited where it lies, it was.
+    project.write("two/blueprint.md", &one("three"));
+    run(".", &["resume"]).with(9);
+}
+
+#[test]
 fn x_05_an_environment_sets_variables_and_its_run_remembers_it() {
     let project = project(
         "environments: {local: {PLACE: here, SIZE: 1}, aws: {PLACE: there}}",
