@@ -1,6 +1,7 @@
 //! `outpost-bp resume`: a run that waits, was interrupted or failed, driven on.
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -20,7 +21,7 @@ use crate::engine::session::Session;
 use crate::engine::store::{RunFiles, Store};
 use crate::journal::holder;
 use crate::plan::Plan;
-use crate::run::{Ending, Event};
+use crate::run::{Ending, Event, RunStarted};
 
 #[derive(Args, Debug)]
 pub(super) struct ResumeArgs {
@@ -61,9 +62,8 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     refuse_over(&opened.history, opened.files().id())?;
     let kept = opened.history.document(opened.files())?;
     let started = opened.history.started()?.clone();
-    // A document that is gone is no edit: the run has its copy.
     let digest_before = opened.history.digest()?.to_owned();
-    let edited = load(&started.file).ok().filter(|now| digest(&now.source) != digest_before);
+    let edited = document_now(&started).filter(|now| digest(&now.source) != digest_before);
     let mut session = opened.into_session(&kept, by.clone())?;
     let mut source = kept;
     if let Some(now) = edited {
@@ -85,7 +85,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     let blueprint = blueprint(&source)?;
     let plan = planned(&blueprint, &started.selection)?;
     let environment = environment(&blueprint, started.environment.as_deref())?;
-    let root = std::path::Path::new(&started.root);
+    let root = Path::new(&started.root);
     if let Some(exit) = unprepared(&blueprint, &plan, &source, root, &environment, output) {
         return Ok(exit);
     }
@@ -99,6 +99,18 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     }
     output.note(&format!("run {} of {} goes on\n", session.files.id(), blueprint.name()));
     drive(session, &store, &blueprint, &source, environment, watched, output)
+}
+
+/// The document as it lies where the run found it, wherever this is called from. One that came through a pipe
+/// or is gone was not edited: the run has its copy.
+fn document_now(started: &RunStarted) -> Option<Loaded> {
+    if started.file == "-" {
+        return None;
+    }
+    let root = Path::new(&started.root);
+    let is_here = std::env::current_dir().is_ok_and(|here| here == root);
+    let path = if is_here { PathBuf::from(&started.file) } else { root.join(&started.file) };
+    load(path.to_str()?).ok()
 }
 
 /// The run that is meant: the one named, the latest, or, when that is over, the only one that is not.
