@@ -112,10 +112,10 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         return Ok(Exit::Done);
     }
     let store = store()?;
-    if !args.new_run {
-        refuse_second(&store, &args.file)?;
-    }
     let root = std::env::current_dir().map_err(|error| Failure::new(error.to_string(), "change into a directory"))?;
+    if !args.new_run {
+        refuse_second(&store, &args.file, &root)?;
+    }
     if let Some(exit) = unprepared(&blueprint, &plan, source, &root, &environment, output) {
         return Ok(exit);
     }
@@ -188,7 +188,7 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, output: &mut Output) 
 }
 
 /// A run of the same document that is not over would be forgotten.
-fn refuse_second(store: &Store, file: &str) -> Result<(), Failure> {
+fn refuse_second(store: &Store, file: &str, root: &std::path::Path) -> Result<(), Failure> {
     let Some(last) = store.runs().unwrap_or_default().pop() else {
         return Ok(());
     };
@@ -197,7 +197,8 @@ fn refuse_second(store: &Store, file: &str) -> Result<(), Failure> {
         return Ok(());
     };
     let is_over = history.events.iter().any(|(_, event)| matches!(event, Event::RunEnded { .. }));
-    if is_over || !history.started().is_ok_and(|started| started.file == file) {
+    let is_this = |started: &RunStarted| started.file == file && std::path::Path::new(&started.root) == root;
+    if is_over || !history.started().is_ok_and(is_this) {
         return Ok(());
     }
     let id = last.id();
