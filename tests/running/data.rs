@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::{blocked, project};
+use crate::{blocked, kept, project};
 
 #[test]
 fn f_18_an_output_is_there_parses_and_satisfies_its_schema() {
@@ -79,8 +79,7 @@ fn p_04_an_output_that_was_changed_behind_our_back_is_not_used() {
         ],
     );
     project.outpost(&["run", "blueprint.md"]).with(3);
-    let kept = project.run_folder().expect("a run").join("tasks/a/1/ports.json");
-    fs::write(&kept, r#"{"p": "bad"}"#).expect("ours");
+    fs::write(kept(&project, "ports.json"), r#"{"p": "bad"}"#).expect("ours");
     project.outpost(&["resume", "--approve", "b"]).with(1).says(&["is not what the task left"]);
     assert_eq!(blocked(&project), ["c E_DEPENDENCY_MISSING"]);
     assert_eq!(project.ledger(), ["b 1 run ran"]);

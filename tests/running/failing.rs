@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{blocked, project};
+use crate::{blocked, kept, project};
 
 #[test]
 fn f_23_a_failed_task_is_tried_as_often_as_it_may() {
@@ -126,9 +126,8 @@ fn f_25_an_interrupted_verification_is_repeated_and_both_are_logged() {
     project.write("go", "");
     project.outpost(&["resume"]).with(0);
     assert_eq!(project.ledger(), ["a 1 run ran", "a 1 verify:smoke look", "a 1 verify:smoke look"]);
-    let folder = project.run_folder().expect("a run").join("tasks/a/1");
     let log = |name: &str| {
-        let bytes = std::fs::read(folder.join(name)).expect("a log");
+        let bytes = std::fs::read(kept(&project, name)).expect("a log");
         ["look", "good"].map(|word| bytes.windows(4).any(|window| window == word.as_bytes()))
     };
     assert_eq!(log("verify-smoke.log.1"), [true, false]);

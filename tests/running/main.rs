@@ -38,3 +38,19 @@ fn blocked(project: &project::Project) -> Vec<String> {
     codes.sort_unstable();
     codes
 }
+
+/// The file of the latest run whose name ends like this, wherever it lies.
+fn kept(project: &project::Project, ending: &str) -> std::path::PathBuf {
+    let mut folders = vec![project.run_folder().expect("a run")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                return path;
+            }
+        }
+    }
+    panic!("no file of the run is called `{ending}`");
+}

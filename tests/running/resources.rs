@@ -136,7 +136,6 @@ fn f_20_patience_with_a_lock_of_the_same_run_has_an_end_too() {
         &[
             ("holder", "", "resources: {locks: [db]}\nrun: note has; await free"),
             ("a", "", "resources: {locks: [db], lock_timeout: PT0.2S}\nrun: note ran"),
-            ("b", "a", "run: note ran"),
         ],
     );
     let running = project.start(project.command(&["run", "blueprint.md"]));

@@ -62,6 +62,16 @@ fn f_30_two_documents_of_one_name_are_two() {
 }
 
 #[test]
+fn f_30_a_document_from_a_pipe_is_resumed_from_its_copy() {
+    let project = project("", &[("a", "", "human_required: {action: look, reason: so}\nrun: note ran")]);
+    let mut command = project.command(&["run", "-"]);
+    command.stdin(std::fs::File::open(project.path("blueprint.md")).expect("the document"));
+    project.start(command).end().with(3);
+    project.outpost(&["resume", "--approve", "a"]).with(0);
+    assert_eq!(project.ledger(), ["a 1 run ran"]);
+}
+
+#[test]
 fn x_05_an_environment_sets_variables_and_its_run_remembers_it() {
     let project = project(
         "environments: {local: {PLACE: here, SIZE: 1}, aws: {PLACE: there}}",
