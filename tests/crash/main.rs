@@ -14,3 +14,4 @@ mod second;
 mod shapes;
 mod signals;
 mod train;
+mod watch;

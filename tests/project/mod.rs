@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -52,9 +52,9 @@ pub(crate) struct Ended {
 
 /// A command that runs. Dropped, it is killed.
 pub(crate) struct Running {
-    child: Child,
+    pub(crate) child: Child,
     stdout: PathBuf,
-    stderr: PathBuf,
+    pub(crate) stderr: PathBuf,
 }
 
 impl Project {
@@ -109,11 +109,6 @@ impl Project {
     /// Runs a command to its end.
     pub(crate) fn outpost(&self, arguments: &[&str]) -> Ended {
         self.start(self.command(arguments)).end()
-    }
-
-    /// How many runs there were.
-    pub(crate) fn runs(&self) -> usize {
-        fs::read_dir(self.path(".outpost/runs")).map_or(0, Iterator::count)
     }
 
     /// The folder of the latest run, once there is one.
@@ -241,27 +236,12 @@ impl Ended {
 }
 
 impl Running {
-    fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid")
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("a child that was not waited for");
-    }
-
-    /// Signals it and all that are in its group.
-    pub(crate) fn signal_group(&self, signal: Signal) {
-        kill_process_group(self.pid(), signal).expect("a child that leads a group");
-    }
-
-    /// What it said to people so far.
-    pub(crate) fn stderr(&self) -> String {
-        read(&self.stderr)
-    }
-
-    /// Whether it has ended.
-    pub(crate) fn is_over(&mut self) -> bool {
-        self.child.try_wait().expect("a child").is_some()
     }
 
     /// Waits for its end.
