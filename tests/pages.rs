@@ -85,7 +85,7 @@ fn the_compliance_table_names_every_row_its_files_and_its_tests() {
             assert!(tests.contains(&format!("fn {test}()")), "{id}: there is no test `{test}`");
             let number = id[1..].trim_start_matches('0').to_owned();
             let kind = id[..1].to_lowercase();
-            let named = [format!("{kind}_{}_", &id[1..]), format!("{kind}{number}_")];
+            let named = [format!("{kind}_{}_", &id[1..]), format!("{kind}{number}_"), format!("{kind}_{number:0>2}_")];
             assert!(named.iter().any(|name| test.contains(name.as_str())), "{id}: `{test}` is named after another row");
         }
         assert!(later || quoted(source).next().is_some(), "{id} names no file");
