@@ -86,8 +86,7 @@ pub(crate) fn signal(found: &Stat, signal: Signal) -> Result<(), Errno> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
+    use std::process::Command;
 
     use rustix::process::Signal;
 
@@ -95,14 +94,17 @@ mod tests {
 
     #[test]
     fn a_tree_is_seen_whole_and_ends_by_signals() {
-        // Prints its own line once its child and grandchild are there.
-        let script = "sh -c 'sleep 1000 & echo; wait' & wait";
-        let mut shell = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("a shell");
-        let mut line = String::new();
-        BufReader::new(shell.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
-        let below = members(shell.id());
-        let names: Vec<&str> = below.iter().map(|stat| stat.name.as_str()).collect();
-        assert_eq!(names, ["sh", "sleep"]);
+        let script = "sh -c 'sleep 1000 & wait' & wait";
+        let mut shell = Command::new("sh").args(["-c", script]).spawn().expect("a shell");
+        // A child has its parent's name until it is the program it was made for.
+        let below = loop {
+            let below = members(shell.id());
+            if below.iter().map(|stat| stat.name.as_str()).eq(["sh", "sleep"]) {
+                break below;
+            }
+            assert!(shell.try_wait().expect("a child").is_none(), "it ended: {below:?}");
+            std::thread::yield_now();
+        };
         assert!(Below::look().of(shell.id()).contains(&below.first().expect("two").pid));
         for stat in &below {
             signal(stat, Signal::KILL).expect("it is there");
