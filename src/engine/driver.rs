@@ -319,7 +319,7 @@ impl<'a> Driver<'a> {
             let last = self.run.task(index).last_failure.as_deref();
             let limit = self.limit(index, stage).0;
             let start =
-                Start { task: index, attempt, stage, at: self.run.latest(), inputs: &inputs, last, limit, locks };
+                Start { task: index, attempt, stage, at: self.began(index), inputs: &inputs, last, limit, locks };
             self.bench.prepare(start)
         });
         let failure = match prepared {
@@ -388,7 +388,7 @@ impl<'a> Driver<'a> {
             // Its verification cannot have looked at it.
             return Err(wrong("its output is what it printed, and nobody saw it end".to_owned()));
         }
-        let values = self.bench.left(index, attempt, self.run.latest()).map_err(wrong)?;
+        let values = self.bench.left(index, attempt, self.began(index)).map_err(wrong)?;
         if values.is_empty() {
             return Ok(Vec::new());
         }
@@ -500,9 +500,14 @@ impl<'a> Driver<'a> {
         [timer, self.outside.poll_after()].into_iter().flatten().fold(INBOX, Duration::min)
     }
 
+    /// When the attempt of a task began: the time that stands in its paths, in all its stages.
+    fn began(&self, index: TaskIndex) -> Moment {
+        self.run.task(index).attempt_started.unwrap_or(self.run.latest())
+    }
+
     /// How long a stage may take from now on, and the field that says so.
     fn limit(&self, index: TaskIndex, stage: Stage) -> (Duration, &'static str) {
-        let began = self.run.task(index).attempt_started.unwrap_or(self.run.latest());
+        let began = self.began(index);
         let spent = Duration::from_millis(self.run.latest().0.saturating_sub(began.0));
         self.bench.limit(index, stage, spent)
     }

@@ -131,3 +131,16 @@ fn f_33_paths_know_the_variables_and_commands_get_them_as_environment() {
     assert_eq!(project.ledger(), ["T1.1 1 run T1.1 blueprint outpost-bp there /deep/x ${task_id}"]);
     assert!(project.path("deep/blueprint-T1.1.json").exists());
 }
+
+#[test]
+fn f_33_the_time_in_paths_is_that_of_the_attempt() {
+    let project = project(
+        "",
+        &[(
+            "a",
+            "",
+            "output: {location: file, path: 'out-${timestamp_unix}.json', ports: {n: {type: integer}}}\nrun: |\n  sleep 1.1\n  echo 5 > \"out-$timestamp_unix.json\"\nverification: {smoke: {command: 'test -e \"out-$timestamp_unix.json\"'}}",
+        )],
+    );
+    project.outpost(&["run", "blueprint.md"]).with(0);
+}
