@@ -93,9 +93,20 @@ pub fn digest(source: &Source) -> String {
     format!("sha256:{}", checksum::hex(&Sha256::digest(source.text().as_bytes())))
 }
 
-/// The digest that names a version of a task: SHA-256 of its YAML.
+/// The digest that names a version of a task: SHA-256 of its YAML, and of its whole section where an alias may
+/// stand for text outside of it.
 pub fn task_digest(source: &Source, task: &model::Task<'_>) -> String {
-    format!("sha256:{}", checksum::hex(&Sha256::digest(source.slice(task.span).as_bytes())))
+    let own = source.slice(task.span);
+    let text = if may_hold_alias(own) { source.slice(task.section) } else { own };
+    format!("sha256:{}", checksum::hex(&Sha256::digest(text.as_bytes())))
+}
+
+/// Whether a `*` stands where a value may begin. It may be no alias: that only makes the digest change more often.
+fn may_hold_alias(text: &str) -> bool {
+    text.match_indices('*').any(|(at, _)| {
+        let before = text[..at].trim_end();
+        before.is_empty() || before.ends_with([':', '-', ',', '[', '{', '?'])
+    })
 }
 
 /// The longest id of a task.

@@ -83,7 +83,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
         source = now.source;
     }
     let blueprint = blueprint(&source)?;
-    let plan = planned(&blueprint, &started.selection)?;
+    let plan = planned(&blueprint, &started.selection, &started.rerun)?;
     let environment = environment(&blueprint, started.environment.as_deref())?;
     let root = Path::new(&started.root);
     if let Some(exit) = unprepared(&blueprint, &plan, &source, root, &environment, output) {

@@ -11,10 +11,11 @@ use super::complete;
 use super::kept::{store, user};
 use super::load::load;
 use super::plan::needs::Needs;
+use super::resume::ending;
 use super::screen::{self, Screen, step_summary};
 use super::{Exit, Failure, Output, plan};
 use crate::blueprint::capability::Requirement;
-use crate::blueprint::model::Transfer;
+use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex, digest};
 use crate::document::Source;
 use crate::engine::capability::{self, Outcome};
@@ -26,7 +27,7 @@ use crate::engine::store::{RunFiles, Store};
 use crate::plan::Plan;
 use crate::report::diagnostics::{Checked, Style, human};
 use crate::report::summary::{End, summary};
-use crate::run::{Event, RunStarted};
+use crate::run::RunStarted;
 
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
@@ -54,6 +55,9 @@ pub(super) struct RunArgs {
     /// Refuse to run anything but this plan, which `plan --json` wrote
     #[arg(long, value_name = "FILE")]
     plan: Option<String>,
+    /// Run these tasks although the document calls them complete or skipped
+    #[arg(long, value_name = "SELECTION", add = ArgValueCompleter::new(complete::selection))]
+    rerun: Vec<String>,
     /// Begin another run although one of this document is not over
     #[arg(long)]
     new_run: bool,
@@ -105,7 +109,7 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         Some(path) => plan::promised(path, &blueprint, source, &args.selection)?,
         None => args.selection.clone(),
     };
-    let plan = planned(&blueprint, &selection)?;
+    let plan = planned(&blueprint, &selection, &args.rerun)?;
     let environment = environment(&blueprint, args.env.as_deref())?;
     if args.dry_run {
         plan::show(source, &blueprint, &plan, output)?;
@@ -128,6 +132,7 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         by: user(),
         tasks,
         selection,
+        rerun: args.rerun.clone(),
         environment: args.env.clone(),
         jobs: args.jobs,
         fail_fast: args.fail_fast,
@@ -136,7 +141,48 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
     let watched = args.shown.watched()?;
     let session = Session::begin(&store, source.text().as_bytes(), started, program)?;
     output.note(&format!("run {} of {}\n", session.files.id(), blueprint.name()));
+    output.note(&left_alone(&blueprint, &plan));
     drive(session, &store, &blueprint, source, environment, watched, output)
+}
+
+/// What the document says and this run does not do, each in a line.
+fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
+    let mut text = String::new();
+    let done: Vec<TaskIndex> =
+        plan.order.iter().copied().filter(|index| plan.schedule.wave(*index).is_none()).collect();
+    if !done.is_empty() {
+        text += &format!("the document calls {} complete or skipped: not run without --rerun\n", ids(blueprint, &done));
+    }
+    let running = |has: &dyn Fn(&Task<'_>) -> bool| -> Vec<TaskIndex> {
+        plan.running().filter(|index| has(blueprint.task(*index))).collect()
+    };
+    let fallback = running(&|task| task.on_failure.as_ref().is_some_and(|failure| failure.fallback.is_some()));
+    let success = running(&|task| task.on_success().is_some());
+    let notify = running(&|task| task.gate.as_ref().is_some_and(|gate| gate.notify.is_some()));
+    let cleanup = running(&|task| task.output.as_ref().is_some_and(|output| output.cleanup.is_some()));
+    let handoff = running(&|task| task.handoff.is_some());
+    let words = [
+        ("on_failure.fallback_task", fallback),
+        ("on_success", success),
+        ("human_required.notify", notify),
+        ("output.cleanup", cleanup),
+        ("handoff", handoff),
+    ];
+    for (word, tasks) in words.iter().filter(|(_, tasks)| !tasks.is_empty()) {
+        text += &format!("this version does not carry out `{word}` ({})\n", ids(blueprint, tasks));
+    }
+    text
+}
+
+/// The first of some tasks.
+fn ids(blueprint: &Blueprint<'_>, tasks: &[TaskIndex]) -> String {
+    const MOST: usize = 5;
+    let mut ids: Vec<&str> = tasks.iter().take(MOST).map(|index| blueprint.task(*index).id.as_str()).collect();
+    let more = format!("and {} more", tasks.len().saturating_sub(MOST));
+    if tasks.len() > MOST {
+        ids.push(&more);
+    }
+    ids.join(", ")
 }
 
 /// Drives a session with everything that watches it.
@@ -187,18 +233,16 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, output: &mut Output) 
     Ok(())
 }
 
-/// A run of the same document that is not over would be forgotten.
+/// The latest run of the same document would be forgotten if it is not over.
 fn refuse_second(store: &Store, file: &str, root: &std::path::Path) -> Result<(), Failure> {
-    let Some(last) = store.runs().unwrap_or_default().pop() else {
-        return Ok(());
-    };
-    // A run that cannot be read hinders nobody.
-    let Ok(history) = History::read(&last) else {
-        return Ok(());
-    };
-    let is_over = history.events.iter().any(|(_, event)| matches!(event, Event::RunEnded { .. }));
     let is_this = |started: &RunStarted| started.file == file && std::path::Path::new(&started.root) == root;
-    if is_over || !history.started().is_ok_and(is_this) {
+    // A run that cannot be read hinders nobody.
+    let read = |files: RunFiles| History::read(&files).ok().map(|history| (files, history));
+    let mut runs = store.runs().unwrap_or_default().into_iter().rev().filter_map(read);
+    let Some((last, history)) = runs.find(|(_, history)| history.started().is_ok_and(is_this)) else {
+        return Ok(());
+    };
+    if ending(&history).is_some() {
         return Ok(());
     }
     let id = last.id();
@@ -216,8 +260,8 @@ fn refuse_second(store: &Store, file: &str, root: &std::path::Path) -> Result<()
     })
 }
 
-pub(super) fn planned(blueprint: &Blueprint<'_>, selection: &[String]) -> Result<Plan, Failure> {
-    let plan = Plan::of(blueprint, selection).map_err(|error| {
+pub(super) fn planned(blueprint: &Blueprint<'_>, selection: &[String], rerun: &[String]) -> Result<Plan, Failure> {
+    let plan = Plan::again(blueprint, selection, rerun).map_err(|error| {
         Failure::new(error.to_string(), "a selection is an id, `T1.*`, `tier:1`, `status:…`, `+T1.1` or `T1.1+`")
     })?;
     if plan.missing.is_empty() {
@@ -274,14 +318,6 @@ pub(super) fn unprepared(
 
 fn missing(blueprint: &Blueprint<'_>, plan: &Plan, source: &Source) -> Vec<String> {
     let needs = Needs::probe(blueprint, plan, source);
-    let ids = |tasks: &[TaskIndex]| -> String {
-        const MOST: usize = 5;
-        let mut ids: Vec<&str> = tasks.iter().take(MOST).map(|index| blueprint.task(*index).id.as_str()).collect();
-        if tasks.len() > MOST {
-            ids.push("…");
-        }
-        ids.join(", ")
-    };
     let mut missing = Vec::new();
     for need in &needs.capabilities {
         let what = match &need.here {
@@ -289,20 +325,20 @@ fn missing(blueprint: &Blueprint<'_>, plan: &Plan, source: &Source) -> Vec<Strin
             Outcome::Unfit(version) => format!("is required, and {version} is here"),
             Outcome::Present(_) | Outcome::Unclear => continue,
         };
-        missing.push(format!("E_CAPABILITY_MISSING: `{}` {what} ({})", need.name, ids(&need.tasks)));
+        missing.push(format!("E_CAPABILITY_MISSING: `{}` {what} ({})", need.name, ids(blueprint, &need.tasks)));
     }
     for need in needs.executors.iter().filter(|need| !matches!(need.name, "shell" | "manual")) {
         missing.push(format!(
             "E_CAPABILITY_MISSING: the executor `{}` is not in this version ({})",
             need.name,
-            ids(&need.tasks)
+            ids(blueprint, &need.tasks)
         ));
     }
     for need in &needs.secrets {
         missing.push(format!(
             "E_SECRET_MISSING: `{}`: this version resolves no secrets ({})",
             need.name,
-            ids(&need.tasks)
+            ids(blueprint, &need.tasks)
         ));
     }
     let network = plan.running().filter(|index| {

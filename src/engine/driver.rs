@@ -17,7 +17,7 @@ use super::error::Broken;
 use super::inbox::{self, Note};
 use super::inputs;
 use super::moment::{now, timestamp};
-use super::output;
+use super::output::{self, Values};
 use super::outside::Outside;
 use super::verdict;
 use super::work::{Bench, Start};
@@ -180,7 +180,7 @@ impl<'a> Driver<'a> {
                 biased;
                 number = signals.next() => {
                     if number != 2 || self.run.mode() >= Mode::Draining {
-                        return self.leave(number).await;
+                        return self.leave(number, &mut signals).await;
                     }
                     self.watcher.remark("nothing more is started; press Ctrl-C again to end what runs");
                     let events = self.run.drain(now(), "Ctrl-C").unwrap_or_default();
@@ -362,11 +362,15 @@ impl<'a> Driver<'a> {
         let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
         let outputs = match verdict::on(stage, report, expected, self.limit(index, stage)) {
             Some(failure) => Err(failure),
-            None if self.leaves_output(index, stage) => self.keep_outputs(index, attempt),
-            None => Ok(Vec::new()),
+            None if self.leaves_output(index, stage) => self.left(index, attempt),
+            None => Ok(Values::new()),
         };
         let is_performed = self.run.program().tasks[index.get()].stages.contains(&Stage::Run);
-        let outputs = outputs.map_err(|failure| if is_performed { failure } else { verdict::unperformed(failure) });
+        let outputs = match outputs {
+            Ok(values) => Ok(self.keep(index, attempt, &values)?),
+            Err(failure) if is_performed => Err(failure),
+            Err(failure) => Err(verdict::unperformed(failure)),
+        };
         self.report(index, attempt, stage, report.elapsed_ms, outputs)
     }
 
@@ -382,18 +386,24 @@ impl<'a> Driver<'a> {
         matches!(self.run.task(index).phase, Phase::Unknown { .. })
     }
 
-    fn keep_outputs(&self, index: TaskIndex, attempt: u32) -> Result<Vec<KeptPort>, Failure> {
+    /// What a task left, if it is what it promised.
+    fn left(&self, index: TaskIndex, attempt: u32) -> Result<Values, Failure> {
         let wrong = |message: String| Failure::new(FailureCode::ExecutionFailed, FailurePhase::Execution, message);
         if self.is_unknown(index) && self.bench.prints_output(index, attempt) {
             // Its verification cannot have looked at it.
             return Err(wrong("its output is what it printed, and nobody saw it end".to_owned()));
         }
-        let values = self.bench.left(index, attempt, self.began(index)).map_err(wrong)?;
+        self.bench.left(index, attempt, self.began(index)).map_err(wrong)
+    }
+
+    /// Keeps what a task left. That it cannot be kept is no failure of the task: the run stops, and its executor
+    /// has the report of the work until `resume` comes back to it.
+    fn keep(&self, index: TaskIndex, attempt: u32, values: &Values) -> Result<Vec<KeptPort>, Broken> {
         if values.is_empty() {
             return Ok(Vec::new());
         }
-        output::keep(&self.bench.files.ports(&self.bench.task(index).id, attempt), &values)
-            .map_err(|error| wrong(format!("its output cannot be kept: {error}")))
+        let file = self.bench.files.ports(&self.bench.task(index).id, attempt);
+        output::keep(&file, values).map_err(|error| Broken::Io(file.display().to_string(), error))
     }
 
     fn report(
@@ -479,10 +489,18 @@ impl<'a> Driver<'a> {
     }
 
     /// A signal ends the driver: what runs is ended, and stays interrupted for `resume`.
-    async fn leave(&mut self, signal: i32) -> Result<Outlook, Broken> {
-        self.watcher.remark("ending what runs");
+    async fn leave(&mut self, signal: i32, signals: &mut Signals) -> Result<Outlook, Broken> {
+        self.watcher.remark("ending what runs; once more, and its keepers are left to do it");
         self.cancel_all();
-        while let Some(answer) = self.answers.join_next().await {
+        loop {
+            let answer = tokio::select! {
+                biased;
+                _ = signals.next() => break,
+                answer = self.answers.join_next() => answer,
+            };
+            let Some(answer) = answer else {
+                break;
+            };
             let (index, attempt, stage, report) = sound(answer);
             // Work that ended by itself before it was told to has a result worth keeping.
             if !matches!(report.outcome, Outcome::Cancelled | Outcome::NotStarted(_)) {

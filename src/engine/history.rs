@@ -126,7 +126,8 @@ pub fn blueprint(source: &Source) -> Result<Blueprint<'_>, Broken> {
 
 /// The plan and the program of a run.
 pub fn compile(blueprint: &Blueprint<'_>, started: &RunStarted) -> Result<(Plan, Program), Broken> {
-    let plan = Plan::of(blueprint, &started.selection).map_err(|error| Broken::History(error.to_string()))?;
+    let plan = Plan::again(blueprint, &started.selection, &started.rerun)
+        .map_err(|error| Broken::History(error.to_string()))?;
     let program = Program::of(blueprint, &plan, started.jobs, machine());
     Ok((plan, Program { fail_fast: started.fail_fast, ..program }))
 }

@@ -4,8 +4,8 @@
 //! the attempt counts. Ports are kept as one JSON file, so that those who bind them get what was judged.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::Read as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -148,10 +148,13 @@ fn satisfies(value: &Value, schema: &Value, what: &str) -> Result<(), String> {
     }
 }
 
-/// Keeps the ports with the run, and says what they are in the journal's words.
+/// Keeps the ports with the run, and says what they are in the journal's words. They are on the disk when the
+/// journal names them.
 pub fn keep(file: &Path, values: &Values) -> std::io::Result<Vec<KeptPort>> {
     let text = serde_json::to_vec_pretty(values).map_err(std::io::Error::other)?;
-    fs::write(file, text)?;
+    let mut file = File::create(file)?;
+    file.write_all(&text)?;
+    file.sync_data()?;
     Ok(values.iter().map(|(port, value)| KeptPort { port: port.clone(), digest: digest(value) }).collect())
 }
 

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::work::Bench;
-use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{LockMode, LockRequest};
+use crate::blueprint::{TaskIndex, task_digest};
 use crate::document::Source;
 use crate::locks::{Attempt, Claim, Guard, LockError, Locks, Mode, Party, Request};
 use crate::run::{GateMoment, KeptPort, World};
@@ -83,7 +83,7 @@ impl World for Outside<'_> {
     /// What a person is shown: the task as it stands in the document and, for a review, what it left.
     fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment, left: &[KeptPort]) -> String {
         let mut hasher = Sha256::new();
-        hasher.update(self.source.slice(self.bench.task(task).span));
+        hasher.update(task_digest(self.source, self.bench.task(task)));
         if moment == GateMoment::After {
             for KeptPort { port, digest } in left {
                 hasher.update(format!("\0{port}={digest}"));

@@ -1,8 +1,11 @@
 //! Preflight checks: all of them at once, all failures together, before anything is kept or started.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::blueprint::Blueprint;
 use crate::blueprint::model::Preflight;
@@ -37,6 +40,7 @@ fn one(check: &Preflight<'_>, shell: &str, root: &Path, environment: &[(String, 
         .arg(check.command.as_str())
         .current_dir(root)
         .envs(environment.iter().map(|(name, value)| (name, value)))
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -61,8 +65,10 @@ fn one(check: &Preflight<'_>, shell: &str, root: &Path, environment: &[(String, 
                 pause = (pause * 2).min(Duration::from_millis(50));
             }
             _ => {
-                // Already gone is as good as killed.
-                let _ = child.kill();
+                // With all that it started in its group. Already gone is as good as killed.
+                if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
                 let _ = child.wait();
                 return said("took too long".to_owned());
             }

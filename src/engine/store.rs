@@ -121,7 +121,9 @@ impl Store {
                 runs.push(RunFiles { folder: entry.path(), id });
             }
         }
-        runs.sort_by(|a, b| a.id.cmp(&b.id));
+        // Of one second, `-10` comes after `-2`.
+        let order = |id: &str| (id.chars().take(15).collect::<String>(), id.len(), id.to_owned());
+        runs.sort_by_cached_key(|run| order(&run.id));
         Ok(runs)
     }
 

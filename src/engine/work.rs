@@ -212,10 +212,11 @@ fn set_aside(log: &Path) -> io::Result<()> {
     }
 }
 
-/// A file of the attempt that cannot be made.
+/// A file of the attempt that cannot be made. It is not the task that failed: what the document says about
+/// its failures does not count.
 fn unusable(path: &Path, error: &io::Error) -> Failure {
     let message = format!("`{}` cannot be written: {error}", path.display());
-    failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
+    failure(FailureCode::Cancelled, FailurePhase::Setup, message)
 }
 
 fn failure(code: FailureCode, phase: FailurePhase, message: String) -> Failure {

@@ -41,9 +41,15 @@ impl Schedule {
     /// Schedules the tasks of `order`, in which each stands after all it waits for. Tasks that the
     /// document calls complete or skipped do not run and hold nobody up.
     pub fn of(draft: &Draft<'_>, dag: &Dag, order: &[TaskIndex]) -> Self {
+        Self::again(draft, dag, order, &[])
+    }
+
+    /// The same, but these tasks run whatever the document calls them.
+    fn again(draft: &Draft<'_>, dag: &Dag, order: &[TaskIndex], again: &[TaskIndex]) -> Self {
+        let runs = |index: &TaskIndex| !draft.task(*index).status.is_terminal() || again.contains(index);
         let mut waves: Vec<Option<u32>> = vec![None; draft.tasks.len()];
         let mut before: Vec<Option<TaskIndex>> = vec![None; draft.tasks.len()];
-        for &index in order.iter().filter(|index| !draft.task(**index).status.is_terminal()) {
+        for &index in order.iter().filter(|index| runs(index)) {
             let last = dag
                 .waits_for(index)
                 .into_iter()
@@ -73,6 +79,11 @@ impl Schedule {
 impl Plan {
     /// Plans the tasks that `terms` select; no terms select all.
     pub fn of(blueprint: &Blueprint<'_>, terms: &[String]) -> Result<Self, BadSelection> {
+        Self::again(blueprint, terms, &[])
+    }
+
+    /// The same, but tasks that `again` selects run although the document calls them complete or skipped.
+    pub fn again(blueprint: &Blueprint<'_>, terms: &[String], again: &[String]) -> Result<Self, BadSelection> {
         let dag = Dag::of(blueprint, blueprint.links());
         let selected = select(terms, blueprint, &dag)?;
         let mut chosen = vec![false; blueprint.tasks.len()];
@@ -80,7 +91,8 @@ impl Plan {
             chosen[index.get()] = true;
         }
         let order: Vec<TaskIndex> = dag.order().iter().copied().filter(|index| chosen[index.get()]).collect();
-        let schedule = Schedule::of(blueprint, &dag, &order);
+        let again = if again.is_empty() { Vec::new() } else { select(again, blueprint, &dag)? };
+        let schedule = Schedule::again(blueprint, &dag, &order, &again);
         let mut missing: Vec<TaskIndex> = order
             .iter()
             .filter(|index| schedule.wave(**index).is_some())

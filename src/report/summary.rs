@@ -46,7 +46,7 @@ pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> Stri
     let failures = failures(run);
     for (position, (index, failure)) in failures.iter().enumerate() {
         let task = blueprint.task(*index);
-        let _ = write!(text, "\n{} failed: {}\n", task.id, failure.message);
+        let _ = write!(text, "\n{} failed: {} ({})\n", task.id, failure.message, failure.code);
         if position == 0 {
             for line in last_words(failure, SHOWN) {
                 let _ = writeln!(text, "  {line}");

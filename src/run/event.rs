@@ -149,6 +149,9 @@ pub struct RunStarted {
     pub tasks: usize,
     #[serde(default)]
     pub selection: Vec<String>,
+    /// What runs although the document calls it complete or skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rerun: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
     /// How many attempts at once the command line asked for.

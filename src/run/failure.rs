@@ -35,6 +35,14 @@ pub enum FailureCode {
     Cancelled,
 }
 
+impl std::fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Its JSON is a string.
+        let word = serde_json::to_string(self).unwrap_or_default();
+        f.write_str(word.trim_matches('"'))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailurePhase {

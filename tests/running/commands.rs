@@ -232,3 +232,30 @@ fn the_end_names_the_root_of_a_failure_its_last_words_and_the_way_on() {
     let places: Vec<Option<usize>> = words.iter().map(|word| ended.stderr.find(word)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{}", ended.stderr);
 }
+
+#[test]
+fn a_run_says_what_it_leaves_alone() {
+    let tasks = "status: complete\nrun: note done";
+    let fallback = "run: note ran\non_failure: {fallback_task: done}\non_success: echo fine";
+    let project = project("", &[("done", "", tasks), ("a", "", fallback)]);
+    let said = ["the document calls done complete or skipped", "`on_failure.fallback_task` (a)", "`on_success` (a)"];
+    project.outpost(&["run", "blueprint.md"]).with(0).says(&said);
+    assert_eq!(project.ledger(), ["a 1 run ran"]);
+    // F11: unless somebody asks for it.
+    project.outpost(&["run", "blueprint.md", "--rerun", "done", "--", "done"]).with(0);
+    assert_eq!(project.ledger(), ["a 1 run ran", "done 1 run done"]);
+}
+
+#[test]
+fn what_an_alias_stands_for_is_part_of_a_task() {
+    let document = |word: &str| {
+        format!(
+            "# Alias\n\n```yaml\nwork: &work {{run: note {word}}}\ntasks:\n- task_id: a\n  name: a\n  <<: *work\n\
+             - task_id: g\n  name: g\n  dependencies: [a]\n  run: note ran\n  human_required: {{action: look, reason: so}}\n```\n"
+        )
+    };
+    let project = project::Project::of(&document("one"));
+    project.outpost(&["run", "blueprint.md"]).with(3);
+    project.write("blueprint.md", &document("two"));
+    project.outpost(&["resume"]).with(9).says(&["changed: a", "would run again: a, g"]);
+}

@@ -159,6 +159,7 @@ impl Simulation {
             by: "p0".to_owned(),
             tasks: simulation.program.tasks.len(),
             selection: Vec::new(),
+            rerun: Vec::new(),
             environment: None,
             jobs: None,
             fail_fast: simulation.program.fail_fast,
