@@ -38,6 +38,9 @@ pub(super) struct DecideArgs {
     /// Decide as this person; the user's name without it
     #[arg(long = "as", value_name = "NAME")]
     by: Option<String>,
+    /// Decide only on what has this digest, as `status --json` shows it
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -73,6 +76,8 @@ pub(super) struct Word<'a> {
     pub(super) by: &'a str,
     pub(super) comment: &'a str,
     pub(super) set: &'a [(String, String)],
+    /// What the person saw; what is there now without it.
+    pub(super) digest: Option<&'a str>,
 }
 
 pub(super) fn approve(args: &ApproveArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -86,7 +91,8 @@ pub(super) fn reject(args: &DecideArgs, output: &mut Output) -> Result<Exit, Fai
 fn decide(args: &DecideArgs, approved: bool, set: &[(String, String)], output: &mut Output) -> Result<Exit, Failure> {
     let files = open_run(&store()?, args.run.as_deref())?;
     let by = args.by.clone().unwrap_or_else(user);
-    let word = Word { task: &args.task, approved, by: &by, comment: &args.comment, set };
+    let word =
+        Word { task: &args.task, approved, by: &by, comment: &args.comment, set, digest: args.digest.as_deref() };
     let said = match leave_word(&files, &word)? {
         Left::Known => format!("{} was {} by {by} already\n", args.task, past(approved)),
         Left::Waits => format!(
@@ -181,7 +187,7 @@ fn judged(kept: &Kept<'_>, word: &Word<'_>) -> Result<Option<GateDecision>, Fail
         approved: word.approved,
         by: word.by.to_owned(),
         comment: word.comment.to_owned(),
-        digest,
+        digest: word.digest.map_or(digest, str::to_owned),
         set: word.set.to_vec(),
     };
     match run.decided(now(), decision.clone()) {

@@ -53,7 +53,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     }
     let by = user();
     for task in &args.approve {
-        leave_word(&files, &Word { task, approved: true, by: &by, comment: "", set: &[] })?;
+        leave_word(&files, &Word { task, approved: true, by: &by, comment: "", set: &[], digest: None })?;
     }
     let opened = Session::open(files)?;
     if opened.torn.is_some() {

@@ -402,6 +402,15 @@ fn f_26_and_x3_gates_before_and_after() {
 }
 
 #[test]
+fn f_26_a_gate_can_be_passed() {
+    let gate = |rest: &str| document(&[task("T0.1", &format!("human_required: {{action: Look, {rest}}}\n"))]);
+    assert_eq!(codes(&gate("approvers: [ada, bob], min_approvals: 3")), one(Code::ImpassableGate, "ada"));
+    assert_eq!(codes(&gate("approvers: [ada, ada], min_approvals: 2")), one(Code::ImpassableGate, "ada"));
+    assert_eq!(codes(&gate("approvers: [ada, bob], min_approvals: 2")), []);
+    assert_eq!(codes(&gate("min_approvals: 7")), []);
+}
+
+#[test]
 fn f_27_hand_off_fields_are_unique_and_their_paths_are_jsonpath() {
     let fields =
         "handoff: {state_fields: [{name: a, path: '$.x', type: integer}, {name: a, path: 'nope', type: array}, b]}\n";

@@ -10,6 +10,10 @@ fn f_26_a_gate_holds_its_branch_and_no_other() {
     let waiting = project.outpost(&["run", "blueprint.md"]).with(3);
     waiting.says(&["outpost-bp approve a", "outpost-bp resume"]);
     assert_eq!(project.ledger(), ["c 1 run ran"]);
+    project
+        .outpost(&["approve", "a", "--digest", "what was seen yesterday"])
+        .with(1)
+        .says(&["not what it is about any more"]);
     project.outpost(&["approve", "a", "--comment", "fine"]).with(0);
     project.outpost(&["approve", "a", "--comment", "fine"]).with(0).says(&["already"]);
     project.outpost(&["reject", "a", "--as", "bob"]).with(1).says(&["ada approved it already"]);

@@ -1,11 +1,11 @@
 //! Single tasks: blocks whose fields contradict each other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::blueprint::misspelt_executor;
 use crate::blueprint::model::{Draft, Handoff, Output, PORT_TYPES, Task, Transfer};
 use crate::diagnostic::{Code, Diagnostic, nearest};
-use crate::document::{Node, Written};
+use crate::document::{Node, Text, Written};
 
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
     for task in &draft.tasks {
@@ -19,6 +19,19 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
         if let Some(gate) = &task.gate {
             if let Some(notify) = &gate.notify {
                 check_notify(&notify.tree(), problems);
+            }
+            let approvers: HashSet<&str> = gate.approvers.iter().map(Text::as_str).collect();
+            let wanted = gate.min_approvals.unwrap_or(1);
+            if let Some(first) = gate.approvers.first()
+                && approvers.len() < wanted as usize
+            {
+                let message =
+                    format!("the gate of `{}` wants {wanted} approvals, and {} may approve", task.id, approvers.len());
+                problems.push(
+                    Diagnostic::new(Code::ImpassableGate, first.span, message)
+                        .label("the first who may")
+                        .help("name more people under `approvers`, or ask for less with `min_approvals`"),
+                );
             }
             if gate.action.is_empty() {
                 problems.push(
