@@ -166,15 +166,22 @@ impl<'a> Driver<'a> {
     async fn turn(&mut self) -> Result<Outlook, Broken> {
         self.look_back().await?;
         let mut signals = Signals::listen()?;
+        let mut has_listened = false;
         loop {
             self.clock = now();
             self.take_notes()?;
             self.go_on().await?;
             self.watcher.tick(&self.run);
             if let Some(outlook) = self.outlook() {
+                // Somebody may have decided a moment ago, and believes to be heard.
+                if outlook == Outlook::Waiting && !std::mem::replace(&mut has_listened, true) {
+                    self.looked = None;
+                    continue;
+                }
                 self.journal.sync()?;
                 return Ok(outlook);
             }
+            has_listened = false;
             let pause = self.pause();
             tokio::select! {
                 biased;
