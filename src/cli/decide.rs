@@ -11,7 +11,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::kept::{Kept, look, store, user};
-use super::resume::open_run;
+use super::resume::{open_run, refuse_over};
 use super::run::drive_to_end;
 use super::{Exit, Failure, Output, complete};
 use crate::engine::error::Broken;
@@ -19,7 +19,7 @@ use crate::engine::inbox::{self, Note};
 use crate::engine::moment::now;
 use crate::engine::store::RunFiles;
 use crate::journal::holder;
-use crate::run::{GateDecision, Phase, Refusal};
+use crate::run::{Ending, GateDecision, GateMoment, Phase, Refusal};
 
 /// How long a driver that is alive may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,7 +90,7 @@ pub(super) fn reject(args: &DecideArgs, output: &mut Output) -> Result<Exit, Fai
 
 fn decide(args: &DecideArgs, approved: bool, set: &[(String, String)], output: &mut Output) -> Result<Exit, Failure> {
     let files = open_run(&store()?, args.run.as_deref())?;
-    let by = args.by.clone().unwrap_or_else(user);
+    let by = person(args.by.as_deref())?;
     let word =
         Word { task: &args.task, approved, by: &by, comment: &args.comment, set, digest: args.digest.as_deref() };
     let said = match leave_word(&files, &word)? {
@@ -105,6 +105,15 @@ fn decide(args: &DecideArgs, approved: bool, set: &[(String, String)], output: &
     };
     output.note(&said);
     Ok(Exit::Done)
+}
+
+/// Who decides. Blanks around a name make no other person.
+fn person(named: Option<&str>) -> Result<String, Failure> {
+    match named.map(str::trim) {
+        None => Ok(user()),
+        Some("") => Err(Failure::new("`--as` names nobody", "write a name, or leave it out")),
+        Some(name) => Ok(name.to_owned()),
+    }
 }
 
 const fn past(approved: bool) -> &'static str {
@@ -130,14 +139,20 @@ pub(super) fn leave_word(files: &RunFiles, word: &Word<'_>) -> Result<Left, Fail
     let is_driven = holder(files.folder()).map_err(Broken::from)?.is_some();
     let note = left(&files.inbox(), &Note::Decision(decision.clone()))?;
     if !is_driven || !taken(files, &note)? {
-        return Ok(Left::Waits);
+        // Two may have decided at once: the one whose note comes first is heard.
+        let is_first = look(files, |kept| Ok(stands(kept, word, &note)));
+        return match is_first? {
+            Ok(_) => Ok(Left::Waits),
+            Err(refusal) => {
+                // What would be refused anyway need not wait.
+                let _ = std::fs::remove_file(&note);
+                Err(refused(word.task, &refusal))
+            }
+        };
     }
     look(files, |kept| {
         let known = kept.run.decisions(&decision.task);
-        if known
-            .iter()
-            .any(|one| one.by == decision.by && one.approved == decision.approved && one.digest == decision.digest)
-        {
+        if known.contains(&decision) {
             return Ok(Left::Counts);
         }
         Err(match kept.run.clone().decided(now(), decision.clone()) {
@@ -167,15 +182,32 @@ fn taken(files: &RunFiles, note: &Path) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// The decision, if the run as it stands would take it; nothing if it has it. Words that wait for a driver
-/// count as if they were taken: the first one is final.
+/// The decision, if the run as it stands would take it; nothing if it has it.
 fn judged(kept: &Kept<'_>, word: &Word<'_>) -> Result<Option<GateDecision>, Failure> {
+    let is_review = kept.run.find(word.task).is_some_and(
+        |index| matches!(&kept.run.task(index).phase, Phase::Gate(gate) if gate.moment == GateMoment::After),
+    );
+    if is_review && !word.set.is_empty() {
+        return Err(Failure::new(
+            format!("`{}` has done its work: nothing can be set for it any more", word.task),
+            "approve it without `--set`, or reject it",
+        ));
+    }
+    match stands(kept, word, Path::new("")) {
+        Ok(decision) => Ok(Some(decision)),
+        Err(Refusal::Repeated(_)) => Ok(None),
+        Err(refusal) => Err(refused(word.task, &refusal)),
+    }
+}
+
+/// The decision, if the run takes it after all notes that wait before `note`, or after all of them.
+fn stands(kept: &Kept<'_>, word: &Word<'_>, note: &Path) -> Result<GateDecision, Refusal> {
     let mut run = kept.run.clone();
     let waiting = inbox::waiting(&kept.files.inbox()).unwrap_or_default();
-    for left in waiting {
-        if let Note::Decision(earlier) = left.note {
+    for left in waiting.iter().take_while(|left| left.path() != note) {
+        if let Note::Decision(earlier) = &left.note {
             // One that will be refused changes nothing.
-            let _ = run.decided(now(), earlier);
+            let _ = run.decided(now(), earlier.clone());
         }
     }
     let digest = match run.find(word.task).map(|index| &run.task(index).phase) {
@@ -190,11 +222,7 @@ fn judged(kept: &Kept<'_>, word: &Word<'_>) -> Result<Option<GateDecision>, Fail
         digest: word.digest.map_or(digest, str::to_owned),
         set: word.set.to_vec(),
     };
-    match run.decided(now(), decision.clone()) {
-        Ok(_) => Ok(Some(decision)),
-        Err(Refusal::Repeated(_)) => Ok(None),
-        Err(refusal) => Err(refused(word.task, &refusal)),
-    }
+    run.decided(now(), decision.clone()).map(|_| decision)
 }
 
 fn refused(task: &str, refusal: &Refusal) -> Failure {
@@ -206,6 +234,7 @@ fn refused(task: &str, refusal: &Refusal) -> Failure {
         Refusal::Expired { .. } => "what happens now is what the document's `on_timeout` says",
         Refusal::NotApprover(_) => "ask one of them, or decide `--as` one of them if that is you",
         Refusal::Own => "ask somebody else: the document does not allow it (`self_approval: false`)",
+        Refusal::Contradicts(_) => "agree on the value; what was approved first stands",
         Refusal::Changed => "look again with `outpost-bp status`, then decide",
         Refusal::RunOver => "begin another with `outpost-bp run`",
         Refusal::Illegal(_) => "`outpost-bp status` shows where the run stands",
@@ -216,7 +245,7 @@ fn refused(task: &str, refusal: &Refusal) -> Failure {
 pub(super) fn cancel(args: &CancelArgs, output: &mut Output) -> Result<Exit, Failure> {
     let store = store()?;
     let files = open_run(&store, args.run.as_deref())?;
-    let by = args.by.clone().unwrap_or_else(user);
+    let by = person(args.by.as_deref())?;
     let id = files.id().to_owned();
     look(&files, |kept| match kept.run.ending() {
         Some(_) => Err(Failure::new(format!("the run `{id}` is over"), "`outpost-bp runs` lists those that are not")),
@@ -225,11 +254,16 @@ pub(super) fn cancel(args: &CancelArgs, output: &mut Output) -> Result<Exit, Fai
     let is_driven = holder(files.folder()).map_err(Broken::from)?.is_some();
     let note = left(&files.inbox(), &Note::Cancel { by: by.clone() })?;
     if is_driven && taken(&files, &note)? {
+        // It may have come to its end a moment before.
+        look(&files, |kept| match kept.run.ending() {
+            Some(Ending::Cancelled) | None => Ok(()),
+            Some(_) => refuse_over(kept.history, &id),
+        })?;
         output.note(&format!("run {id} is cancelled by {by}; what runs is ended now\n"));
         return Ok(Exit::Done);
     }
     // Nobody drives it: this process does, for as long as it takes to write the end down.
-    drive_to_end(&store, files, output)?;
+    drive_to_end(&store, files, &note, output)?;
     output.note(&format!("run {id} is cancelled by {by}\n"));
     Ok(Exit::Done)
 }

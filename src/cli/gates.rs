@@ -10,7 +10,7 @@ use super::{Exit, Failure, Output};
 use crate::blueprint::TaskIndex;
 use crate::engine::inbox::{self, Note};
 use crate::engine::moment::{now, timestamp};
-use crate::engine::store::{NoRun, RunFiles};
+use crate::engine::store::RunFiles;
 use crate::report::progress::{plain, short, tasks};
 use crate::report::table::{one_line, wrapped};
 use crate::run::{Event, GateDecision, Moment, OnTimeout, OpenGate, Phase};
@@ -52,7 +52,7 @@ struct Decided {
 
 pub(super) fn run(args: &GatesArgs, output: &mut Output) -> Result<Exit, Failure> {
     let (mut gates, mut decided) = (Vec::new(), Vec::new());
-    for files in store()?.runs().map_err(NoRun::Unreadable)? {
+    for files in store()?.runs()? {
         let found = look(&files, |kept| {
             gates.extend(open(&files, kept));
             let events = kept.history.events.iter().filter(|_| args.all);

@@ -16,7 +16,7 @@ use crate::engine::error::Broken;
 use crate::engine::history::History;
 use crate::engine::moment::now;
 use crate::engine::retire::{finish, remove, size};
-use crate::engine::store::{NoRun, RunFiles};
+use crate::engine::store::RunFiles;
 use crate::journal::{FILE, JournalError, holder};
 use crate::report::progress::plain;
 use crate::report::status::state;
@@ -75,7 +75,7 @@ struct Old {
 
 pub(super) fn run(args: &GcArgs, output: &mut Output) -> Result<Exit, Failure> {
     let store = store()?;
-    let runs = store.runs().map_err(NoRun::Unreadable)?;
+    let runs = store.runs()?;
     let keep = args.keep.unwrap_or(if args.older_than.is_some() { 0 } else { KEPT });
     let before = args
         .older_than

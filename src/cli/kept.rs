@@ -25,7 +25,10 @@ impl From<NoRun> for Failure {
             NoRun::Ambiguous(id, ids) => {
                 Self::new(format!("several runs begin with `{id}`: {}", ids.join(", ")), "write more of the id")
             }
-            NoRun::Unreadable(error) => Self::new(error.to_string(), "check the permissions of `.outpost`"),
+            NoRun::Unreadable(folder, error) => Self::new(
+                format!("`{}` cannot be read: {error}", folder.display()),
+                "it must be a directory of this user",
+            ),
         }
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod complete;
 mod decide;
 mod doctor;
+mod edit;
 mod exit;
 mod gates;
 mod gc;

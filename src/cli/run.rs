@@ -1,6 +1,7 @@
 //! `outpost-bp run`: from a document to a run, driven to its end or to where a person is needed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
@@ -11,12 +12,13 @@ use super::complete;
 use super::kept::{store, user};
 use super::load::load;
 use super::plan::needs::Needs;
-use super::resume::ending;
+use super::resume::{ending, refuse_over};
 use super::screen::{self, Screen, step_summary};
 use super::{Exit, Failure, Output, plan};
 use crate::blueprint::capability::Requirement;
 use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex, digest};
+use crate::diagnostic::Code;
 use crate::document::Source;
 use crate::engine::capability::{self, Outcome};
 use crate::engine::driver::Outlook;
@@ -27,6 +29,7 @@ use crate::engine::store::{RunFiles, Store};
 use crate::plan::Plan;
 use crate::report::diagnostics::{Checked, Style, human};
 use crate::report::summary::{End, summary};
+use crate::report::table::one_line;
 use crate::run::RunStarted;
 
 #[derive(Args, Debug)]
@@ -81,9 +84,18 @@ pub(super) struct Shown {
 
 impl Shown {
     /// Before anything begins: what cannot be written is wrong usage.
-    pub(super) fn watched(&self) -> Result<Watched, Failure> {
+    /// `kept` are files that nobody means; `goes_on` says whether events are added to those of an earlier runner.
+    pub(super) fn watched(&self, kept: &[&str], goes_on: bool) -> Result<Watched, Failure> {
         let path = if self.json { Some("-") } else { self.events.as_deref() };
-        Ok(Watched { wait: self.wait, events: path.map(screen::events).transpose()? })
+        let real = |path: &str| std::fs::canonicalize(path).ok();
+        if let Some(path) = path.filter(|path| kept.iter().any(|kept| real(kept).is_some() && real(kept) == real(path)))
+        {
+            return Err(Failure::new(
+                format!("`{path}` is the blueprint: events would replace it"),
+                "name another file for `--events`",
+            ));
+        }
+        Ok(Watched { wait: self.wait, events: path.map(|path| screen::events(path, goes_on)).transpose()? })
     }
 }
 
@@ -138,10 +150,15 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         fail_fast: args.fail_fast,
     };
     let (_, program) = compile(&blueprint, &started)?;
-    let watched = args.shown.watched()?;
+    let watched = args.shown.watched(&[&args.file], false)?;
     let session = Session::begin(&store, source.text().as_bytes(), started, program)?;
     output.note(&format!("run {} of {}\n", session.files.id(), blueprint.name()));
     output.note(&left_alone(&blueprint, &plan));
+    // What is misspelt does nothing, and a run is where that is missed.
+    for unknown in diagnostics.iter().filter(|one| one.code == Code::UnknownKey).take(3) {
+        let line = unknown.span.map_or(1, |span| source.position(span.start).line);
+        output.note(&format!("warning: line {line}: {}: outpost-bp check {}\n", one_line(&unknown.message), args.file));
+    }
     drive(session, &store, &blueprint, source, environment, watched, output)
 }
 
@@ -223,8 +240,12 @@ pub(super) fn drive(
 }
 
 /// Drives a run that only has to be ended.
-pub(super) fn drive_to_end(store: &Store, files: RunFiles, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: &mut Output) -> Result<(), Failure> {
     let opened = Session::open(files)?;
+    refuse_over(&opened.history, opened.files().id()).inspect_err(|_| {
+        // It came too late, and nobody else takes it away.
+        let _ = std::fs::remove_file(note);
+    })?;
     let source = opened.history.document(opened.files())?;
     let session = opened.into_session(&source, user())?;
     let blueprint = history::blueprint(&source)?;
@@ -234,8 +255,8 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, output: &mut Output) 
 }
 
 /// The latest run of the same document would be forgotten if it is not over.
-fn refuse_second(store: &Store, file: &str, root: &std::path::Path) -> Result<(), Failure> {
-    let is_this = |started: &RunStarted| started.file == file && std::path::Path::new(&started.root) == root;
+fn refuse_second(store: &Store, file: &str, root: &Path) -> Result<(), Failure> {
+    let is_this = |started: &RunStarted| started.file == file && Path::new(&started.root) == root;
     // A run that cannot be read hinders nobody.
     let read = |files: RunFiles| History::read(&files).ok().map(|history| (files, history));
     let mut runs = store.runs().unwrap_or_default().into_iter().rev().filter_map(read);
@@ -299,7 +320,7 @@ pub(super) fn unprepared(
     blueprint: &Blueprint<'_>,
     plan: &Plan,
     source: &Source,
-    root: &std::path::Path,
+    root: &Path,
     environment: &[(String, String)],
     output: &mut Output,
 ) -> Option<Exit> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::kept::{look, store};
 use super::{Exit, Failure, Output};
 use crate::engine::moment::{now, timestamp};
-use crate::engine::store::{NoRun, RunFiles};
+use crate::engine::store::RunFiles;
 use crate::report::progress::{Tally, short};
 use crate::report::status::state;
 use crate::report::table::Table;
@@ -36,7 +36,7 @@ struct Row {
 }
 
 pub(super) fn run(args: &RunsArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let mut runs = store()?.runs().map_err(NoRun::Unreadable)?;
+    let mut runs = store()?.runs()?;
     runs.reverse();
     let now = now();
     let rows: Vec<(&RunFiles, Result<Row, Failure>)> = runs.iter().map(|files| (files, row(files, now))).collect();

@@ -14,7 +14,8 @@ use crate::blueprint::Blueprint;
 use crate::document::Source;
 use crate::engine::driver::Watcher;
 use crate::engine::moment::{now, timestamp};
-use crate::report::progress::{Line, Weight, board, last_words, line, plain};
+use crate::report::progress::{Line, Weight, board, last_words, line};
+use crate::report::table::one_line;
 use crate::run::{Event, Moment, Phase, Run};
 
 /// How often the board is drawn.
@@ -25,12 +26,12 @@ const SHOWN: usize = 40;
 /// Where events go as lines of JSON.
 pub(super) type Events = BufWriter<Box<dyn Write>>;
 
-/// Opens a file for events, or standard output for `-`.
-pub(super) fn events(path: &str) -> Result<Events, Failure> {
+/// Opens a file for events, or standard output for `-`. They are added to what is there, or replace it.
+pub(super) fn events(path: &str, adds: bool) -> Result<Events, Failure> {
     let sink: Box<dyn Write> = if path == "-" {
         Box::new(io::stdout())
     } else {
-        Box::new(File::create(path).map_err(|error| {
+        Box::new(File::options().create(true).write(true).append(adds).truncate(!adds).open(path).map_err(|error| {
             Failure::new(format!("failed to write events to `{path}`: {error}"), "name a file that can be written")
         })?)
     };
@@ -99,7 +100,7 @@ impl<'a, 's> Screen<'a, 's> {
         let Line { task, text, weight } = shown;
         let clock = clock(at);
         if matches!(self.surface, Surface::GitHub) {
-            self.annotate(task, text, event, run);
+            self.annotate(task, &one_line(text), event, run);
             return;
         }
         let style = match weight {
@@ -108,7 +109,7 @@ impl<'a, 's> Screen<'a, 's> {
             Weight::Notice => anstyle::AnsiColor::Yellow.on_default(),
             Weight::Bad => anstyle::AnsiColor::Red.on_default(),
         };
-        let text = format!("{clock}  {task:<10} {style}{}{style:#}", plain(text));
+        let text = format!("{clock}  {task:<10} {style}{}{style:#}", one_line(text));
         self.print(text.trim_end());
     }
 
@@ -239,7 +240,7 @@ pub(super) fn step_summary(run: &Run, blueprint: &Blueprint<'_>, said: &str) {
     for index in blueprint.indices() {
         let state = run.task(index);
         let word = match &state.phase {
-            Phase::Blocked(failure) => format!("blocked: {}", failure.message.replace('|', "\\|").replace('\n', " ")),
+            Phase::Blocked(failure) => format!("blocked: {}", one_line(&failure.message).replace('|', "\\|")),
             other => other.word().to_owned(),
         };
         text += &format!("| {} | {word} | {} |\n", blueprint.task(index).id, state.attempts);

@@ -304,9 +304,9 @@ impl<'a> Driver<'a> {
         for handle in self.unsettled.drain(..) {
             self.shell.settle(&handle);
         }
-        // Whoever does not hold room any more gives its locks back.
+        // Whoever could not start now must not stand in the way of others.
         let run = &self.run;
-        self.outside.release(|task| run.holds_room(task), |task| run.waits_outside(task));
+        self.outside.give_up(|task| run.has_free_slot() && run.waits_outside(task));
         Ok(())
     }
 

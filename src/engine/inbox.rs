@@ -85,6 +85,10 @@ pub fn waiting(inbox: &Path) -> io::Result<Vec<Left>> {
 }
 
 impl Left {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Takes the note away: the journal has it, or it was refused.
     pub fn take(self) -> io::Result<()> {
         fs::remove_file(self.path)

@@ -94,7 +94,7 @@ pub(super) fn holds(bench: &Bench<'_>, run: &Run, capabilities: &Value, index: T
     let tasks: Map<String, Value> = bench
         .blueprint
         .indices()
-        .filter(|task| run.task(*task).satisfies())
+        .filter(|task| run.task(*task).satisfies() && may_name(condition, &bench.task(*task).id))
         .map(|task| {
             let status = if matches!(run.task(task).phase, Phase::Skipped(_)) { "skipped" } else { "complete" };
             let value = json!({ "status": status, "output": left(bench, run, task).ok() });
@@ -102,4 +102,33 @@ pub(super) fn holds(bench: &Bench<'_>, run: &Run, capabilities: &Value, index: T
         })
         .collect();
     jq::holds(condition, &json!({ "env": env, "capabilities": capabilities, "tasks": tasks }))
+}
+
+/// Whether an expression may look at a task. Only what it may look at is read: that is all of them, unless every
+/// `tasks` in it is followed by the name of one.
+fn may_name(expression: &str, id: &str) -> bool {
+    let is_name = |rest: &str| rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '"');
+    let names_one = |rest: &str| rest.starts_with("[\"") || rest.strip_prefix('.').is_some_and(is_name);
+    let names_all = expression.match_indices("tasks").any(|(at, word)| !names_one(&expression[at + word.len()..]));
+    names_all || expression.contains(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_name;
+
+    #[test]
+    fn an_expression_is_shown_what_it_may_look_at() {
+        for (expression, id, may) in [
+            (".env.CI == \"true\"", "T1", false),
+            (".tasks[\"T1\"].status == \"complete\"", "T1", true),
+            (".tasks[\"T1\"].status == \"complete\"", "T2", false),
+            (".tasks.T1.output.n > 3", "T1", true),
+            (".tasks | length > 3", "T9", true),
+            (".tasks[.env.WHICH] != null", "T9", true),
+            (".tasks.[.env.WHICH] != null", "T9", true),
+        ] {
+            assert_eq!(may_name(expression, id), may, "{expression} {id}");
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! What a run asks of the world while it decides: locks of the project, and what a gate shows.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -33,12 +32,19 @@ impl<'a> Outside<'a> {
     }
 
     fn ask(&mut self, task: TaskIndex) -> Result<bool, LockError> {
-        let request = match self.wishes.entry(task.0) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let party = Party::new(self.bench.files.id(), self.bench.task(task).id.as_str());
-                entry.insert(self.locks.request(party, claims(self.bench, task))?)
+        if !self.wishes.contains_key(&task.0) {
+            let claims = claims(self.bench, task);
+            // One of ours in the queue of a lock is enough: the next one asks when that one has it.
+            let is_wanted =
+                |claim: &Claim| self.wishes.values().flat_map(Request::claims).any(|one| one.name == claim.name);
+            if claims.iter().any(is_wanted) {
+                return Ok(false);
             }
+            let party = Party::new(self.bench.files.id(), self.bench.task(task).id.as_str());
+            self.wishes.insert(task.0, self.locks.request(party, claims)?);
+        }
+        let Some(request) = self.wishes.get_mut(&task.0) else {
+            return Ok(false);
         };
         match request.try_acquire(Timestamp::now())? {
             Attempt::Acquired(guard) => {
@@ -50,9 +56,8 @@ impl<'a> Outside<'a> {
         }
     }
 
-    /// Gives back what tasks hold or wait for that do not need it any more.
-    pub(super) fn release(&mut self, works: impl Fn(TaskIndex) -> bool, waits: impl Fn(TaskIndex) -> bool) {
-        self.guards.retain(|index, _| works(TaskIndex(*index)));
+    /// Gives up the places in queues of tasks that do not wait any more.
+    pub(super) fn give_up(&mut self, waits: impl Fn(TaskIndex) -> bool) {
         self.wishes.retain(|index, _| waits(TaskIndex(*index)));
     }
 
@@ -73,6 +78,10 @@ impl<'a> Outside<'a> {
 }
 
 impl World for Outside<'_> {
+    fn keep_locks(&mut self, working: &BTreeSet<u32>) {
+        self.guards.retain(|index, _| working.contains(index));
+    }
+
     fn take_locks(&mut self, task: TaskIndex) -> bool {
         self.ask(task).unwrap_or_else(|error| {
             self.broken = Some(error);

@@ -16,7 +16,7 @@ use crate::blueprint::Blueprint;
 use crate::document::Source;
 use crate::journal::{Journal as _, Local, Torn};
 use crate::locks::Locks;
-use crate::run::{Event, Moment, Phase, Program, Run, RunStarted};
+use crate::run::{Event, Mode, Moment, Phase, Program, Run, RunStarted};
 
 /// The journal of a run and its state, for the only process that may write it.
 #[derive(Debug)]
@@ -64,6 +64,7 @@ impl Session {
         let by = started.by.clone();
         let mut session = Self { files, run: Run::new(program), journal, by, started, unseen: Vec::new() };
         session.happens(Event::RunStarted(Box::new(session.started.clone())))?;
+        session.take_over()?;
         Ok(session)
     }
 
@@ -109,7 +110,6 @@ impl Session {
     /// Drives the run until it ends, waits for people, or is interrupted.
     pub fn drive(mut self, driving: Driving<'_>) -> Result<(Outlook, Run), Broken> {
         let Driving { store, blueprint, source, environment, capabilities, watcher, patient } = driving;
-        self.take_over()?;
         for (at, event) in std::mem::take(&mut self.unseen) {
             watcher.saw(at, &event, &self.run);
         }
@@ -146,6 +146,8 @@ impl Session {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let at = now();
         let mut events = self.run.take_over(at, std::process::id(), &host, &self.by).unwrap_or_default();
+        // A run that was told to end and did not come to it ends now.
+        let goes_on = self.run.mode() == Mode::Going;
         let blocked: Vec<String> = (0..self.run.program().tasks.len())
             .map(|index| (crate::blueprint::TaskIndex::new(index), &self.run.program().tasks[index]))
             .filter(
@@ -153,7 +155,7 @@ impl Session {
             )
             .map(|(_, spec)| spec.id.clone())
             .collect();
-        for task in blocked {
+        for task in blocked.into_iter().filter(|_| goes_on) {
             events.extend(self.run.ordered_again(at, &task, &self.by).unwrap_or_default());
         }
         self.written(&events)
@@ -165,11 +167,13 @@ impl Opened {
         &self.files
     }
 
-    /// The session, once the document that the run goes on with is known.
+    /// Takes the run over. `source` is the document that it went on with last.
     pub fn into_session(self, source: &Source, by: String) -> Result<Session, Broken> {
         let started = self.history.started()?.clone();
         let (_, program) = compile(&blueprint(source)?, &started)?;
         let run = self.history.replay(&self.files, program)?;
-        Ok(Session { files: self.files, started, run, journal: self.journal, by, unseen: Vec::new() })
+        let mut session = Session { files: self.files, started, run, journal: self.journal, by, unseen: Vec::new() };
+        session.take_over()?;
+        Ok(session)
     }
 }

@@ -42,7 +42,7 @@ pub enum NoRun {
     Unknown(String),
     /// Several runs begin like this.
     Ambiguous(String, Vec<String>),
-    Unreadable(io::Error),
+    Unreadable(PathBuf, io::Error),
 }
 
 impl Store {
@@ -106,7 +106,11 @@ impl Store {
     }
 
     /// All runs, oldest first: ids begin with the time.
-    pub fn runs(&self) -> io::Result<Vec<RunFiles>> {
+    pub fn runs(&self) -> Result<Vec<RunFiles>, NoRun> {
+        self.listed().map_err(|error| NoRun::Unreadable(self.root.clone(), error))
+    }
+
+    fn listed(&self) -> io::Result<Vec<RunFiles>> {
         let entries = match fs::read_dir(self.runs_folder()) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -129,7 +133,7 @@ impl Store {
 
     /// The run whose id begins like this; the latest one without a beginning.
     pub fn find(&self, beginning: Option<&str>) -> Result<RunFiles, NoRun> {
-        let mut runs = self.runs().map_err(NoRun::Unreadable)?;
+        let mut runs = self.runs()?;
         let Some(beginning) = beginning else {
             return runs.pop().ok_or(NoRun::None);
         };

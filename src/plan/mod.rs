@@ -82,7 +82,15 @@ impl Plan {
         Self::again(blueprint, terms, &[])
     }
 
-    /// The same, but tasks that `again` selects run although the document calls them complete or skipped.
+    /// Plans all tasks.
+    pub fn all(blueprint: &Blueprint<'_>) -> Self {
+        let dag = Dag::of(blueprint, blueprint.links());
+        let order = dag.order().to_vec();
+        let schedule = Schedule::of(blueprint, &dag, &order);
+        Self { dag, order, schedule, missing: Vec::new() }
+    }
+
+    /// The plan of the tasks that `terms` select, but tasks that `again` selects run although the document calls them complete or skipped.
     pub fn again(blueprint: &Blueprint<'_>, terms: &[String], again: &[String]) -> Result<Self, BadSelection> {
         let dag = Dag::of(blueprint, blueprint.links());
         let selected = select(terms, blueprint, &dag)?;

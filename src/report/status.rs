@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::progress::{Tally, plain, short, tasks, took};
 use super::summary::held_up;
+use super::table::one_line;
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Phase, Run, RunStarted};
 
@@ -259,7 +260,7 @@ fn gate(run: &Run, blueprint: &Blueprint<'_>, index: TaskIndex) -> Option<GateSt
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
     pub width: usize,
-    /// Most rows of tasks.
+    /// Most lines about tasks.
     pub rows: usize,
     pub now: Moment,
 }
@@ -293,10 +294,16 @@ pub fn screen(status: &Status, run: &Run, blueprint: &Blueprint<'_>, screen: Scr
         .filter_map(|(place, task)| row(run, blueprint, TaskIndex::new(place), task, status, screen))
         .collect();
     rows.sort_by_key(|(rank, _)| *rank);
-    let hidden = rows.len().saturating_sub(screen.rows);
-    for (_, row) in rows.iter().take(screen.rows) {
+    let (mut shown, mut left) = (0, screen.rows);
+    for (_, row) in &rows {
+        let lines = row.lines().count();
+        if lines > left {
+            break;
+        }
         text += row;
+        (shown, left) = (shown + 1, left - lines);
     }
+    let hidden = rows.len() - shown;
     if hidden > 0 {
         let _ = writeln!(text, "… and {hidden} more: --all, or --json");
     }
@@ -364,7 +371,7 @@ fn row(
     };
     let name = blueprint.task(index).id.as_str();
     let indent = 12;
-    let mut lines = wrapped(&format!("{name:<indent$}{}", plain(&text)), screen.width, indent);
+    let mut lines = wrapped(&format!("{name:<indent$}{}", one_line(&text)), screen.width, indent);
     for command in commands {
         let _ = writeln!(lines, "{:indent$}{command}", "");
     }

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::progress::{Tally, last_words, tasks};
+use super::table::one_line;
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{Ending, Failure, Phase, Run};
 
+/// Failures, and tasks that wait for a person, shown at the end.
+const MOST: usize = 10;
 /// Lines of output shown with a failure.
 const SHOWN: usize = 15;
 
@@ -44,9 +47,9 @@ pub fn held_up(run: &Run, index: TaskIndex) -> Vec<TaskIndex> {
 pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> String {
     let mut text = String::new();
     let failures = failures(run);
-    for (position, (index, failure)) in failures.iter().enumerate() {
+    for (position, (index, failure)) in failures.iter().take(MOST).enumerate() {
         let task = blueprint.task(*index);
-        let _ = write!(text, "\n{} failed: {} ({})\n", task.id, failure.message, failure.code);
+        let _ = write!(text, "\n{} failed: {} ({})\n", task.id, one_line(&failure.message), failure.code);
         if position == 0 {
             for line in last_words(failure, SHOWN) {
                 let _ = writeln!(text, "  {line}");
@@ -57,6 +60,9 @@ pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> Stri
         if !held.is_empty() {
             let _ = writeln!(text, "  not started because of it: {}", names(blueprint, &held));
         }
+    }
+    if failures.len() > MOST {
+        let _ = writeln!(text, "\n… and {} more failed: outpost-bp status {id} --all", failures.len() - MOST);
     }
     if end == End::Waiting || end == End::Interrupted {
         text += &waiting(run, blueprint, id);
@@ -81,15 +87,20 @@ pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> Stri
 /// Gates and unknown tasks, each with the command that decides it.
 pub fn waiting(run: &Run, blueprint: &Blueprint<'_>, id: &str) -> String {
     let mut text = String::new();
-    for index in tasks(run) {
+    let is_meant = |index: &TaskIndex| {
+        matches!(run.task(*index).phase, Phase::Gate(_) | Phase::Unknown { running: None, next: None, .. })
+    };
+    let waiting: Vec<TaskIndex> = tasks(run).filter(is_meant).collect();
+    for &index in waiting.iter().take(MOST) {
         let task = blueprint.task(index);
         match &run.task(index).phase {
             Phase::Gate(_) => {
                 let gate = task.gate.as_deref();
                 let action = gate.map(|gate| gate.action.as_str()).filter(|action| !action.is_empty());
-                let _ = write!(text, "\n{} waits for a person: {}\n", task.id, action.unwrap_or("to approve it"));
+                let action = one_line(action.unwrap_or("to approve it"));
+                let _ = write!(text, "\n{} waits for a person: {action}\n", task.id);
                 if let Some(reason) = gate.and_then(|gate| gate.reason.as_ref()) {
-                    let _ = writeln!(text, "  because: {reason}");
+                    let _ = writeln!(text, "  because: {}", one_line(reason));
                 }
                 let _ = writeln!(text, "  outpost-bp approve {} --run {id}    (or: reject)", task.id);
             }
@@ -102,6 +113,9 @@ pub fn waiting(run: &Run, blueprint: &Blueprint<'_>, id: &str) -> String {
             }
             _ => {}
         }
+    }
+    if waiting.len() > MOST {
+        let _ = writeln!(text, "\n… and {} more: outpost-bp status {id} --all", waiting.len() - MOST);
     }
     text
 }

@@ -33,6 +33,8 @@ pub enum Refusal {
     Expired {
         deadline: Moment,
     },
+    /// Somebody set this value to something else.
+    Contradicts(String),
     /// Only these may decide.
     NotApprover(Vec<String>),
     /// Whoever began the run may not approve what it does.
@@ -51,6 +53,7 @@ impl std::fmt::Display for Refusal {
             Self::NotOpen(task) => write!(f, "`{task}` waits for nobody's word"),
             Self::Decided(first) | Self::Repeated(first) => write!(f, "{} {} it already", first.by, word(first)),
             Self::Expired { .. } => f.write_str("its time to decide is over"),
+            Self::Contradicts(key) => write!(f, "somebody who approved it set `{key}` to something else"),
             Self::NotApprover(approvers) => write!(f, "only {} may decide", approvers.join(", ")),
             Self::Own => f.write_str("whoever began the run may not approve it"),
             Self::Changed => f.write_str("what was shown is not what it is about any more"),
@@ -108,7 +111,10 @@ impl Run {
         let now = now.max(self.latest);
         let index = self.find(&decision.task).ok_or_else(|| Refusal::NoSuchTask(decision.task.clone()))?;
         if let Some(known) = self.decisions.get(&decision.task).into_iter().flatten().find(|known| {
-            known.by == decision.by && known.approved == decision.approved && known.digest == decision.digest
+            known.by == decision.by
+                && known.approved == decision.approved
+                && known.digest == decision.digest
+                && known.set == decision.set
         }) {
             return Err(Refusal::Repeated(Box::new(known.clone())));
         }
@@ -124,6 +130,12 @@ impl Run {
         }
         if gate.digest != decision.digest {
             return Err(Refusal::Changed);
+        }
+        let said = self.decisions.get(&decision.task).into_iter().flatten().flat_map(|known| &known.set);
+        for (key, value) in said {
+            if decision.set.iter().any(|(own, other)| own == key && other != value) {
+                return Err(Refusal::Contradicts(key.clone()));
+            }
         }
         if let Some(spec) = &self.program.tasks[index.get()].gate {
             if !spec.approvers.is_empty() && !spec.approvers.contains(&decision.by) {

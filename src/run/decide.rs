@@ -4,6 +4,8 @@
 //! the world can make a difference. Whoever drives the run writes the events down and then acts on
 //! them; a run that is replayed and decided again decides the same.
 
+use std::collections::BTreeSet;
+
 use super::event::{Completion, Ending, Event, GateMoment, KeptPort, Moment, Permit};
 use super::failure::{Failure, FailureCode};
 use super::program::{GateTime, OnFailure, OnTimeout};
@@ -14,6 +16,9 @@ use crate::blueprint::TaskIndex;
 
 /// What a decision needs to ask of the world while it is made.
 pub trait World {
+    /// Only these tasks hold locks now: those of others are given back.
+    fn keep_locks(&mut self, working: &BTreeSet<u32>);
+
     /// Takes the locks of a task against everybody outside of this run, all or none, without
     /// waiting. Locks once taken are given back when the task's attempt is over.
     fn take_locks(&mut self, task: TaskIndex) -> bool;
@@ -57,6 +62,11 @@ impl Run {
     /// Whether somebody outside of the run holds locks that the task waits for.
     pub fn waits_outside(&self, task: TaskIndex) -> bool {
         self.outside.contains(&self.rank(task.0)) || self.ready.contains(&self.rank(task.0))
+    }
+
+    /// Whether one more attempt may start.
+    pub fn has_free_slot(&self) -> bool {
+        (self.working.len() as u64) < u64::from(self.program.slots)
     }
 
     /// Tries the locks of others again at the next decision.
@@ -255,7 +265,8 @@ impl Run {
             self.outside.clear();
             return;
         }
-        while (self.working.len() as u64) < u64::from(self.program.slots) {
+        world.keep_locks(&self.working);
+        while self.has_free_slot() {
             let Some(rank) = self.ready.pop_first() else {
                 return;
             };

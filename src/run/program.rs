@@ -55,7 +55,9 @@ impl Amounts {
     /// Whether `wanted` more fits beside `self` into `capacity`. What asks for more than there is
     /// may run alone.
     pub(super) fn leaves_room_for(self, wanted: Self, capacity: Self) -> bool {
-        let one = |used: u64, wanted: u64, all: u64| all == 0 || wanted == 0 || used == 0 || used + wanted <= all;
+        let one = |used: u64, wanted: u64, all: u64| {
+            all == 0 || wanted == 0 || used == 0 || used.saturating_add(wanted) <= all
+        };
         one(self.cpu, wanted.cpu, capacity.cpu)
             && one(self.memory, wanted.memory, capacity.memory)
             && one(self.disk, wanted.disk, capacity.disk)

@@ -169,7 +169,9 @@ impl Run {
             event: format!("{event:?}").chars().take(60).collect(),
             phase: "over".to_owned(),
         };
-        if self.ending.is_some() && !matches!(event, Event::RunnerTookOver { .. }) {
+        // Only a run that failed may be mended and taken up again.
+        let may_go_on = self.ending == Some(Ending::Failed) && matches!(event, Event::RunnerTookOver { .. });
+        if self.ending.is_some() && !may_go_on {
             return Err(refuse("the run"));
         }
         match event {
@@ -216,17 +218,20 @@ impl Run {
     }
 
     /// This run with another program: what happened to tasks that are in both stands, except for those
-    /// that are to run again. Their attempts go on counting, so that no two share a name.
+    /// that are to run again, and those that consist of other stages now. Their attempts go on counting,
+    /// so that no two share a name; what nobody knows of a task stays unknown.
     #[must_use]
     pub fn carry_over(self, program: Program, again: &[String]) -> Self {
+        let again: BTreeSet<&str> = again.iter().map(String::as_str).collect();
         let mut next = Self::new(program);
         for (index, spec) in next.program.tasks.iter().enumerate() {
             let Some(&old) = self.ids.get(&spec.id) else {
                 continue;
             };
+            let is_same = self.program.tasks[old as usize].stages == spec.stages;
             let old = &self.tasks[old as usize];
-            if again.contains(&spec.id) {
-                next.tasks[index].attempts = old.attempts;
+            if again.contains(spec.id.as_str()) || !is_same {
+                next.tasks[index].begin_anew(spec, old);
             } else if !spec.settled {
                 next.tasks[index] = old.clone();
             }
@@ -249,9 +254,10 @@ impl Run {
         }
         Self {
             starter: self.starter,
-            decisions: self.decisions.into_iter().filter(|(task, _)| !again.contains(task)).collect(),
+            decisions: self.decisions.into_iter().filter(|(task, _)| !again.contains(task.as_str())).collect(),
             latest: self.latest,
             mode: self.mode,
+            ends: self.ends,
             rejected: self.rejected,
             cancelled: self.cancelled,
             ..next
@@ -378,10 +384,13 @@ impl Run {
 
     /// What ran when the runner died is interrupted; what was promised about the end is void.
     fn lose_runner(&mut self) {
+        // An end that was ordered and not reached is still ordered.
+        let is_ordered = self.ending.is_none() && (self.mode == Mode::Stopping || self.ends);
+        if !is_ordered {
+            self.mode = Mode::Going;
+            self.ends = false;
+        }
         self.ending = None;
-        self.mode = Mode::Going;
-        self.cancelled = false;
-        self.ends = false;
         self.lock_waits.clear();
         for index in 0..self.tasks.len() {
             let held = holds_room(&self.tasks[index].phase);

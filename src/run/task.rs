@@ -354,6 +354,19 @@ impl TaskState {
         }
     }
 
+    /// A task that starts from the beginning, after what happened to it under another document.
+    pub(super) fn begin_anew(&mut self, spec: &TaskSpec, old: &Self) {
+        self.attempts = old.attempts;
+        // Its last attempt may have done its work: to start it again takes a permit, edited or not.
+        if let (Phase::Interrupted { stage } | Phase::Unknown { stage, .. }, Some(last)) =
+            (&old.phase, spec.stages.len().checked_sub(1))
+            && !spec.settled
+        {
+            let next = spec.stages.iter().position(|stage| stage.is_repeatable());
+            self.phase = Phase::Unknown { stage: (*stage).min(last), running: None, next };
+        }
+    }
+
     /// What a dead runner leaves behind.
     pub(super) fn lose_runner(&mut self) {
         self.phase = match &self.phase {

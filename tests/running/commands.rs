@@ -259,3 +259,76 @@ fn what_an_alias_stands_for_is_part_of_a_task() {
     project.write("blueprint.md", &document("two"));
     project.outpost(&["resume"]).with(9).says(&["changed: a", "would run again: a, g"]);
 }
+
+#[test]
+fn a_failed_run_goes_on_with_a_mended_document() {
+    let document = |status: u8| {
+        crate::document("", &[("a", "", &format!("run: note ran; exit {status}")), ("b", "a", "run: note ran")])
+    };
+    let project = project::Project::of(&document(1));
+    project.outpost(&["run", "blueprint.md"]).with(1);
+    project.write("blueprint.md", &document(0));
+    project.outpost(&["resume"]).with(9);
+    assert_eq!(json(&project.outpost(&["status", "--json"]).stdout)["state"], "failed", "nothing is written yet");
+    project.outpost(&["resume", "--accept-edit"]).with(0);
+    assert_eq!(project.ledger(), ["a 1 run ran", "a 2 run ran", "b 1 run ran"]);
+}
+
+#[test]
+fn an_edit_is_no_permit_to_repeat_what_nobody_knows() {
+    let document = |name: &str| {
+        format!("# Edit\n\n```yaml\ntask_id: a\nname: {name}\nrun: note begins; await go; note done\n```\n")
+    };
+    let project = project::Project::of(&document("one"));
+    let running = project.start(project.command(&["run", "blueprint.md"]));
+    project.until_written("a 1 run begins");
+    running.signal(rustix::process::Signal::KILL);
+    running.end();
+    project.write("go", "");
+    project.write("blueprint.md", &document("two"));
+    project.outpost(&["resume", "--accept-edit"]).with(3).says(&["--rerun a"]);
+    assert_eq!(project.ledger(), ["a 1 run begins"]);
+    project.outpost(&["resume", "--rerun", "a"]).with(0);
+    assert_eq!(project.ledger(), ["a 1 run begins", "a 2 run begins", "a 2 run done"]);
+}
+
+#[test]
+fn an_edit_of_the_settings_may_change_what_a_task_consists_of() {
+    let document = |executor: &str| {
+        format!(
+            "# Edit\n\n```yaml\nexecution: {{executor: {executor}}}\n```\n\n```yaml\ntask_id: a\nname: a\nrun: note ran\n\
+             verification: {{smoke: {{command: 'note looks; await go'}}}}\n```\n"
+        )
+    };
+    let project = project::Project::of(&document("shell"));
+    let running = project.start(project.command(&["run", "blueprint.md"]));
+    project.until_written("a 1 verify:smoke looks");
+    running.signal(rustix::process::Signal::KILL);
+    running.end();
+    project.write("go", "");
+    project.write("blueprint.md", &document("manual"));
+    project.outpost(&["resume"]).with(9).says(&["changed: a"]);
+    project.outpost(&["resume", "--accept-edit"]).with(0);
+    assert_eq!(json(&project.outpost(&["status", "--json"]).with(0).stdout)["state"], "done");
+}
+
+#[test]
+fn an_edit_that_cannot_run_is_not_accepted() {
+    let document = |needs: &str| {
+        crate::document("", &[("a", "", GATE), ("b", needs, "run: note ran"), ("c", "", "run: note ran")])
+    };
+    let project = project::Project::of(&document(""));
+    project.outpost(&["run", "blueprint.md", "a", "b"]).with(3);
+    project.write("blueprint.md", &document("c"));
+    project.outpost(&["resume", "--accept-edit"]).with(2).says(&["wait for c", "than this run selected"]);
+    assert_eq!(project.told("edit_accepted"), [""; 0]);
+    project.write("blueprint.md", &document(""));
+    project.outpost(&["resume", "--approve", "a"]).with(0);
+}
+
+#[test]
+fn what_is_misspelt_is_said_before_it_is_missed() {
+    let project = project("", &[("a", "", "depends_on: [b]\nrun: note ran"), ("b", "", "run: note ran")]);
+    project.outpost(&["run", "blueprint.md"]).with(0).says(&["depends_on", "outpost-bp check blueprint.md"]);
+    project.outpost(&["run", "blueprint.md", "--events", "blueprint.md"]).with(2).says(&["events would replace it"]);
+}

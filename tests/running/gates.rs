@@ -151,3 +151,64 @@ fn f_26_what_a_person_sets_reaches_the_task() {
     assert_eq!(project.ledger(), ["a 1 run $(touch pwned)"]);
     assert!(!project.path("pwned").exists());
 }
+
+#[test]
+fn f_26_of_two_who_decide_at_once_one_is_heard_and_the_other_told() {
+    for _ in 0..6 {
+        let project = project("", &[("a", "", GATE)]);
+        project.outpost(&["run", "blueprint.md"]).with(3);
+        let yes = project.start(project.command(&["approve", "a", "--as", "bob"]));
+        let no = project.start(project.command(&["reject", "a", "--as", "eve"]));
+        let (yes, no) = (yes.end(), no.end());
+        let mut codes = [yes.code, no.code];
+        codes.sort_unstable();
+        assert_eq!(codes, [Some(0), Some(1)], "{yes:?} {no:?}");
+        project.outpost(&["resume"]).with(if yes.code == Some(0) { 0 } else { 4 });
+    }
+}
+
+#[test]
+fn f_26_what_is_set_is_not_set_again_and_names_are_names() {
+    let project = project(
+        "",
+        &[
+            ("a", "", "human_required: {action: look, reason: so, min_approvals: 2}\nrun: note $OUTPOST_INPUT_N"),
+            ("b", "", "human_required: {action: look, reason: so, when: after}\nrun: note ran"),
+        ],
+    );
+    project.outpost(&["run", "blueprint.md"]).with(3);
+    project.outpost(&["approve", "b", "--set", "n=1"]).with(2).says(&["nothing can be set"]);
+    project.outpost(&["approve", "a", "--as", " "]).with(2).says(&["names nobody"]);
+    project.outpost(&["approve", "a", "--as", "bob", "--set", "n=3"]).with(0);
+    project.outpost(&["approve", "a", "--as", "bob ", "--set", "n=3"]).with(0).says(&["already"]);
+    project.outpost(&["approve", "a", "--as", "eve", "--set", "n=99"]).with(1).says(&["set `n` to something else"]);
+    project.outpost(&["approve", "a", "--as", "eve"]).with(0);
+    project.outpost(&["resume", "--approve", "b"]).with(0);
+    assert_eq!(project.ledger(), ["b 1 run ran", "a 1 run 3"]);
+}
+
+#[test]
+fn f_26_words_of_people_are_no_commands() {
+    let project = project("", &[("a", "", GATE)]);
+    project.outpost(&["run", "blueprint.md"]).with(3);
+    project.outpost(&["reject", "a", "--comment", "no\n::error::injected \u{1b}[2Jboo"]).with(0);
+    let mut command = project.command(&["resume"]);
+    command.env("GITHUB_ACTIONS", "true");
+    let ended = project.start(command).end().with(4);
+    assert!(!ended.stderr.contains('\u{1b}'), "{}", ended.stderr);
+    assert!(ended.stderr.lines().all(|line| !line.starts_with("::error::injected")), "{}", ended.stderr);
+}
+
+#[test]
+fn f_26_an_end_that_was_ordered_is_kept_although_the_runner_dies_first() {
+    let project = project("", &[("a", "", "run: stubborn"), ("g", "", GATE), ("b", "a", "run: note ran")]);
+    let running = project.start(project.command(&["run", "blueprint.md", "--wait"]));
+    project.until_written("a 1 run stubborn");
+    project.outpost(&["cancel"]).with(0).says(&["is cancelled by ada"]);
+    running.signal(rustix::process::Signal::KILL);
+    running.end();
+    project.outpost(&["resume"]).with(1).says(&["cancelled"]);
+    assert_eq!(project.ledger(), ["a 1 run stubborn"]);
+    project.outpost(&["resume"]).with(2).says(&["is over: cancelled"]);
+    project.outpost(&["cancel"]).with(2);
+}

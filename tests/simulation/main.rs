@@ -115,6 +115,10 @@ struct Outside {
 }
 
 impl World for Outside {
+    fn keep_locks(&mut self, working: &BTreeSet<u32>) {
+        self.locked.retain(|index| working.contains(index));
+    }
+
     fn take_locks(&mut self, task: TaskIndex) -> bool {
         let free = !self.contended || !self.chance.one_in(3);
         if free {
@@ -185,7 +189,6 @@ impl Simulation {
                 self.outside.running.insert(index, (attempt, stage, end));
             }
         }
-        self.outside.locked.retain(|index| self.run.holds_room(TaskIndex(*index)));
     }
 
     /// The runner dies. What it had started dies with it; only the journal is left.

@@ -69,7 +69,6 @@ impl Rules {
                 }
                 // Between two stages nothing runs: whoever goes on asks for room again.
                 self.open.clear();
-                self.stopping = false;
             }
             Event::StageStarted { task, attempt, stage } => self.started(now, task, *attempt, stage),
             Event::StageEnded { task, stage, failure, .. } => {
