@@ -189,8 +189,7 @@ impl<'a> Driver<'a> {
                     if number != 2 || self.run.mode() >= Mode::Draining {
                         return self.leave(number, &mut signals).await;
                     }
-                    self.watcher.remark("nothing more is started; press Ctrl-C again to end what runs");
-                    let events = self.run.drain(now(), "Ctrl-C").unwrap_or_default();
+                    let events = self.run.drain(now(), "Ctrl-C; once more ends what runs").unwrap_or_default();
                     self.happened(events);
                 }
                 Some(answer) = self.answers.join_next() => {

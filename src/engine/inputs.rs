@@ -37,9 +37,11 @@ pub(super) fn of(bench: &Bench<'_>, run: &Run, index: TaskIndex) -> Result<Value
 }
 
 fn bound(bench: &Bench<'_>, run: &Run, index: TaskIndex, binding: &Binding<'_>) -> Result<Value, String> {
+    // The time in paths is that of the attempt.
+    let began = run.task(index).attempt_started.unwrap_or(run.latest());
     let value = match &binding.source {
         BindingSource::Path(path) => {
-            Ok(Value::String(bench.path(index, run.latest(), path).to_string_lossy().into_owned()))
+            Ok(Value::String(bench.path(index, began, None, path).to_string_lossy().into_owned()))
         }
         BindingSource::Task { target: None, task, .. } => Err(format!("there is no task `{task}`")),
         BindingSource::Task { target: Some(source), port, .. } => port_of(bench, run, *source, port.as_deref()),
@@ -47,7 +49,13 @@ fn bound(bench: &Bench<'_>, run: &Run, index: TaskIndex, binding: &Binding<'_>) 
     let value =
         value.or_else(|reason| match binding.fallback.as_ref().and_then(|fallback| fallback.path.as_deref()) {
             Some(path) => {
-                let path = bench.path(index, run.latest(), path);
+                let source = match &binding.source {
+                    BindingSource::Task { task, port, .. } => {
+                        Some((task.as_str(), port.as_deref().unwrap_or_default()))
+                    }
+                    BindingSource::Path(_) => None,
+                };
+                let path = bench.path(index, began, source, path);
                 let text = fs::read_to_string(&path)
                     .map_err(|error| format!("{reason}; its fallback `{}`: {error}", path.display()))?;
                 // What is not JSON is text.

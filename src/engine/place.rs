@@ -13,13 +13,15 @@ pub struct Variables<'a> {
     pub directory: PathBuf,
     /// Seconds since 1970.
     pub seconds: u64,
+    /// What a binding takes: its source and the port, for paths of its fallback.
+    pub bound: Option<(&'a str, &'a str)>,
 }
 
 impl Variables<'_> {
     /// Name and value of each, as commands get them in their environment.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let timestamp = jiff::Timestamp::from_second(i64::try_from(self.seconds).unwrap_or(i64::MAX));
-        vec![
+        let mut pairs = vec![
             ("task_id", self.task.to_owned()),
             ("blueprint_id", self.blueprint.to_owned()),
             ("blueprint_root", self.root.display().to_string()),
@@ -27,7 +29,11 @@ impl Variables<'_> {
             ("timestamp", timestamp.map_or_else(|_| self.seconds.to_string(), |time| time.to_string())),
             ("timestamp_unix", self.seconds.to_string()),
             ("executor_id", "outpost-bp".to_owned()),
-        ]
+        ];
+        pairs.extend(self.bound.iter().flat_map(|(source, port)| {
+            [("source_task_id", (*source).to_owned()), ("output_port", (*port).to_owned())]
+        }));
+        pairs
     }
 
     /// A path of the document with its variables replaced; relative ones begin in the working directory.
@@ -72,10 +78,12 @@ mod tests {
             root: Path::new("/project"),
             directory: "/project/src".into(),
             seconds: 0,
+            bound: Some(("T0.0", "n")),
         };
         for (text, path) in [
             ("/tmp/${task_id}/x-${timestamp_unix}.json", "/tmp/T0.1/x-0.json"),
             ("out/${blueprint_id}", "/project/src/out/bp"),
+            ("/tmp/${source_task_id}/${output_port}.json", "/tmp/T0.0/n.json"),
             ("${blueprint_root}/$${task_id}/\\${x}", "/project/${task_id}/${x}"),
         ] {
             assert_eq!(variables.path(text), Path::new(path), "{text}");

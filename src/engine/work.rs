@@ -67,6 +67,7 @@ impl Bench<'_> {
             root: &self.root,
             directory: self.root.clone(),
             seconds,
+            bound: None,
         };
         let directory = task.context.as_ref().and_then(|context| context.working_directory.as_deref());
         Variables { directory: directory.map_or_else(|| self.root.clone(), |text| root.path(text)), ..root }
@@ -106,9 +107,9 @@ impl Bench<'_> {
             && !self.files.of_attempt(&task.id, attempt, "output").exists()
     }
 
-    /// A path of the document, as a task means it.
-    pub fn path(&self, index: TaskIndex, at: Moment, text: &str) -> PathBuf {
-        self.variables(index, at).path(text)
+    /// A path of a binding, as its task means it.
+    pub fn path(&self, index: TaskIndex, at: Moment, bound: Option<(&str, &str)>, text: &str) -> PathBuf {
+        Variables { bound, ..self.variables(index, at) }.path(text)
     }
 
     /// How long a stage may take, and the field that says so. `spent` is what the attempt took so far.

@@ -70,7 +70,7 @@ fn ctrl_c_lets_what_runs_end_and_starts_nothing_more() {
     running.signal(Signal::INT);
     project.until("draining", || project.told("draining").len() == 1);
     project.write("go", "");
-    running.end().with(130).says(&["press Ctrl-C again", "outpost-bp resume"]);
+    running.end().with(130).says(&["once more ends what runs", "outpost-bp resume"]);
     project.until_nothing_runs();
     assert_eq!(done(&project), ["a 1 run done", "b 1 run done"]);
     assert_eq!(project.told("task_completed").len(), 2);

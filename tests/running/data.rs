@@ -144,3 +144,22 @@ fn f_33_the_time_in_paths_is_that_of_the_attempt() {
     );
     project.outpost(&["run", "blueprint.md"]).with(0);
 }
+
+#[test]
+fn f_34_a_port_that_is_not_there_falls_back_to_a_file() {
+    let project = project(
+        "",
+        &[
+            ("a", "", "when: 'false'\nrun: note ran\noutput: {location: memory, ports: {n: {type: integer}}}"),
+            (
+                "b",
+                "a",
+                "input_bindings: {n: {source: a, output_port: n, transfer: memory, fallback: {transfer: file, format: json, path: 'kept/${source_task_id}-${output_port}.json'}}}\nrun: note $OUTPOST_INPUT_N",
+            ),
+        ],
+    );
+    fs::create_dir(project.path("kept")).expect("a folder");
+    project.write("kept/a-n.json", "7");
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    assert_eq!(project.ledger(), ["b 1 run 7"]);
+}
