@@ -425,3 +425,49 @@ fn decisions_are_numbered_and_have_their_three_parts() {
         }
     }
 }
+
+#[test]
+fn the_journal_page_names_every_event_and_no_other() {
+    let source = page("src/run/event.rs");
+    let (_, events) = source.split_once("pub enum Event {").expect("the events");
+    let (events, _) = events.split_once("\n}").expect("their end");
+    let variants = events
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    let snake = |name: &str| {
+        let mut word = String::new();
+        for c in name.chars().take_while(char::is_ascii_alphabetic) {
+            if c.is_ascii_uppercase() && !word.is_empty() {
+                word.push('_');
+            }
+            word.push(c.to_ascii_lowercase());
+        }
+        word
+    };
+    let wanted: BTreeSet<String> = variants.map(snake).collect();
+    assert!(wanted.contains("run_started") && wanted.len() > 15, "{wanted:?}");
+    let text = page("docs/JOURNAL.md");
+    let (_, table) = text.split_once("| event | what happened |").expect("the table of events");
+    let (table, _) = table.split_once("\n\n").expect("its end");
+    let told: BTreeSet<String> =
+        rows(table).flat_map(|row| quoted(row[0]).map(str::to_owned).collect::<Vec<_>>()).collect();
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn the_page_about_running_has_the_exit_codes_of_the_code() {
+    let source = page("src/cli/exit.rs");
+    let codes = source.lines().filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => "));
+    let wanted: BTreeSet<String> = codes
+        .filter_map(|(_, code)| code.trim_end_matches(',').parse::<u8>().ok())
+        .map(|code| code.to_string())
+        .collect();
+    assert!(wanted.len() > 6, "{wanted:?}");
+    let text = page("docs/RUNNING.md");
+    let (_, table) = text.split_once("| code | meaning |").expect("the table of codes");
+    let (table, _) = table.split_once("\n\n").expect("its end");
+    let told: BTreeSet<String> =
+        rows(table).map(|row| row[0].to_owned()).filter(|code| code.parse::<u8>().is_ok()).collect();
+    assert_eq!(told, wanted);
+}
