@@ -228,10 +228,10 @@ impl Run {
             let Some(&old) = self.ids.get(&spec.id) else {
                 continue;
             };
-            let is_same = self.program.tasks[old as usize].stages == spec.stages;
-            let old = &self.tasks[old as usize];
+            let (was, old) = (&self.program.tasks[old as usize], &self.tasks[old as usize]);
+            let is_same = was.stages == spec.stages;
             if again.contains(spec.id.as_str()) || !is_same {
-                next.tasks[index].begin_anew(spec, old);
+                next.tasks[index].begin_anew(spec, old, was);
             } else if !spec.settled {
                 next.tasks[index] = old.clone();
             }

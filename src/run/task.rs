@@ -355,15 +355,17 @@ impl TaskState {
     }
 
     /// A task that starts from the beginning, after what happened to it under another document.
-    pub(super) fn begin_anew(&mut self, spec: &TaskSpec, old: &Self) {
+    pub(super) fn begin_anew(&mut self, spec: &TaskSpec, old: &Self, was: &TaskSpec) {
         self.attempts = old.attempts;
-        // Its last attempt may have done its work: to start it again takes a permit, edited or not.
+        // Its last attempt may have done its work: to start it again takes a permit, edited or not. Where a
+        // verification was interrupted, the work had come to its end.
         if let (Phase::Interrupted { stage } | Phase::Unknown { stage, .. }, Some(last)) =
             (&old.phase, spec.stages.len().checked_sub(1))
             && !spec.settled
+            && !was.stages[*stage].is_repeatable()
         {
-            let next = spec.stages.iter().position(|stage| stage.is_repeatable());
-            self.phase = Phase::Unknown { stage: (*stage).min(last), running: None, next };
+            // Its verification is that of another task now: it cannot tell.
+            self.phase = Phase::Unknown { stage: (*stage).min(last), running: None, next: None };
         }
     }
 

@@ -199,6 +199,9 @@ impl Simulation {
         let mut run = Run::new(self.program.clone());
         for (at, event) in &self.journal {
             run.apply(*at, event).expect("what happened can happen again");
+            if let Event::EditAccepted { again, .. } = event {
+                run = run.carry_over(self.program.clone(), again);
+            }
         }
         for index in 0..self.program.tasks.len() {
             let index = TaskIndex::new(index);
@@ -207,6 +210,24 @@ impl Simulation {
         self.run = run;
         let events = self.run.take_over(self.outside.now, 2, "h", "me").expect("a next runner");
         self.write(events);
+        if self.outside.chance.one_in(4) {
+            self.edit();
+        }
+    }
+
+    /// Somebody edited a few tasks: these and all that need them run again.
+    fn edit(&mut self) {
+        let mut again: Vec<String> = Vec::new();
+        for spec in self.program.tasks.iter().filter(|spec| !spec.settled) {
+            let inherits = spec.needs.iter().any(|need| again.contains(&self.program.tasks[need.get()].id));
+            if inherits || self.outside.chance.one_in(4) {
+                again.push(spec.id.clone());
+            }
+        }
+        let event = Event::EditAccepted { by: "p0".to_owned(), digest: String::new(), again: again.clone() };
+        self.run.apply(self.outside.now, &event).expect("an edit at the beginning");
+        self.write(vec![event]);
+        self.run = self.run.clone().carry_over(self.program.clone(), &again);
     }
 
     fn step(&mut self) {

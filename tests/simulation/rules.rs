@@ -70,6 +70,20 @@ impl Rules {
                 // Between two stages nothing runs: whoever goes on asks for room again.
                 self.open.clear();
             }
+            Event::EditAccepted { again, .. } => {
+                for task in again {
+                    // It begins anew; what nobody knows of it stays unknown, and its attempts go on counting.
+                    for set in [&mut self.satisfied, &mut self.blocked, &mut self.passed] {
+                        set.remove(task);
+                    }
+                    self.approvals.remove(task);
+                    self.deadlines.remove(task);
+                    self.retry_at.remove(task);
+                    self.failures.remove(task);
+                    let starts = self.starts.get(task).copied().unwrap_or_default();
+                    self.permits.insert(task.clone(), starts);
+                }
+            }
             Event::StageStarted { task, attempt, stage } => self.started(now, task, *attempt, stage),
             Event::StageEnded { task, stage, failure, .. } => {
                 assert_eq!(self.running.remove(task).as_ref(), Some(stage), "only what runs ends");
@@ -98,6 +112,8 @@ impl Rules {
                 let spec = self.spec(task);
                 assert!(spec.gate.is_none() || self.passed.contains(task), "{task} completes past its gate");
                 assert!(!self.running.contains_key(task));
+                // Its verification told.
+                self.doubtful.remove(task);
                 self.finish(task, true);
             }
             Event::Draining { ends: true, .. } => {
@@ -123,6 +139,8 @@ impl Rules {
                 );
                 if self.spec(task).gate.as_ref().is_some_and(|gate| gate.time == GateTime::After) {
                     self.open.remove(task);
+                    // A review comes after the verification, which told.
+                    self.doubtful.remove(task);
                 }
                 self.deadlines.insert(task.clone(), *deadline);
             }
