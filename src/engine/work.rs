@@ -8,7 +8,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use outpost_executor::{StdoutFile, Token, Work};
@@ -95,6 +95,11 @@ impl Bench<'_> {
         let declared = task.output.as_ref().and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
         let file = |name| self.files.of_attempt(&task.id, attempt, name);
         let (offered, printed) = (file("output"), file("stdout"));
+        if let Some(path) = declared.as_deref().filter(|path| is_exchanged(path) && !offered.exists()) {
+            are_own(path, false).map_err(|why| {
+                format!("its output is not trusted: {why}; leave it in the file that `OUTPOST_OUTPUT` names")
+            })?;
+        }
         output::collect(task, &Places { offered: &offered, declared, printed: &printed })
     }
 
@@ -279,32 +284,45 @@ fn variable(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
-/// Makes room for an output in `/tmp/blueprint`, so that nothing that was there before passes for it.
-/// Elsewhere nothing is touched: it may be a file of the project.
+/// Whether a path lies where documents of the format exchange files, and nowhere else.
+fn is_exchanged(path: &Path) -> bool {
+    path.starts_with(EXCHANGE) && !path.components().any(|part| part == Component::ParentDir)
+}
+
+/// Makes room for an output in `/tmp/blueprint`, so that nothing that was there before passes for it. Elsewhere
+/// nothing is touched: it may be a file of the project. Directories of others are left alone: the task may
+/// leave its output in the file that it is offered, and what it leaves there is refused.
 fn clear(path: &Path) -> Result<(), Failure> {
-    if !path.starts_with(EXCHANGE) {
+    if !is_exchanged(path) || are_own(path, true).is_err() {
         return Ok(());
     }
-    let fault = |what: String| failure(FailureCode::ExecutionFailed, FailurePhase::Setup, what);
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes sure that the directories of an exchanged path are this user's: whoever made one first could put links into
+/// it. Missing ones are made if `make` says so.
+fn are_own(path: &Path, make: bool) -> Result<(), String> {
     let own = rustix::process::getuid().as_raw();
     let mut folder = PathBuf::from("/tmp");
     for part in path.parent().unwrap_or(path).strip_prefix("/tmp").unwrap_or(Path::new("")).components() {
         folder.push(part);
-        if let Err(error) = DirBuilder::new().mode(0o700).create(&folder)
-            && error.kind() != io::ErrorKind::AlreadyExists
-        {
-            return Err(fault(format!("`{}` cannot be made: {error}", folder.display())));
+        if make {
+            match DirBuilder::new().mode(0o700).create(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(format!("`{}` cannot be made: {error}", folder.display()));
+                }
+                _ => {}
+            }
         }
-        // Whoever made it first could put links into it.
-        let found = fs::symlink_metadata(&folder).map_err(|error| fault(format!("`{}`: {error}", folder.display())))?;
-        if !found.is_dir() || found.uid() != own {
-            return Err(fault(format!("`{}` is not a directory of this user", folder.display())));
+        match fs::symlink_metadata(&folder) {
+            Ok(found) if found.is_dir() && found.uid() == own => {}
+            Ok(_) => return Err(format!("`{}` is not a directory of this user", folder.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(format!("`{}`: {error}", folder.display())),
         }
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(fault(format!("an older `{}` cannot be removed: {error}", path.display())))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }

@@ -163,3 +163,28 @@ fn f_34_a_port_that_is_not_there_falls_back_to_a_file() {
     project.outpost(&["run", "blueprint.md"]).with(0);
     assert_eq!(project.ledger(), ["b 1 run 7"]);
 }
+
+#[test]
+fn f_18_what_lies_behind_a_link_of_somebody_is_no_output() {
+    let aside = tempfile::tempdir().expect("a folder");
+    let name = aside.path().file_name().expect("a name").to_string_lossy().into_owned();
+    let link = format!("/tmp/blueprint/{name}");
+    let _ = fs::create_dir("/tmp/blueprint");
+    // Where the directory is another user's no link can be made, and that is refused as well.
+    let _ = std::os::unix::fs::symlink(aside.path(), &link);
+    let task = |left: &str| {
+        format!(
+            "output: {{location: file, path: {link}/out.json, ports: {{n: {{type: integer}}}}}}\nrun: echo 7 > {left}"
+        )
+    };
+    let behind = task(&format!("{link}/out.json"));
+    let offered = task("\"$OUTPOST_OUTPUT\"");
+    let project = project("", &[("behind", "", &behind), ("offered", "", &offered)]);
+    let ended = project.outpost(&["run", "blueprint.md"]);
+    let _ = fs::remove_file(&link);
+    ended.with(1).says(&["is not a directory of this user", "`OUTPOST_OUTPUT`"]);
+    assert_eq!(
+        (project.told("task_blocked"), project.told("task_completed")),
+        (vec!["behind".into()], vec!["offered".into()])
+    );
+}
