@@ -20,7 +20,7 @@ use super::moment::{now, timestamp};
 use super::output::{self, Values};
 use super::outside::Outside;
 use super::verdict;
-use super::work::{Bench, Start};
+use super::work::{Bench, Limit, Start};
 use crate::blueprint::TaskIndex;
 use crate::document::Source;
 use crate::journal::{Journal, Local};
@@ -82,7 +82,7 @@ pub struct Driver<'a> {
     shell: Arc<dyn Executor>,
     outside: Outside<'a>,
     /// Work under way, by task.
-    jobs: HashMap<u32, Handle>,
+    jobs: HashMap<u32, Job>,
     answers: JoinSet<Answer>,
     watcher: &'a mut dyn Watcher,
     capabilities: Value,
@@ -96,9 +96,18 @@ pub struct Driver<'a> {
     unsettled: Vec<Handle>,
 }
 
+/// Work under way.
+struct Job {
+    handle: Handle,
+    limit: Limit,
+}
+
 impl std::fmt::Debug for Driver<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Driver").field("run", &self.bench.files.id()).field("jobs", &self.jobs).finish_non_exhaustive()
+        f.debug_struct("Driver")
+            .field("run", &self.bench.files.id())
+            .field("jobs", &self.jobs.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -247,7 +256,10 @@ impl<'a> Driver<'a> {
                 }
                 // Ended by the death of its runner, or nobody knows: it stays interrupted.
                 None | Some(Report { outcome: Outcome::Interrupted | Outcome::Cancelled | Outcome::Lost(_), .. }) => {}
-                Some(report) => self.ended(index, attempt, stage, &report)?,
+                // How much of the attempt's time was left to it then is not known any more: the whole of it is told.
+                Some(report) => {
+                    self.ended(index, attempt, stage, &report, self.bench.limit(index, stage, Duration::ZERO))?;
+                }
             }
         }
         Ok(())
@@ -317,15 +329,15 @@ impl<'a> Driver<'a> {
         let Some(stage) = spec.stages.iter().copied().find(|known| known.word() == stage) else {
             return Err(Broken::History(format!("`{task}` has no stage `{stage}`")));
         };
+        let limit = self.limit(index, stage);
         let prepared = inputs::of(self.bench, &self.run, index).and_then(|inputs| {
             let locks = self.outside.descriptors(index).map_err(|error| {
                 let message = format!("its locks cannot be passed on: {error}");
                 Failure::new(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
             })?;
             let last = self.run.task(index).last_failure.as_deref();
-            let limit = self.limit(index, stage).0;
-            let start =
-                Start { task: index, attempt, stage, at: self.began(index), inputs: &inputs, last, limit, locks };
+            let (at, limit) = (self.began(index), limit.0);
+            let start = Start { task: index, attempt, stage, at, inputs: &inputs, last, limit, locks };
             self.bench.prepare(start)
         });
         let failure = match prepared {
@@ -334,7 +346,7 @@ impl<'a> Driver<'a> {
                     let events = self.run.started(self.clock, index, handle.0.clone()).unwrap_or_default();
                     let (shell, waited) = (Arc::clone(&self.shell), handle.clone());
                     self.answers.spawn(async move { (index, attempt, stage, shell.wait(&waited).await) });
-                    self.jobs.insert(index.0, handle);
+                    self.jobs.insert(index.0, Job { handle, limit });
                     self.happened(events);
                     return Ok(());
                 }
@@ -347,15 +359,22 @@ impl<'a> Driver<'a> {
 
     fn answered(&mut self, answer: Result<Answer, tokio::task::JoinError>) -> Result<(), Broken> {
         let (index, attempt, stage, report) = sound(answer);
-        if let Some(handle) = self.jobs.remove(&index.0) {
-            self.ended(index, attempt, stage, &report)?;
+        if let Some(Job { handle, limit }) = self.jobs.remove(&index.0) {
+            self.ended(index, attempt, stage, &report, limit)?;
             self.unsettled.push(handle);
         }
         Ok(())
     }
 
     /// A stage is over: judge it, keep what it left, write both down.
-    fn ended(&mut self, index: TaskIndex, attempt: u32, stage: Stage, report: &Report) -> Result<(), Broken> {
+    fn ended(
+        &mut self,
+        index: TaskIndex,
+        attempt: u32,
+        stage: Stage,
+        report: &Report,
+        limit: Limit,
+    ) -> Result<(), Broken> {
         let task = self.bench.task(index);
         if !report.leaked.is_empty() {
             let names: Vec<String> = report.leaked.iter().map(ToString::to_string).collect();
@@ -366,7 +385,7 @@ impl<'a> Driver<'a> {
             Stage::Setup | Stage::Run => None,
         };
         let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
-        let outputs = match verdict::on(stage, report, expected, self.limit(index, stage)) {
+        let outputs = match verdict::on(stage, report, expected, limit) {
             Some(failure) => Err(failure),
             None if self.leaves_output(index, stage) => self.left(index, attempt),
             None => Ok(Values::new()),
@@ -488,8 +507,8 @@ impl<'a> Driver<'a> {
 
     /// Asks all work to end, without waiting for it.
     fn cancel_all(&self) {
-        for handle in self.jobs.values() {
-            let (shell, handle) = (Arc::clone(&self.shell), handle.clone());
+        for job in self.jobs.values() {
+            let (shell, handle) = (Arc::clone(&self.shell), job.handle.clone());
             tokio::spawn(async move { shell.cancel(&handle).await });
         }
     }
@@ -507,11 +526,12 @@ impl<'a> Driver<'a> {
             let Some(answer) = answer else {
                 break;
             };
-            let (index, attempt, stage, report) = sound(answer);
             // Work that ended by itself before it was told to has a result worth keeping.
-            if !matches!(report.outcome, Outcome::Cancelled | Outcome::NotStarted(_)) {
-                self.ended(index, attempt, stage, &report)?;
-                self.unsettled.extend(self.jobs.remove(&index.0));
+            let is_told = |(.., report): &Answer| {
+                matches!(report.outcome, Outcome::Cancelled | Outcome::NotStarted(NotStarted::Cancelled))
+            };
+            if !answer.as_ref().is_ok_and(is_told) {
+                self.answered(answer)?;
             }
         }
         self.flush()?;
@@ -530,7 +550,7 @@ impl<'a> Driver<'a> {
     }
 
     /// How long a stage may take from now on, and the field that says so.
-    fn limit(&self, index: TaskIndex, stage: Stage) -> (Duration, &'static str) {
+    fn limit(&self, index: TaskIndex, stage: Stage) -> Limit {
         let began = self.began(index);
         let spent = Duration::from_millis(self.run.latest().0.saturating_sub(began.0));
         self.bench.limit(index, stage, spent)

@@ -1,14 +1,13 @@
 //! Executor's reports → failures, in the words of the format.
 
-use std::time::Duration;
-
 use outpost_executor::{NotStarted, Outcome, Report};
 
+use super::work::Limit;
 use crate::run::{Failure, FailureCode, FailurePhase, Stage};
 
 /// Why a stage failed, or nothing. `expected` is the status that means success, `limit` what it was
 /// allowed to take and the field that said so.
-pub(super) fn on(stage: Stage, report: &Report, expected: i32, limit: (Duration, &str)) -> Option<Failure> {
+pub(super) fn on(stage: Stage, report: &Report, expected: i32, limit: Limit) -> Option<Failure> {
     let (code, phase) = words(stage);
     let word = stage.word();
     let (code, message, exit_code) = match &report.outcome {

@@ -39,6 +39,9 @@ pub struct Bench<'a> {
     pub environment: Vec<(String, String)>,
 }
 
+/// How long a stage may take, and the field that says so.
+pub type Limit = (Duration, &'static str);
+
 /// A start of a stage.
 #[derive(Debug)]
 pub struct Start<'s> {
@@ -118,7 +121,7 @@ impl Bench<'_> {
     }
 
     /// How long a stage may take, and the field that says so. `spent` is what the attempt took so far.
-    pub fn limit(&self, index: TaskIndex, stage: Stage, spent: Duration) -> (Duration, &'static str) {
+    pub fn limit(&self, index: TaskIndex, stage: Stage, spent: Duration) -> Limit {
         let task = self.task(index);
         let whole = task.resources.as_ref().and_then(|resources| resources.timeout).unwrap_or(TASK_TIMEOUT);
         let left = whole.saturating_sub(spent).max(Duration::from_secs(1));
@@ -135,7 +138,7 @@ impl Bench<'_> {
         own.filter(|(limit, _)| *limit < left).unwrap_or((left, "resources.timeout"))
     }
 
-    /// The work of a stage. Makes the directory of the attempt.
+    /// The work of a stage. What an earlier attempt left in the way is moved or removed.
     pub fn prepare(&self, start: Start<'_>) -> Result<Work, Failure> {
         let Start { task: index, attempt, stage, at, inputs, last, limit, locks } = start;
         let task = self.task(index);

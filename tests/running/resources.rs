@@ -188,6 +188,13 @@ fn f_22_each_limit_of_time_ends_what_exceeds_it() {
     let cases = [
         ("whole", "resources: {timeout: PT1S}\nrun: sleep 300", "run", "resources.timeout"),
         ("own", "execution_context: {timeout: PT0.2S}\nrun: sleep 300 & sleep 300", "run", "execution_context.timeout"),
+        // What was left of the whole when it ended is not what it was given.
+        (
+            "both",
+            "resources: {timeout: PT2.5S}\nexecution_context: {timeout: PT2S}\nrun: sleep 300",
+            "run",
+            "longer than 2s (execution_context.timeout)",
+        ),
         (
             "setup",
             "execution_context: {timeout: PT0.2S, setup_command: sleep 300}\nrun: note ran",
@@ -203,7 +210,7 @@ fn f_22_each_limit_of_time_ends_what_exceeds_it() {
     ];
     let tasks = cases.map(|(id, rest, _, _)| (id, "", rest));
     let project = project("", &tasks);
-    project.outpost(&["run", "blueprint.md", "-j", "4"]).with(1);
+    project.outpost(&["run", "blueprint.md", "-j", "5"]).with(1);
     for (id, _, stage, field) in cases {
         let events = project.events();
         let ended = events
