@@ -2,17 +2,25 @@
 //!
 //! Expressions were compiled once by `check`; what only the data can show is an error here.
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Vars, data, unwrap_valr};
 use jaq_json::Val;
 use serde_json::Value;
 
+/// How long an expression may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Room for recursion: address space, of which only what is used becomes memory.
+const STACK: usize = 256 << 20;
 /// Most results of one expression that are looked at.
 const MOST_RESULTS: usize = 2;
 
 /// The one value that an expression makes of another.
 pub fn transform(expression: &str, input: &Value) -> Result<Value, String> {
-    let mut results = evaluate(expression, input)?;
+    let mut results = evaluate(expression, input, PATIENCE)?;
     match results.len() {
         1 => Ok(results.remove(0)),
         0 => Err("it yields nothing".to_owned()),
@@ -22,13 +30,24 @@ pub fn transform(expression: &str, input: &Value) -> Result<Value, String> {
 
 /// Whether a condition holds: everything but `false`, `null` and nothing does.
 pub fn holds(expression: &str, input: &Value) -> Result<bool, String> {
-    let results = evaluate(expression, input)?;
+    let results = evaluate(expression, input, PATIENCE)?;
     Ok(results.first().is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false))))
 }
 
-fn evaluate(expression: &str, input: &Value) -> Result<Vec<Value>, String> {
-    let text = serde_json::to_vec(input).map_err(|error| error.to_string())?;
-    let input = jaq_json::read::parse_single(&text).map_err(|error| error.to_string())?;
+/// Evaluates in a thread of its own: an expression may recurse deeply, and need not come to an end. One that does
+/// not is left behind until the process ends.
+fn evaluate(expression: &str, input: &Value, patience: Duration) -> Result<Vec<Value>, String> {
+    let (expression, input) = (expression.to_owned(), serde_json::to_vec(input).map_err(|error| error.to_string())?);
+    let (sender, results) = mpsc::channel();
+    let evaluator = thread::Builder::new().name("jq".to_owned()).stack_size(STACK);
+    // Nobody listens any more if it took too long.
+    let began = evaluator.spawn(move || sender.send(results_of(&expression, &input)).unwrap_or_default());
+    began.map_err(|error| format!("it cannot be evaluated: {error}"))?;
+    results.recv_timeout(patience).map_err(|_| format!("it yields nothing within {} s", patience.as_secs_f64()))?
+}
+
+fn results_of(expression: &str, input: &[u8]) -> Result<Vec<Value>, String> {
+    let input = jaq_json::read::parse_single(input).map_err(|error| error.to_string())?;
     let arena = Arena::default();
     let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     let modules = Loader::new(definitions)
@@ -55,7 +74,7 @@ fn evaluate(expression: &str, input: &Value) -> Result<Vec<Value>, String> {
 mod tests {
     use serde_json::json;
 
-    use super::{holds, transform};
+    use super::{Duration, evaluate, holds, transform};
 
     #[test]
     fn f_17_a_transform_is_jq() {
@@ -66,6 +85,13 @@ mod tests {
         assert!(transform("empty", &users).is_err_and(|error| error.contains("nothing")));
         assert!(transform(".users.x", &users).is_err());
         assert!(transform("error(\"no\")", &users).is_err_and(|error| error.contains("no")));
+    }
+
+    #[test]
+    fn what_takes_too_long_is_given_up() {
+        // It comes to an end, so that no thread spins on beside the other tests.
+        let late = evaluate("[range(1000000)] | add", &json!(null), Duration::from_millis(1));
+        assert!(late.is_err_and(|error| error.contains("within 0.001 s")));
     }
 
     #[test]
