@@ -9,7 +9,7 @@ use super::complete;
 use super::load::{Loaded, load};
 use super::replace::replace;
 use super::{Exit, Failure, Output};
-use crate::blueprint::{self, Reading};
+use crate::blueprint::{self, Blueprint, Reading};
 use crate::diagnostic::{Diagnostic, Severity, sort};
 use crate::plan::{Dag, check_files};
 use crate::report::diagnostics::{Checked, Style, counted, github, human, json, sarif};
@@ -123,6 +123,26 @@ pub(super) fn diagnose<'s>(loaded: &'s Loaded, strict: bool) -> Reading<'s> {
     }
     sort(&mut reading.diagnostics);
     reading
+}
+
+/// The blueprint of a document without errors, and what else there is to say about it. The errors of another are shown.
+pub(super) fn valid<'s>(
+    loaded: &'s Loaded,
+    refused: &str,
+    output: &mut Output,
+) -> Result<(Blueprint<'s>, Vec<Diagnostic>), Failure> {
+    let reading = diagnose(loaded, false);
+    let (tasks, dialect) = (reading.draft.tasks.len(), reading.draft.dialect.to_string());
+    let (blueprint, diagnostics) = reading.into_blueprint();
+    if let Some(blueprint) = blueprint {
+        return Ok((blueprint, diagnostics));
+    }
+    let checked = Checked { source: &loaded.source, tasks, dialect, diagnostics: &diagnostics };
+    output.note(&human(&checked, Style { all: false, width: output.width }));
+    Err(Failure::new(
+        format!("`{}` has errors and {refused}", loaded.source.name()),
+        "mend the errors above; `outpost-bp graph` draws what could be read",
+    ))
 }
 
 fn examine(loaded: Loaded, args: &CheckArgs) -> File {

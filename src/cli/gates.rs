@@ -11,7 +11,7 @@ use crate::blueprint::TaskIndex;
 use crate::engine::inbox::{self, Note};
 use crate::engine::moment::{now, timestamp};
 use crate::engine::store::RunFiles;
-use crate::report::progress::{plain, short, tasks};
+use crate::report::progress::{plain, short};
 use crate::report::table::{one_line, wrapped};
 use crate::run::{Event, GateDecision, Moment, OnTimeout, OpenGate, Phase};
 
@@ -117,7 +117,7 @@ fn open(files: &RunFiles, kept: &Kept<'_>) -> Vec<Gate> {
             left: left.collect(),
         })
     };
-    tasks(&kept.run).filter_map(gate).collect()
+    kept.run.indices().filter_map(gate).collect()
 }
 
 impl Gate {

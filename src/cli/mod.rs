@@ -14,6 +14,7 @@ mod load;
 mod locks;
 mod logs;
 mod plan;
+mod prepare;
 mod replace;
 mod resume;
 mod run;
@@ -32,6 +33,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 
 pub use graph::picture;
 
+use crate::plan::BadSelection;
 use exit::Exit;
 use load::Unreadable;
 
@@ -162,6 +164,13 @@ struct Failure {
 impl Failure {
     fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: hint.into(), exit: Exit::Invalid }
+    }
+}
+
+impl From<BadSelection> for Failure {
+    fn from(error: BadSelection) -> Self {
+        let hint = "a selection is an id, `T1.*`, `tier:1`, `status:…`, `+T1.1` or `T1.1+`";
+        Self::new(error.to_string(), hint)
     }
 }
 

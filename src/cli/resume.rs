@@ -9,7 +9,8 @@ use super::decide::{Word, leave_word};
 use super::edit::Edit;
 use super::kept::{store, user};
 use super::load::{Loaded, load};
-use super::run::{Shown, drive, environment, planned, unprepared};
+use super::prepare::{environment, planned, prepared};
+use super::run::{Setting, Shown, drive};
 use super::{Exit, Failure, Output, complete};
 use crate::blueprint::digest;
 use crate::engine::error::Broken;
@@ -84,9 +85,10 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     })?;
     let environment = environment(&blueprint, started.environment.as_deref())?;
     let root = Path::new(&started.root);
-    if let Some(exit) = unprepared(&blueprint, &plan, source, root, &environment, output) {
-        return Ok(exit);
-    }
+    let capabilities = match prepared(&blueprint, &plan, source, root, &environment, output) {
+        Ok(capabilities) => capabilities,
+        Err(exit) => return Ok(exit),
+    };
     if let Some(task) = args.rerun.iter().find(|task| blueprint.tasks.iter().all(|known| known.id.value != **task)) {
         return Err(Failure::new(format!("the run has no task `{task}`"), "`outpost-bp status` lists them"));
     }
@@ -105,7 +107,8 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
         inbox::leave(&session.files.inbox(), &note).map_err(|error| Broken::Io("the run's inbox".to_owned(), error))?;
     }
     output.note(&format!("run {} of {} goes on\n", session.files.id(), blueprint.name()));
-    drive(session, &store, &blueprint, source, environment, watched, output)
+    let setting = Setting { blueprint: &blueprint, source, environment, capabilities };
+    drive(session, &store, setting, watched, output)
 }
 
 /// The document as it lies where the run found it, wherever this is called from. One that came through a pipe

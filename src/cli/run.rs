@@ -1,33 +1,26 @@
 //! `outpost-bp run`: from a document to a run, driven to its end or to where a person is needed.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
-use serde_json::{Map, Value};
 
-use super::check::diagnose;
+use super::check::valid;
 use super::complete;
 use super::kept::{store, user};
 use super::load::load;
-use super::plan::needs::Needs;
+use super::prepare::{environment, left_alone, planned, prepared};
 use super::resume::{ending, refuse_over};
 use super::screen::{self, Screen, step_summary};
 use super::{Exit, Failure, Output, plan};
-use crate::blueprint::capability::Requirement;
-use crate::blueprint::model::{Task, Transfer};
-use crate::blueprint::{Blueprint, TaskIndex, digest};
+use crate::blueprint::{Blueprint, digest};
 use crate::diagnostic::Code;
 use crate::document::Source;
-use crate::engine::capability::{self, Outcome};
 use crate::engine::driver::Outlook;
 use crate::engine::history::{self, History, compile};
-use crate::engine::preflight;
 use crate::engine::session::{Driving, Session};
 use crate::engine::store::{RunFiles, Store};
-use crate::plan::Plan;
-use crate::report::diagnostics::{Checked, Style, human};
+use crate::engine::work::Capabilities;
 use crate::report::summary::{End, summary};
 use crate::report::table::one_line;
 use crate::run::RunStarted;
@@ -107,16 +100,8 @@ pub(super) struct Watched {
 
 pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> {
     let loaded = load(&args.file)?;
-    let reading = diagnose(&loaded, false);
-    let tasks = reading.draft.tasks.len();
-    let dialect = reading.draft.dialect.to_string();
-    let (blueprint, diagnostics) = reading.into_blueprint();
     let source = &loaded.source;
-    let Some(blueprint) = blueprint else {
-        let checked = Checked { source, tasks, dialect, diagnostics: &diagnostics };
-        output.note(&human(&checked, Style { all: false, width: output.width }));
-        return Err(Failure::new(format!("`{}` has errors and is not run", args.file), "mend the errors above"));
-    };
+    let (blueprint, diagnostics) = valid(&loaded, "is not run", output)?;
     let selection = match &args.plan {
         Some(path) => plan::promised(path, &blueprint, source, &args.selection)?,
         None => args.selection.clone(),
@@ -132,9 +117,10 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
     if !args.new_run {
         refuse_second(&store, &args.file, &root)?;
     }
-    if let Some(exit) = unprepared(&blueprint, &plan, source, &root, &environment, output) {
-        return Ok(exit);
-    }
+    let capabilities = match prepared(&blueprint, &plan, source, &root, &environment, output) {
+        Ok(capabilities) => capabilities,
+        Err(exit) => return Ok(exit),
+    };
     let started = RunStarted {
         run: jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string(),
         blueprint: blueprint.name().to_owned(),
@@ -142,7 +128,7 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         root: root.display().to_string(),
         digest: digest(source),
         by: user(),
-        tasks,
+        tasks: blueprint.tasks.len(),
         selection,
         rerun: args.rerun.clone(),
         environment: args.env.clone(),
@@ -159,70 +145,31 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         let line = unknown.span.map_or(1, |span| source.position(span.start).line);
         output.note(&format!("warning: line {line}: {}: outpost-bp check {}\n", one_line(&unknown.message), args.file));
     }
-    drive(session, &store, &blueprint, source, environment, watched, output)
+    let setting = Setting { blueprint: &blueprint, source, environment, capabilities };
+    drive(session, &store, setting, watched, output)
 }
 
-/// What the document says and this run does not do, each in a line.
-fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
-    let mut text = String::new();
-    let done: Vec<TaskIndex> =
-        plan.order.iter().copied().filter(|index| plan.schedule.wave(*index).is_none()).collect();
-    if !done.is_empty() {
-        text += &format!("the document calls {} complete or skipped: not run without --rerun\n", ids(blueprint, &done));
-    }
-    let running = |has: &dyn Fn(&Task<'_>) -> bool| -> Vec<TaskIndex> {
-        plan.running().filter(|index| has(blueprint.task(*index))).collect()
-    };
-    let fallback = running(&|task| task.on_failure.as_ref().is_some_and(|failure| failure.fallback.is_some()));
-    let success = running(&|task| task.on_success().is_some());
-    let notify = running(&|task| task.gate.as_ref().is_some_and(|gate| gate.notify.is_some()));
-    let cleanup = running(&|task| task.output.as_ref().is_some_and(|output| output.cleanup.is_some()));
-    let handoff = running(&|task| task.handoff.is_some());
-    let words = [
-        ("on_failure.fallback_task", fallback),
-        ("on_success", success),
-        ("human_required.notify", notify),
-        ("output.cleanup", cleanup),
-        ("handoff", handoff),
-    ];
-    for (word, tasks) in words.iter().filter(|(_, tasks)| !tasks.is_empty()) {
-        text += &format!("this version does not carry out `{word}` ({})\n", ids(blueprint, tasks));
-    }
-    text
-}
-
-/// The first of some tasks.
-fn ids(blueprint: &Blueprint<'_>, tasks: &[TaskIndex]) -> String {
-    const MOST: usize = 5;
-    let mut ids: Vec<&str> = tasks.iter().take(MOST).map(|index| blueprint.task(*index).id.as_str()).collect();
-    let more = format!("and {} more", tasks.len().saturating_sub(MOST));
-    if tasks.len() > MOST {
-        ids.push(&more);
-    }
-    ids.join(", ")
+/// What a run is driven with.
+pub(super) struct Setting<'a> {
+    pub(super) blueprint: &'a Blueprint<'a>,
+    pub(super) source: &'a Source,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) capabilities: Capabilities,
 }
 
 /// Drives a session with everything that watches it.
 pub(super) fn drive(
     session: Session,
     store: &Store,
-    blueprint: &Blueprint<'_>,
-    source: &Source,
-    environment: Vec<(String, String)>,
+    setting: Setting<'_>,
     watched: Watched,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
+    let Setting { blueprint, source, environment, capabilities } = setting;
     let id = session.files.id().to_owned();
     let mut screen = Screen::new(output, blueprint, source, watched.events);
-    let driving = Driving {
-        store,
-        blueprint,
-        source,
-        environment,
-        capabilities: capabilities(blueprint),
-        watcher: &mut screen,
-        patient: watched.wait,
-    };
+    let (watcher, patient) = (&mut screen, watched.wait);
+    let driving = Driving { store, blueprint, source, environment, capabilities, watcher, patient };
     let driven = session.drive(driving);
     let output = screen.finish();
     let (outlook, run) = driven?;
@@ -250,7 +197,9 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: 
     let session = opened.into_session(&source, user())?;
     let blueprint = history::blueprint(&source)?;
     let watched = Watched { wait: false, events: None };
-    drive(session, store, &blueprint, &source, Vec::new(), watched, output)?;
+    let setting =
+        Setting { blueprint: &blueprint, source: &source, environment: Vec::new(), capabilities: Capabilities::new() };
+    drive(session, store, setting, watched, output)?;
     Ok(())
 }
 
@@ -279,119 +228,4 @@ fn refuse_second(store: &Store, file: &str, root: &Path) -> Result<(), Failure> 
             ),
         ),
     })
-}
-
-pub(super) fn planned(blueprint: &Blueprint<'_>, selection: &[String], rerun: &[String]) -> Result<Plan, Failure> {
-    let plan = Plan::again(blueprint, selection, rerun).map_err(|error| {
-        Failure::new(error.to_string(), "a selection is an id, `T1.*`, `tier:1`, `status:…`, `+T1.1` or `T1.1+`")
-    })?;
-    if plan.missing.is_empty() {
-        return Ok(plan);
-    }
-    let ids: Vec<&str> = plan.missing.iter().map(|index| blueprint.task(*index).id.as_str()).collect();
-    Err(Failure::new(
-        format!("the selected tasks wait for {}, which are not selected and not complete", ids.join(", ")),
-        "select with `+TASK` to run what a task waits for as well",
-    ))
-}
-
-/// The variables of an environment of the document.
-pub(super) fn environment(blueprint: &Blueprint<'_>, name: Option<&str>) -> Result<Vec<(String, String)>, Failure> {
-    let Some(name) = name else {
-        return Ok(Vec::new());
-    };
-    let environments = &blueprint.execution.environments;
-    match environments.iter().find(|environment| environment.name.as_str() == name) {
-        Some(found) => Ok(found.variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()),
-        None => {
-            let names: Vec<&str> = environments.iter().map(|environment| environment.name.as_str()).collect();
-            let hint = if names.is_empty() {
-                "the document has no `execution.environments`".to_owned()
-            } else {
-                format!("the document has {}", names.join(", "))
-            };
-            Err(Failure::new(format!("there is no environment `{name}`"), hint))
-        }
-    }
-}
-
-/// Says everything that keeps the planned tasks from being run here, all of it at once.
-pub(super) fn unprepared(
-    blueprint: &Blueprint<'_>,
-    plan: &Plan,
-    source: &Source,
-    root: &Path,
-    environment: &[(String, String)],
-    output: &mut Output,
-) -> Option<Exit> {
-    let mut missing = missing(blueprint, plan, source);
-    missing.extend(preflight::check(blueprint, root, environment));
-    if missing.is_empty() {
-        return None;
-    }
-    output.note(&format!("error: `{}` cannot be run here\n", source.name()));
-    for line in missing {
-        output.note(&format!("  {line}\n"));
-    }
-    output.note("hint: nothing was started; put right what is listed, and run it again\n");
-    Some(Exit::Unprepared)
-}
-
-fn missing(blueprint: &Blueprint<'_>, plan: &Plan, source: &Source) -> Vec<String> {
-    let needs = Needs::probe(blueprint, plan, source);
-    let mut missing = Vec::new();
-    for need in &needs.capabilities {
-        let what = match &need.here {
-            Outcome::Missing => "is not here".to_owned(),
-            Outcome::Unfit(version) => format!("is required, and {version} is here"),
-            Outcome::Present(_) | Outcome::Unclear => continue,
-        };
-        missing.push(format!("E_CAPABILITY_MISSING: `{}` {what} ({})", need.name, ids(blueprint, &need.tasks)));
-    }
-    for need in needs.executors.iter().filter(|need| !matches!(need.name, "shell" | "manual")) {
-        missing.push(format!(
-            "E_CAPABILITY_MISSING: the executor `{}` is not in this version ({})",
-            need.name,
-            ids(blueprint, &need.tasks)
-        ));
-    }
-    for need in &needs.secrets {
-        missing.push(format!(
-            "E_SECRET_MISSING: `{}`: this version resolves no secrets ({})",
-            need.name,
-            ids(blueprint, &need.tasks)
-        ));
-    }
-    let network = plan.running().filter(|index| {
-        blueprint.task(*index).output.as_ref().is_some_and(|output| output.location == Transfer::Network)
-    });
-    for index in network {
-        missing.push(format!(
-            "`{}` leaves its output in the network, which this version does not do",
-            blueprint.task(index).id
-        ));
-    }
-    missing
-}
-
-/// The tools of the document that are here, for conditions: their version, or `true`.
-fn capabilities(blueprint: &Blueprint<'_>) -> Value {
-    if blueprint.tasks.iter().all(|task| task.when().is_none()) {
-        return Value::Object(Map::new());
-    }
-    let mut tools: BTreeMap<&str, Requirement<'_>> = BTreeMap::new();
-    for needed in blueprint.tasks.iter().flat_map(|task| task.capabilities.iter()) {
-        let requirement = needed.requirement();
-        tools.insert(requirement.name, requirement);
-    }
-    let requirements: Vec<Requirement<'_>> = tools.values().copied().collect();
-    let found = capability::probe(&requirements, &std::env::var_os("PATH").unwrap_or_default());
-    let present = tools.keys().zip(found).filter(|(_, outcome)| outcome.suffices()).map(|(name, outcome)| {
-        let version = match outcome {
-            Outcome::Present(Some(version)) => Value::String(version.to_string()),
-            _ => Value::Bool(true),
-        };
-        ((*name).to_owned(), version)
-    });
-    Value::Object(present.collect())
 }

@@ -7,10 +7,11 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::patience;
 use crate::blueprint::capability::{Range, Requirement, Version, find_version};
 
 /// The longest a tool may take to say its version.
@@ -146,35 +147,10 @@ fn version(program: &Path, name: &str) -> Option<Version> {
 fn say(program: &Path, flag: &str) -> Option<String> {
     // A file, not a pipe: a grandchild that keeps it open holds nobody up.
     let mut said = tempfile::tempfile().ok()?;
-    let child = Command::new(program)
-        .arg(flag)
-        .stdin(Stdio::null())
-        .stdout(said.try_clone().ok()?)
-        .stderr(said.try_clone().ok()?)
-        .spawn()
-        .ok()?;
-    await_end(child)?;
+    let mut command = Command::new(program);
+    command.arg(flag).stdout(said.try_clone().ok()?).stderr(said.try_clone().ok()?);
+    patience::run(&mut command, PATIENCE).ok()??;
     read(&mut said)
-}
-
-fn await_end(mut child: Child) -> Option<()> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match child.try_wait() {
-            Ok(Some(_)) => return Some(()),
-            Ok(None) if Instant::now() < deadline => {
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(50));
-            }
-            _ => {
-                // Already gone is as good as killed.
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
-        }
-    }
 }
 
 fn read(said: &mut File) -> Option<String> {

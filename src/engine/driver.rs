@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report, Standing, Trace};
-use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -20,7 +19,7 @@ use super::moment::{now, timestamp};
 use super::output::{self, Values};
 use super::outside::Outside;
 use super::verdict;
-use super::work::{Bench, Limit, Start};
+use super::work::{Bench, Capabilities, Limit, Start};
 use crate::blueprint::TaskIndex;
 use crate::document::Source;
 use crate::journal::{Journal, Local};
@@ -66,7 +65,7 @@ pub struct Parts<'a> {
     pub locks: Locks,
     pub watcher: &'a mut dyn Watcher,
     /// Tools by name, for conditions.
-    pub capabilities: Value,
+    pub capabilities: Capabilities,
     /// Whether to go on waiting when only people can act.
     pub patient: bool,
 }
@@ -85,7 +84,7 @@ pub struct Driver<'a> {
     jobs: HashMap<u32, Job>,
     answers: JoinSet<Answer>,
     watcher: &'a mut dyn Watcher,
-    capabilities: Value,
+    capabilities: Capabilities,
     patient: bool,
     looked: Option<Instant>,
     /// The time of this turn: what happens in one turn happens at once, and is one record's time.
@@ -330,7 +329,9 @@ impl<'a> Driver<'a> {
             return Err(Broken::History(format!("`{task}` has no stage `{stage}`")));
         };
         let limit = self.limit(index, stage);
-        let prepared = inputs::of(self.bench, &self.run, index).and_then(|inputs| {
+        let inputs = inputs::lacking(self.bench, &self.capabilities, index)
+            .map_or_else(|| inputs::of(self.bench, &self.run, index), Err);
+        let prepared = inputs.and_then(|inputs| {
             let locks = self.outside.descriptors(index).map_err(|error| {
                 let message = format!("its locks cannot be passed on: {error}");
                 Failure::new(FailureCode::ExecutionFailed, FailurePhase::Setup, message)

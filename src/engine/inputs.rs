@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::jq;
 use super::output::{self, Values};
-use super::work::Bench;
+use super::work::{Bench, Capabilities};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{Binding, BindingSource};
 use crate::run::{Failure, FailureCode, FailurePhase, Phase, Run};
@@ -91,7 +91,12 @@ fn left(bench: &Bench<'_>, run: &Run, source: TaskIndex) -> Result<Values, Strin
 }
 
 /// Whether the condition of a task holds.
-pub(super) fn holds(bench: &Bench<'_>, run: &Run, capabilities: &Value, index: TaskIndex) -> Result<bool, String> {
+pub(super) fn holds(
+    bench: &Bench<'_>,
+    run: &Run,
+    capabilities: &Capabilities,
+    index: TaskIndex,
+) -> Result<bool, String> {
     let Some(condition) = bench.task(index).when() else {
         return Ok(true);
     };
@@ -110,6 +115,18 @@ pub(super) fn holds(bench: &Bench<'_>, run: &Run, capabilities: &Value, index: T
         })
         .collect();
     jq::holds(condition, &json!({ "env": env, "capabilities": capabilities, "tasks": tasks }))
+}
+
+/// What a task needs and is not here. For a task without a condition that was asked before the run began.
+pub(super) fn lacking(bench: &Bench<'_>, capabilities: &Capabilities, index: TaskIndex) -> Option<Failure> {
+    let task = bench.task(index);
+    task.when()?;
+    let tools = task.context.iter().flat_map(|context| context.required_tools.iter()).map(|tool| tool.trim());
+    let mut names = task.capabilities.iter().map(|needed| needed.requirement().name).chain(tools);
+    let name = names.find(|name| !name.is_empty() && !capabilities.contains_key(*name))?;
+    let failure =
+        Failure::new(FailureCode::CapabilityMissing, FailurePhase::Preflight, format!("`{name}` is not here"));
+    Some(Failure { lasting: true, ..failure })
 }
 
 /// Whether an expression may look at a task. Only what it may look at is read: that is all of them, unless every

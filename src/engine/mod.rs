@@ -15,6 +15,7 @@ pub mod jq;
 pub mod moment;
 pub mod output;
 mod outside;
+mod patience;
 pub mod place;
 pub mod preflight;
 pub mod retire;

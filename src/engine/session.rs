@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use outpost_shell::{Keepers, Shell, become_subreaper, raise_open_files};
-use serde_json::Value;
 
 use super::driver::{Driver, Outlook, Parts, Watcher};
 use super::error::Broken;
 use super::history::{History, blueprint, compile};
 use super::moment::{now, timestamp};
 use super::store::{RunFiles, Store};
-use super::work::Bench;
-use crate::blueprint::Blueprint;
+use super::work::{Bench, Capabilities};
+use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::journal::{Journal as _, Local, Torn};
 use crate::locks::Locks;
@@ -49,7 +48,7 @@ pub struct Driving<'a> {
     /// Variables of the chosen environment.
     pub environment: Vec<(String, String)>,
     /// Tools by name, for conditions.
-    pub capabilities: Value,
+    pub capabilities: Capabilities,
     pub watcher: &'a mut dyn Watcher,
     pub patient: bool,
 }
@@ -148,14 +147,10 @@ impl Session {
         let mut events = self.run.take_over(at, std::process::id(), &host, &self.by).unwrap_or_default();
         // A run that was told to end and did not come to it ends now.
         let goes_on = self.run.mode() == Mode::Going;
-        let blocked: Vec<String> = (0..self.run.program().tasks.len())
-            .map(|index| (crate::blueprint::TaskIndex::new(index), &self.run.program().tasks[index]))
-            .filter(
-                |(index, _)| matches!(&self.run.task(*index).phase, Phase::Blocked(failure) if !failure.is_rejection()),
-            )
-            .map(|(_, spec)| spec.id.clone())
-            .collect();
-        for task in blocked.into_iter().filter(|_| goes_on) {
+        let is_blocked = |index: &TaskIndex| matches!(&self.run.task(*index).phase, Phase::Blocked(failure) if !failure.is_rejection());
+        let blocked: Vec<TaskIndex> = self.run.indices().filter(|index| goes_on && is_blocked(index)).collect();
+        for index in blocked {
+            let task = self.run.program().tasks[index.get()].id.clone();
             events.extend(self.run.ordered_again(at, &task, &self.by).unwrap_or_default());
         }
         self.written(&events)

@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use outpost_executor::{StdoutFile, Token, Work};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::output::{self, MOST_BYTES, Places, Values};
 use super::place::Variables;
@@ -38,6 +38,9 @@ pub struct Bench<'a> {
     /// Variables of the chosen environment.
     pub environment: Vec<(String, String)>,
 }
+
+/// The tools that are here, by name: their version, or `true`.
+pub type Capabilities = Map<String, Value>;
 
 /// How long a stage may take, and the field that says so.
 pub type Limit = (Duration, &'static str);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::blueprint::Blueprint;
-use crate::run::{Completion, Event, Failure, Moment, Permit, Phase, Run, Stage};
+use crate::blueprint::{Blueprint, TaskIndex};
+use crate::run::{Completion, Event, Failure, Moment, OnTimeout, Permit, Phase, Run, Stage};
 
 /// How much an event matters to somebody who looks on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,12 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
             line(&decision.task, format!("{word} by {}{comment}", decision.by), Weight::Notice)
         }
         Event::GateExpired { task, consequence } => {
-            line(task, format!("nobody decided in time: {consequence}"), Weight::Notice)
+            let then = match consequence {
+                OnTimeout::Abort => "the run ends",
+                OnTimeout::Skip => "it is skipped",
+                OnTimeout::Continue => "it goes on without a decision, as the document says",
+            };
+            line(task, format!("nobody decided in time: {then}"), Weight::Notice)
         }
         Event::Draining { reason, .. } => line("", format!("nothing more is started: {reason}"), Weight::Notice),
         Event::Stopping { reason } => line("", format!("what runs is ended: {reason}"), Weight::Notice),
@@ -140,7 +145,7 @@ pub struct Tally {
 impl Tally {
     pub fn of(run: &Run) -> Self {
         let mut tally = Self::default();
-        for index in tasks(run).filter(|index| !run.program().tasks[index.get()].settled) {
+        for index in run.indices().filter(|index| !run.program().tasks[index.get()].settled) {
             tally.total += 1;
             match run.task(index).phase {
                 Phase::Complete(_) => tally.complete += 1,
@@ -160,9 +165,14 @@ impl Tally {
     }
 }
 
-/// All tasks of a run.
-pub fn tasks(run: &Run) -> impl Iterator<Item = crate::blueprint::TaskIndex> + use<> {
-    (0..run.program().tasks.len()).map(crate::blueprint::TaskIndex::new)
+/// The first of some tasks, and how many more there are.
+pub fn ids(blueprint: &Blueprint<'_>, tasks: &[TaskIndex], most: usize) -> String {
+    let mut ids: Vec<&str> = tasks.iter().take(most).map(|index| blueprint.task(*index).id.as_str()).collect();
+    let more = format!("and {} more", tasks.len().saturating_sub(most));
+    if tasks.len() > most {
+        ids.push(&more);
+    }
+    ids.join(", ")
 }
 
 /// What goes on now, in at most so many lines: progress, tiers, then what runs and what waits.
@@ -181,7 +191,7 @@ pub fn board(run: &Run, blueprint: &Blueprint<'_>, now: Moment, began: Moment, h
     let mut lines = vec![head];
     lines.extend(tiers(run, blueprint));
     let mut rows = Vec::new();
-    for index in tasks(run) {
+    for index in run.indices() {
         let state = run.task(index);
         let id = &run.program().tasks[index.get()].id;
         let row = match &state.phase {
@@ -228,7 +238,7 @@ pub fn board(run: &Run, blueprint: &Blueprint<'_>, now: Moment, began: Moment, h
 /// `T0 ████░░ 4/6` for each tier that has something to do.
 fn tiers(run: &Run, blueprint: &Blueprint<'_>) -> Option<String> {
     let mut tiers: Vec<(u32, usize, usize)> = Vec::new();
-    for index in tasks(run).filter(|index| !run.program().tasks[index.get()].settled) {
+    for index in run.indices().filter(|index| !run.program().tasks[index.get()].settled) {
         let tier = blueprint.task(index).tier?;
         let done = usize::from(run.task(index).is_final());
         match tiers.iter_mut().find(|(known, ..)| *known == tier) {

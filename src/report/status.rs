@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::progress::{Tally, plain, short, tasks, took};
+use super::progress::{Tally, plain, short, took};
 use super::summary::held_up;
-use super::table::one_line;
+use super::table::wrapped;
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Phase, Run, RunStarted};
 
@@ -149,8 +149,8 @@ impl Status {
     ) -> Self {
         let id = &started.run;
         let driven = driver.is_some();
-        let gates = tasks(run).filter_map(|index| gate(run, blueprint, index)).collect();
-        let tasks = tasks(run).map(|index| task(run, blueprint, index, driven, &locks)).collect();
+        let gates = run.indices().filter_map(|index| gate(run, blueprint, index)).collect();
+        let tasks = run.indices().map(|index| task(run, blueprint, index, driven, &locks)).collect();
         Self {
             run: id.clone(),
             blueprint: started.blueprint.clone(),
@@ -371,7 +371,7 @@ fn row(
     };
     let name = blueprint.task(index).id.as_str();
     let indent = 12;
-    let mut lines = wrapped(&format!("{name:<indent$}{}", one_line(&text)), screen.width, indent);
+    let mut lines = wrapped(&format!("{name:<indent$}"), &text, Some(screen.width));
     for command in commands {
         let _ = writeln!(lines, "{:indent$}{command}", "");
     }
@@ -406,36 +406,5 @@ fn next(status: &Status, run: &Run) -> String {
         "waiting" if status.driver.is_none() => format!("\nthen: outpost-bp resume {id}\n"),
         "failed" if run.ending() == Some(Ending::Failed) => format!("\nmend it, then: outpost-bp resume {id}\n"),
         _ => String::new(),
-    }
-}
-
-/// A text in lines of a width; all but the first are indented.
-fn wrapped(text: &str, width: usize, indent: usize) -> String {
-    let mut out = String::new();
-    let mut line = 0;
-    for word in text.split_inclusive(' ') {
-        let length = word.chars().count();
-        if line > indent && line + word.trim_end().chars().count() > width {
-            out.truncate(out.trim_end().len());
-            let _ = write!(out, "\n{:indent$}", "");
-            line = indent;
-        }
-        out.push_str(word);
-        line += length;
-    }
-    out.truncate(out.trim_end().len());
-    out.push('\n');
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wrapped;
-
-    #[test]
-    fn lines_wrap_at_words_and_no_word_is_cut() {
-        assert_eq!(wrapped("T1  one two three", 12, 4), "T1  one two\n    three\n");
-        assert_eq!(wrapped("T1  onetwothreefour", 8, 4), "T1  onetwothreefour\n");
-        assert_eq!(wrapped("T1  short", 80, 4), "T1  short\n");
     }
 }

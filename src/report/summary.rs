@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::progress::{Tally, last_words, tasks};
+use super::progress::{Tally, ids, last_words};
 use super::table::one_line;
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{Ending, Failure, Phase, Run};
 
-/// Failures, and tasks that wait for a person, shown at the end.
+/// Failures, tasks that wait for a person, and tasks named in a line, shown at the end.
 const MOST: usize = 10;
 /// Lines of output shown with a failure.
 const SHOWN: usize = 15;
@@ -23,7 +23,8 @@ pub enum End {
 
 /// Blocked tasks, the one that was blocked first in front.
 pub fn failures(run: &Run) -> Vec<(TaskIndex, &Failure)> {
-    let mut blocked: Vec<(TaskIndex, &Failure)> = tasks(run)
+    let mut blocked: Vec<(TaskIndex, &Failure)> = run
+        .indices()
         .filter_map(|index| match &run.task(index).phase {
             Phase::Blocked(failure) => Some((index, &**failure)),
             _ => None,
@@ -58,7 +59,7 @@ pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> Stri
         }
         let held = held_up(run, *index);
         if !held.is_empty() {
-            let _ = writeln!(text, "  not started because of it: {}", names(blueprint, &held));
+            let _ = writeln!(text, "  not started because of it: {}", ids(blueprint, &held, MOST));
         }
     }
     if failures.len() > MOST {
@@ -90,7 +91,7 @@ pub fn waiting(run: &Run, blueprint: &Blueprint<'_>, id: &str) -> String {
     let is_meant = |index: &TaskIndex| {
         matches!(run.task(*index).phase, Phase::Gate(_) | Phase::Unknown { running: None, next: None, .. })
     };
-    let waiting: Vec<TaskIndex> = tasks(run).filter(is_meant).collect();
+    let waiting: Vec<TaskIndex> = run.indices().filter(is_meant).collect();
     for &index in waiting.iter().take(MOST) {
         let task = blueprint.task(index);
         match &run.task(index).phase {
@@ -130,14 +131,4 @@ fn counts(tally: &Tally) -> String {
         }
     }
     text
-}
-
-fn names(blueprint: &Blueprint<'_>, tasks: &[TaskIndex]) -> String {
-    const MOST: usize = 12;
-    let mut ids: Vec<&str> = tasks.iter().take(MOST).map(|index| blueprint.task(*index).id.as_str()).collect();
-    let more = format!("and {} more", tasks.len().saturating_sub(MOST));
-    if tasks.len() > MOST {
-        ids.push(&more);
-    }
-    ids.join(", ")
 }

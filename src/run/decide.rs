@@ -97,14 +97,9 @@ impl Run {
             match self.tasks[index as usize].phase {
                 Phase::Gate(_) => {
                     let spec = &self.program.tasks[index as usize];
-                    let consequence = match spec.gate.as_ref().map_or(OnTimeout::Abort, |gate| gate.on_timeout) {
-                        OnTimeout::Abort => "abort",
-                        OnTimeout::Skip => "skip",
-                        OnTimeout::Continue => "continue",
-                    };
-                    let event = Event::GateExpired { task: spec.id.clone(), consequence: consequence.to_owned() };
-                    self.happen(now, event, events);
-                    if consequence == "abort" {
+                    let consequence = spec.gate.as_ref().map_or(OnTimeout::Abort, |gate| gate.on_timeout);
+                    self.happen(now, Event::GateExpired { task: spec.id.clone(), consequence }, events);
+                    if consequence == OnTimeout::Abort {
                         self.stop(now, "a gate timed out", events);
                     }
                 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::program::OnTimeout;
 
 /// Milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -112,7 +113,7 @@ pub enum Event {
     GateDecided(Box<GateDecision>),
     GateExpired {
         task: String,
-        consequence: String,
+        consequence: OnTimeout,
     },
     CancelRequested {
         by: String,

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::event::{Ending, Event, GateDecision, Moment};
-use super::program::{Amounts, Program};
+use super::program::{Amounts, OnTimeout, Program};
 use super::task::{Illegal, Phase, TaskState};
 use crate::blueprint::TaskIndex;
 
@@ -132,6 +132,11 @@ impl Run {
         &self.tasks[index.get()]
     }
 
+    /// All tasks, in the order of the document.
+    pub fn indices(&self) -> impl Iterator<Item = TaskIndex> + use<> {
+        (0..self.tasks.len()).map(TaskIndex::new)
+    }
+
     pub fn find(&self, id: &str) -> Option<TaskIndex> {
         self.ids.get(id).copied().map(TaskIndex)
     }
@@ -209,9 +214,7 @@ impl Run {
                 self.decisions.entry(decision.task.clone()).or_default().push((**decision).clone());
             }
         }
-        if matches!(event, Event::GateExpired { consequence, .. } if consequence == "abort") {
-            self.rejected = true;
-        }
+        self.rejected |= matches!(event, Event::GateExpired { consequence: OnTimeout::Abort, .. });
         self.told = if let Event::RunWaiting { gates } = event { Some(gates.clone()) } else { None };
         self.latest = self.latest.max(at);
         Ok(())

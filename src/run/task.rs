@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use super::event::{Completion, Event, GateMoment, KeptPort, Moment, Permit};
 use super::failure::Failure;
-use super::program::{GateTime, Stage, TaskSpec};
+use super::program::{GateTime, OnTimeout, Stage, TaskSpec};
 
 /// Where a task stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -331,14 +331,11 @@ impl TaskState {
                 let needed = spec.gate.as_ref().map_or(1, |gate| gate.approvals.max(1));
                 if gate.approved_by.len() < needed as usize { Phase::Gate(gate) } else { passed(&gate) }
             }
-            (Phase::Gate(gate), Event::GateExpired { consequence, .. }) if at >= gate.deadline => {
-                match consequence.as_str() {
-                    "continue" => passed(gate),
-                    "skip" => Phase::Skipped("nobody decided in time".to_owned()),
-                    "abort" => Phase::Blocked(Box::new(expired())),
-                    _ => return None,
-                }
-            }
+            (Phase::Gate(gate), Event::GateExpired { consequence, .. }) if at >= gate.deadline => match consequence {
+                OnTimeout::Continue => passed(gate),
+                OnTimeout::Skip => Phase::Skipped("nobody decided in time".to_owned()),
+                OnTimeout::Abort => Phase::Blocked(Box::new(expired())),
+            },
             (Phase::Waiting | Phase::Finished, Event::TaskCompleted { how, .. }) if self.may_complete(spec, *how) => {
                 Phase::Complete(*how)
             }

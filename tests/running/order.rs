@@ -1,6 +1,6 @@
 //! What runs, what does not, and after what: statuses, edges, parents, conditions, checklists of files.
 
-use crate::project;
+use crate::{blocked, project};
 
 #[test]
 fn f_11_what_the_document_calls_done_is_not_done_again() {
@@ -131,16 +131,24 @@ fn x_04_a_condition_looks_at_variables_tools_and_earlier_tasks() {
             ("by-env", "", "when: '.env.REGION == \"here\"'\nrun: note ran"),
             ("not-by-env", "", "when: '.env.REGION == \"there\"'\nrun: note ran"),
             ("by-tool", "", "required_capabilities: [bash]\nwhen: .capabilities.bash\nrun: note ran"),
+            // One that needs a tool only if it is here is no reason to refuse the run.
+            (
+                "by-lack",
+                "",
+                "required_capabilities: [no-such-tool]\nwhen: .capabilities[\"no-such-tool\"]\nrun: note ran",
+            ),
+            ("lacks", "", "required_capabilities: [no-such-tool]\nwhen: 'true'\nrun: note ran"),
             ("by-output", "made", "when: '.tasks.made.output.n > 2'\nrun: note ran"),
             ("not-by-output", "made", "when: '.tasks.made.output.n > 3'\nrun: note ran"),
             ("by-status", "not-by-env", "when: '.tasks[\"not-by-env\"].status == \"skipped\"'\nrun: note ran"),
         ],
     );
-    project.outpost(&["run", "blueprint.md", "--env", "local"]).with(0);
+    project.outpost(&["run", "blueprint.md", "--env", "local"]).with(1).says(&["`no-such-tool` is not here"]);
+    assert_eq!(blocked(&project), ["lacks E_CAPABILITY_MISSING"]);
     let mut ledger = project.ledger();
     ledger.sort_unstable();
     assert_eq!(ledger, ["by-env", "by-output", "by-status", "by-tool"].map(|task| format!("{task} 1 run ran")));
     let mut skipped = project.told("task_skipped");
     skipped.sort_unstable();
-    assert_eq!(skipped, ["not-by-env", "not-by-output"]);
+    assert_eq!(skipped, ["by-lack", "not-by-env", "not-by-output"]);
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
-use super::check::diagnose;
+use super::check::valid;
 use super::complete;
 use super::load::load;
 use super::{Exit, Failure, Output};
@@ -17,7 +17,6 @@ use crate::blueprint::model::{Gate, GateTime};
 use crate::blueprint::{Blueprint, digest, task_digest};
 use crate::document::Source;
 use crate::plan::Plan;
-use crate::report::diagnostics::{Checked, Style, human};
 use needs::Needs;
 
 #[derive(Args, Debug)]
@@ -43,21 +42,8 @@ struct Shown<'a, 's> {
 
 pub(super) fn run(args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {
     let loaded = load(&args.file)?;
-    let reading = diagnose(&loaded, false);
-    let tasks = reading.draft.tasks.len();
-    let dialect = reading.draft.dialect.to_string();
-    let (blueprint, diagnostics) = reading.into_blueprint();
-    let Some(blueprint) = blueprint else {
-        let checked = Checked { source: &loaded.source, tasks, dialect, diagnostics: &diagnostics };
-        output.note(&human(&checked, Style { all: false, width: output.width }));
-        return Err(Failure::new(
-            format!("`{}` has errors and cannot be planned", args.file),
-            "mend the errors above; `outpost-bp graph` draws what could be read",
-        ));
-    };
-    let plan = Plan::of(&blueprint, &args.selection).map_err(|error| {
-        Failure::new(error.to_string(), "a selection is an id, `T1.*`, `tier:1`, `status:…`, `+T1.1` or `T1.1+`")
-    })?;
+    let (blueprint, _) = valid(&loaded, "cannot be planned", output)?;
+    let plan = Plan::of(&blueprint, &args.selection)?;
     if !args.json {
         show(&loaded.source, &blueprint, &plan, output)?;
         return Ok(Exit::Done);

@@ -9,7 +9,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::report::progress::{short, tasks};
+use crate::report::progress::short;
 use crate::report::table::one_line;
 use crate::run::{
     Completion, Ending, Event, GateDecision, GateMoment, Mode, Moment, OnTimeout, OpenGate, Permit, Phase, Run,
@@ -330,7 +330,7 @@ impl Facts<'_> {
     /// A task behind these that does not go on by itself: blocked, a gate, unknown.
     fn cause(&self, unmet: &[TaskIndex]) -> Option<TaskIndex> {
         let mut open: Vec<TaskIndex> = unmet.to_vec();
-        let mut seen = vec![false; tasks(self.run).count()];
+        let mut seen = vec![false; self.run.indices().count()];
         while let Some(index) = open.pop() {
             if std::mem::replace(&mut seen[index.get()], true) {
                 continue;

@@ -1,0 +1,172 @@
+//! What stands between a document and its run: the plan, the environment, and what this machine has to have.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::plan::needs::Needs;
+use super::{Exit, Failure, Output};
+use crate::blueprint::capability::Requirement;
+use crate::blueprint::model::{RollbackMode, Task, Transfer};
+use crate::blueprint::{Blueprint, TaskIndex};
+use crate::document::Source;
+use crate::engine::capability::Outcome;
+use crate::engine::preflight;
+use crate::engine::work::Capabilities;
+use crate::plan::Plan;
+use crate::report::progress::ids;
+
+/// Tasks named in a line.
+const MOST: usize = 5;
+
+/// What the document says and a run does not do, each in a line.
+pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
+    let mut text = String::new();
+    let done: Vec<TaskIndex> =
+        plan.order.iter().copied().filter(|index| plan.schedule.wave(*index).is_none()).collect();
+    if !done.is_empty() {
+        text += &format!(
+            "the document calls {} complete or skipped: not run without --rerun\n",
+            ids(blueprint, &done, MOST)
+        );
+    }
+    let running = |has: &dyn Fn(&Task<'_>) -> bool| -> Vec<TaskIndex> {
+        plan.running().filter(|index| has(blueprint.task(*index))).collect()
+    };
+    let fallback = running(&|task| task.on_failure.as_ref().is_some_and(|failure| failure.fallback.is_some()));
+    let success = running(&|task| task.on_success().is_some());
+    let notify = running(&|task| task.gate.as_ref().is_some_and(|gate| gate.notify.is_some()));
+    let cleanup = running(&|task| task.output.as_ref().is_some_and(|output| output.cleanup.is_some()));
+    let handoff = running(&|task| task.handoff.is_some());
+    let rollback = running(&|task| task.on_failure.as_ref().is_some_and(|failure| failure.rollback.is_some()));
+    let words = [
+        ("on_failure.fallback_task", fallback),
+        ("on_success", success),
+        ("human_required.notify", notify),
+        ("output.cleanup", cleanup),
+        ("handoff", handoff),
+        ("on_failure.rollback", rollback),
+    ];
+    for (word, tasks) in words.iter().filter(|(_, tasks)| !tasks.is_empty()) {
+        text += &format!("this version does not carry out `{word}` ({})\n", ids(blueprint, tasks, MOST));
+    }
+    let execution = &blueprint.execution;
+    let settings = [
+        ("execution.rollback", execution.rollback.is_some_and(|mode| mode != RollbackMode::Manual)),
+        ("execution.logging", execution.logging.is_some()),
+        ("execution.storage", execution.storage.is_some()),
+    ];
+    for (word, _) in settings.iter().filter(|(_, is_there)| *is_there) {
+        text += &format!("this version does not carry out `{word}`\n");
+    }
+    text
+}
+
+pub(super) fn planned(blueprint: &Blueprint<'_>, selection: &[String], rerun: &[String]) -> Result<Plan, Failure> {
+    let plan = Plan::again(blueprint, selection, rerun)?;
+    if plan.missing.is_empty() {
+        return Ok(plan);
+    }
+    let missing = ids(blueprint, &plan.missing, MOST);
+    Err(Failure::new(
+        format!("the selected tasks wait for {missing}, which are not selected and not complete"),
+        "select with `+TASK` to run what a task waits for as well",
+    ))
+}
+
+/// The variables of an environment of the document.
+pub(super) fn environment(blueprint: &Blueprint<'_>, name: Option<&str>) -> Result<Vec<(String, String)>, Failure> {
+    let Some(name) = name else {
+        return Ok(Vec::new());
+    };
+    let environments = &blueprint.execution.environments;
+    match environments.iter().find(|environment| environment.name.as_str() == name) {
+        Some(found) => Ok(found.variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()),
+        None => {
+            let names: Vec<&str> = environments.iter().map(|environment| environment.name.as_str()).collect();
+            let hint = if names.is_empty() {
+                "the document has no `execution.environments`".to_owned()
+            } else {
+                format!("the document has {}", names.join(", "))
+            };
+            Err(Failure::new(format!("there is no environment `{name}`"), hint))
+        }
+    }
+}
+
+/// The tools that are here, for conditions; or everything that keeps the planned tasks from being run here, said all
+/// at once.
+pub(super) fn prepared(
+    blueprint: &Blueprint<'_>,
+    plan: &Plan,
+    source: &Source,
+    root: &Path,
+    environment: &[(String, String)],
+    output: &mut Output,
+) -> Result<Capabilities, Exit> {
+    let needs = Needs::probe(blueprint, plan, source);
+    let mut missing = missing(blueprint, plan, &needs);
+    missing.extend(preflight::check(blueprint, root, environment));
+    if missing.is_empty() {
+        return Ok(here(&needs));
+    }
+    output.note(&format!("error: `{}` cannot be run here\n", source.name()));
+    for line in missing {
+        output.note(&format!("  {line}\n"));
+    }
+    output.note("hint: nothing was started; put right what is listed, and run it again\n");
+    Err(Exit::Unprepared)
+}
+
+/// By name, with the version where the document asks for one.
+fn here(needs: &Needs<'_>) -> Capabilities {
+    let present = needs.capabilities.iter().filter(|need| need.here.suffices());
+    present
+        .map(|need| {
+            let name = Requirement::parse(need.name).map_or(need.name, |requirement| requirement.name);
+            let version = match need.here {
+                Outcome::Present(Some(version)) => Value::String(version.to_string()),
+                _ => Value::Bool(true),
+            };
+            (name.to_owned(), version)
+        })
+        .collect()
+}
+
+fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>) -> Vec<String> {
+    let mut missing = Vec::new();
+    // A task with a condition may be there for the case that a tool is not.
+    let is_certain = |index: &TaskIndex| blueprint.task(*index).when().is_none();
+    for need in needs.capabilities.iter().filter(|need| need.tasks.iter().any(is_certain)) {
+        let what = match &need.here {
+            Outcome::Missing => "is not here".to_owned(),
+            Outcome::Unfit(version) => format!("is required, and {version} is here"),
+            Outcome::Present(_) | Outcome::Unclear => continue,
+        };
+        missing.push(format!("E_CAPABILITY_MISSING: `{}` {what} ({})", need.name, ids(blueprint, &need.tasks, MOST)));
+    }
+    for need in needs.executors.iter().filter(|need| !matches!(need.name, "shell" | "manual")) {
+        missing.push(format!(
+            "E_CAPABILITY_MISSING: the executor `{}` is not in this version ({})",
+            need.name,
+            ids(blueprint, &need.tasks, MOST)
+        ));
+    }
+    for need in &needs.secrets {
+        missing.push(format!(
+            "E_SECRET_MISSING: `{}`: this version resolves no secrets ({})",
+            need.name,
+            ids(blueprint, &need.tasks, MOST)
+        ));
+    }
+    let network = plan.running().filter(|index| {
+        blueprint.task(*index).output.as_ref().is_some_and(|output| output.location == Transfer::Network)
+    });
+    for index in network {
+        missing.push(format!(
+            "`{}` leaves its output in the network, which this version does not do",
+            blueprint.task(index).id
+        ));
+    }
+    missing
+}
