@@ -3,8 +3,10 @@
 //! [`driver`] drives a run and is the only place that awaits; the rest is what it drives with: [`session`]
 //! opens a run, [`history`] reads one, [`work`] makes work of a stage, `inputs` and [`output`] carry data
 //! in and out, [`inbox`] takes notes for the runner, [`store`] says where all of it is kept. [`capability`],
-//! [`secret`] and [`preflight`] ask what this machine has. None of it knows how answers are shown.
+//! [`secret`] and [`preflight`] ask what this machine has; [`net`] is how HTTP is spoken. None of it knows how answers are shown.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod capability;
 pub mod driver;
 pub mod error;
@@ -13,6 +15,7 @@ pub mod inbox;
 mod inputs;
 pub mod jq;
 pub mod moment;
+pub mod net;
 pub mod output;
 mod outside;
 mod patience;

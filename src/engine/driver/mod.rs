@@ -4,11 +4,13 @@
 //! happens outside (an executor is done, a person left a note, a signal came) becomes events the same
 //! way. It decides nothing: that is the work of `run`.
 
+mod attempt;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report, Standing, Trace};
+use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -16,17 +18,13 @@ use super::error::Broken;
 use super::inbox::{self, Note};
 use super::inputs;
 use super::moment::{now, timestamp};
-use super::output::{self, Values};
 use super::outside::Outside;
-use super::verdict;
-use super::work::{Bench, Capabilities, Limit, Start};
+use super::work::{Bench, Capabilities, Limit};
 use crate::blueprint::TaskIndex;
 use crate::document::Source;
 use crate::journal::{Journal, Local};
 use crate::locks::Locks;
-use crate::run::{
-    Ending, Event, Failure, FailureCode, FailurePhase, KeptPort, Mode, Moment, Phase, Refusal, Run, Stage, StageReport,
-};
+use crate::run::{Ending, Event, Mode, Moment, Phase, Refusal, Run, Stage};
 
 /// How often notes are looked for.
 const INBOX: Duration = Duration::from_millis(150);
@@ -223,47 +221,6 @@ impl<'a> Driver<'a> {
         (self.run.waiting().is_some() && !self.patient).then_some(Outlook::Waiting)
     }
 
-    /// Asks what became of stages that an earlier runner started, and waits for what still runs.
-    async fn look_back(&mut self) -> Result<(), Broken> {
-        let mut asked = JoinSet::new();
-        for index in self.bench.blueprint.indices() {
-            let state = self.run.task(index);
-            let Phase::Interrupted { stage } = &state.phase else {
-                continue;
-            };
-            let stage = self.run.program().tasks[index.get()].stages[*stage];
-            let token = self.bench.token(index, state.attempts, stage);
-            let log = self.bench.files.log(&token.task, token.attempt, &token.stage);
-            let handle = state.handle.clone().map(Handle);
-            let shell = Arc::clone(&self.shell);
-            asked.spawn(async move {
-                let trace = Trace { token: &token, log: &log, handle: handle.as_ref() };
-                let report = match shell.reattach(trace).await {
-                    Standing::Running(handle) => Some(shell.wait(&handle).await),
-                    Standing::Ended(report) => Some(*report),
-                    Standing::Unknown => None,
-                };
-                (index, token.attempt, stage, report)
-            });
-        }
-        while let Some(answer) = asked.join_next().await {
-            let (index, attempt, stage, report) = sound(answer);
-            match report {
-                Some(Report { outcome: Outcome::NotStarted(NotStarted::Cancelled), .. }) => {
-                    let events = self.run.never_started(now(), index).unwrap_or_default();
-                    self.happened(events);
-                }
-                // Ended by the death of its runner, or nobody knows: it stays interrupted.
-                None | Some(Report { outcome: Outcome::Interrupted | Outcome::Cancelled | Outcome::Lost(_), .. }) => {}
-                // How much of the attempt's time was left to it then is not known any more: the whole of it is told.
-                Some(report) => {
-                    self.ended(index, attempt, stage, &report, self.bench.limit(index, stage, Duration::ZERO))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Decides until nothing follows any more, and acts on it.
     async fn go_on(&mut self) -> Result<(), Broken> {
         loop {
@@ -318,141 +275,6 @@ impl<'a> Driver<'a> {
         let run = &self.run;
         self.outside.give_up(|task| run.has_free_slot() && run.waits_outside(task));
         Ok(())
-    }
-
-    async fn start(&mut self, task: &str, attempt: u32, stage: &str) -> Result<(), Broken> {
-        let Some(index) = self.run.find(task) else {
-            return Err(Broken::History(format!("there is no task `{task}`")));
-        };
-        let spec = &self.run.program().tasks[index.get()];
-        let Some(stage) = spec.stages.iter().copied().find(|known| known.word() == stage) else {
-            return Err(Broken::History(format!("`{task}` has no stage `{stage}`")));
-        };
-        let limit = self.limit(index, stage);
-        let inputs = inputs::lacking(self.bench, &self.capabilities, index)
-            .map_or_else(|| inputs::of(self.bench, &self.run, index), Err);
-        let prepared = inputs.and_then(|inputs| {
-            let locks = self.outside.descriptors(index).map_err(|error| {
-                let message = format!("its locks cannot be passed on: {error}");
-                Failure::new(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
-            })?;
-            let last = self.run.task(index).last_failure.as_deref();
-            let (at, limit) = (self.began(index), limit.0);
-            let start = Start { task: index, attempt, stage, at, inputs: &inputs, last, limit, locks };
-            self.bench.prepare(start)
-        });
-        let failure = match prepared {
-            Ok(work) => match self.shell.start(work).await {
-                Ok(handle) => {
-                    let events = self.run.started(self.clock, index, handle.0.clone()).unwrap_or_default();
-                    let (shell, waited) = (Arc::clone(&self.shell), handle.clone());
-                    self.answers.spawn(async move { (index, attempt, stage, shell.wait(&waited).await) });
-                    self.jobs.insert(index.0, Job { handle, limit });
-                    self.happened(events);
-                    return Ok(());
-                }
-                Err(reason) => verdict::not_started(&reason, stage),
-            },
-            Err(failure) => failure,
-        };
-        self.report(index, attempt, stage, 0, Err(failure))
-    }
-
-    fn answered(&mut self, answer: Result<Answer, tokio::task::JoinError>) -> Result<(), Broken> {
-        let (index, attempt, stage, report) = sound(answer);
-        if let Some(Job { handle, limit }) = self.jobs.remove(&index.0) {
-            self.ended(index, attempt, stage, &report, limit)?;
-            self.unsettled.push(handle);
-        }
-        Ok(())
-    }
-
-    /// A stage is over: judge it, keep what it left, write both down.
-    fn ended(
-        &mut self,
-        index: TaskIndex,
-        attempt: u32,
-        stage: Stage,
-        report: &Report,
-        limit: Limit,
-    ) -> Result<(), Broken> {
-        let task = self.bench.task(index);
-        if !report.leaked.is_empty() {
-            let names: Vec<String> = report.leaked.iter().map(ToString::to_string).collect();
-            self.watcher.remark(&format!("`{}` left processes behind, ended now: {}", task.id, names.join(", ")));
-        }
-        let expected = match stage {
-            Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
-            Stage::Setup | Stage::Run => None,
-        };
-        let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
-        let outputs = match verdict::on(stage, report, expected, limit) {
-            Some(failure) => Err(failure),
-            None if self.leaves_output(index, stage) => self.left(index, attempt),
-            None => Ok(Values::new()),
-        };
-        let is_performed = self.run.program().tasks[index.get()].stages.contains(&Stage::Run);
-        let outputs = match outputs {
-            Ok(values) => Ok(self.keep(index, attempt, &values)?),
-            Err(failure) if is_performed => Err(failure),
-            Err(failure) => Err(verdict::unperformed(failure)),
-        };
-        self.report(index, attempt, stage, report.elapsed_ms, outputs)
-    }
-
-    /// Outputs come with the work; where there is none, or nobody saw its end, what is there is taken once it
-    /// is verified.
-    fn leaves_output(&self, index: TaskIndex, stage: Stage) -> bool {
-        let stages = &self.run.program().tasks[index.get()].stages;
-        let is_seen = stages.contains(&Stage::Run) && !self.is_unknown(index);
-        if is_seen { stage == Stage::Run } else { stages.last() == Some(&stage) }
-    }
-
-    fn is_unknown(&self, index: TaskIndex) -> bool {
-        matches!(self.run.task(index).phase, Phase::Unknown { .. })
-    }
-
-    /// What a task left, if it is what it promised.
-    fn left(&self, index: TaskIndex, attempt: u32) -> Result<Values, Failure> {
-        let wrong = |message: String| Failure::new(FailureCode::ExecutionFailed, FailurePhase::Execution, message);
-        if self.is_unknown(index) && self.bench.prints_output(index, attempt) {
-            // Its verification cannot have looked at it.
-            return Err(wrong("its output is what it printed, and nobody saw it end".to_owned()));
-        }
-        self.bench.left(index, attempt, self.began(index)).map_err(wrong)
-    }
-
-    /// Keeps what a task left. That it cannot be kept is no failure of the task: the run stops, and its executor
-    /// has the report of the work until `resume` comes back to it.
-    fn keep(&self, index: TaskIndex, attempt: u32, values: &Values) -> Result<Vec<KeptPort>, Broken> {
-        if values.is_empty() {
-            return Ok(Vec::new());
-        }
-        let file = self.bench.files.ports(&self.bench.task(index).id, attempt);
-        output::keep(&file, values).map_err(|error| Broken::Io(file.display().to_string(), error))
-    }
-
-    fn report(
-        &mut self,
-        index: TaskIndex,
-        attempt: u32,
-        stage: Stage,
-        milliseconds: u64,
-        end: Result<Vec<KeptPort>, Failure>,
-    ) -> Result<(), Broken> {
-        let stage = stage.word().to_owned();
-        let (outputs, failure) = match end {
-            Ok(outputs) => (outputs, None),
-            Err(failure) => (Vec::new(), Some(Box::new(failure))),
-        };
-        match self.run.stage_ended(self.clock, index, StageReport { attempt, stage, milliseconds, failure, outputs }) {
-            Ok(events) => {
-                self.happened(events);
-                Ok(())
-            }
-            Err(Refusal::Illegal(illegal)) => Err(Broken::History(illegal.to_string())),
-            Err(_) => Ok(()),
-        }
     }
 
     /// Takes what people left in the inbox: into the journal, then out of the inbox.
@@ -543,18 +365,6 @@ impl<'a> Driver<'a> {
     fn pause(&self) -> Duration {
         let timer = self.run.next_timer().map(|at| Duration::from_millis(at.0.saturating_sub(now().0) + 1));
         [timer, self.outside.poll_after()].into_iter().flatten().fold(INBOX, Duration::min)
-    }
-
-    /// When the attempt of a task began: the time that stands in its paths, in all its stages.
-    fn began(&self, index: TaskIndex) -> Moment {
-        self.run.task(index).attempt_started.unwrap_or(self.run.latest())
-    }
-
-    /// How long a stage may take from now on, and the field that says so.
-    fn limit(&self, index: TaskIndex, stage: Stage) -> Limit {
-        let began = self.began(index);
-        let spent = Duration::from_millis(self.run.latest().0.saturating_sub(began.0));
-        self.bench.limit(index, stage, spent)
     }
 
     /// The run as it stands.
