@@ -6,8 +6,11 @@
 
 mod commands;
 mod data;
+#[path = "../project/emulator.rs"]
+mod emulator;
 mod failing;
 mod gates;
+mod network;
 mod order;
 #[path = "../project/mod.rs"]
 mod project;
