@@ -60,7 +60,12 @@ pub const FORMATS: &[&str] = &["json", "yaml", "text", "binary"];
 pub const VALUE_TYPES: &[&str] = &["json", "yaml", "text", "file_path", "none"];
 pub const JSON_TYPES: &[&str] = &["string", "integer", "number", "boolean", "array", "object"];
 pub const LOCK_MODES: &[&str] = &["exclusive", "shared"];
-pub const CHANNELS: &[&str] = &["email", "slack", "webhook", "env", "console"];
+/// How somebody is told of a gate; `command` is an extension.
+pub const CHANNELS: &[&str] = &["email", "slack", "webhook", "env", "console", "command"];
+/// How somebody is told of a run, and of a gate that waits for long: nobody is asked for a decision there.
+pub const NEWS_CHANNELS: &[&str] = &["email", "slack", "webhook", "console", "command"];
+/// What `execution.notify` may tell of.
+pub const OCCASIONS: &[&str] = &["gate", "waiting", "failed", "done", "cancelled", "rolled_back"];
 /// Executors that come with the tool; definition files may add more.
 pub const EXECUTORS: &[&str] = &["shell", "claude", "codex", "gemini", "aider", "grok", "ssm", "outpost", "manual"];
 
@@ -264,7 +269,7 @@ record! { GATE "human gate" {
     may "description" Filled, "2.1's `action`";
     may "action_required" Filled, "2.1's kind of decision";
     may "when" Word(&["before", "after"]), "before the task starts, or after its verification (extension)";
-    may "notify" Shape::Record(&NOTIFY), "who is told";
+    may "notify" OneOf(&[Shape::Record(&NOTIFY), List(&Shape::Record(&NOTIFY))]), "who is told; several are an extension";
     may "timeout" Duration, "how long to wait";
     may "on_timeout" Word(&["abort", "skip", "continue"]), "what happens then";
     may "on_missing" Word(&["abort", "skip", "continue"]), "what happens when the variable of an `env` channel is not set";
@@ -274,11 +279,29 @@ record! { GATE "human gate" {
 }}
 
 record! { NOTIFY "notification" {
-    must "channel" Word(CHANNELS), "how the person is told";
-    may  "recipient" Filled, "an address or a channel";
-    may  "variable" Filled, "the variable of the `env` channel";
-    may  "url" Template, "the address of the `webhook` channel";
+    must "channel" Word(CHANNELS), "how the person is told; `command` is an extension";
+    may  "recipient" Filled, "the address of `email`, the channel of `slack`";
+    may  "variable" Filled, "the variable that `env` reads the decision from";
+    may  "any_value" Flag, "for `env`: whatever the variable holds approves, if it is no rejection (extension)";
+    may  "url" Template, "the address of `webhook`, and of `slack` (extension)";
+    may  "secret" Template, "signs what `webhook` sends (extension)";
+    may  "headers" Named(&Template), "headers that `webhook` sends (extension)";
+    may  "command" Filled, "what `command` runs (extension)";
     may  "message" Text, "the words of the message";
+    may  "remind" Duration, "how often to tell again until somebody decides (extension)";
+    may  "escalate" OneOf(&[Shape::Record(&ESCALATION), List(&Shape::Record(&ESCALATION))]), "whom to tell when nobody decides for long (extension)";
+}}
+
+record! { ESCALATION "escalation" {
+    must "after" Duration, "how long after the gate opened";
+    must "channel" Word(NEWS_CHANNELS), "how the person is told";
+    may  "recipient" Filled, "the address of `email`, the channel of `slack`";
+    may  "url" Template, "the address of `webhook` and of `slack`";
+    may  "secret" Template, "signs what `webhook` sends";
+    may  "headers" Named(&Template), "headers that `webhook` sends";
+    may  "command" Filled, "what `command` runs";
+    may  "message" Text, "the words of the message";
+    may  "remind" Duration, "how often to tell again until somebody decides";
 }}
 
 record! { HANDOFF "hand-off block" {
@@ -327,11 +350,31 @@ record! { EXECUTION "execution block" {
     may "executor" Filled, "who does the work unless a task says otherwise (extension)";
     may "rollback" Word(&["manual", "ask", "auto"]), "whether failed work is undone (extension)";
     may "environments" Named(&Named(&Template)), "variables chosen with `--env` (extension)";
+    may "notify" OneOf(&[Shape::Record(&NEWS), List(&Shape::Record(&NEWS))]), "who is told how the run goes (extension)";
+    may "smtp" Shape::Record(&SMTP), "the server that sends email (extension)";
     may "parallelism" Shape::Record(&PARALLELISM), "2.1's `max_parallel_tasks`";
     may "retry_policy" Shape::Record(&RETRY_POLICY), "2.1's default for `on_failure`";
     inert "lock_arbitration" ANYTHING, "2.1's lock tuning; locks here are fair and cannot deadlock";
     inert "observability" ANYTHING, "2.1's metrics and tracing";
     inert "budget" ANYTHING, "2.1's cost limits";
+}}
+
+record! { NEWS "run notification" {
+    may  "on" List(&Word(OCCASIONS)), "what of; `gate`, `failed` and `done` without it";
+    must "channel" Word(NEWS_CHANNELS), "how the person is told";
+    may  "recipient" Filled, "the address of `email`, the channel of `slack`";
+    may  "url" Template, "the address of `webhook` and of `slack`";
+    may  "secret" Template, "signs what `webhook` sends";
+    may  "headers" Named(&Template), "headers that `webhook` sends";
+    may  "command" Filled, "what `command` runs";
+    may  "message" Text, "the words of the message";
+}}
+
+record! { SMTP "mail server" {
+    must "url" Template, "its address: `smtps://HOST`, or `smtp://HOST` with STARTTLS";
+    may  "from" Filled, "whom the email comes from";
+    may  "username" Template, "who we are to it";
+    may  "password" Template, "the proof of it";
 }}
 
 record! { PARALLELISM "parallelism" {

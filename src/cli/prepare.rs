@@ -35,7 +35,7 @@ pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
     };
     let fallback = running(&|task| task.on_failure.as_ref().is_some_and(|failure| failure.fallback.is_some()));
     let success = running(&|task| task.on_success().is_some());
-    let notify = running(&|task| task.gate.as_ref().is_some_and(|gate| gate.notify.is_some()));
+    let notify = running(&|task| task.gate.as_ref().is_some_and(|gate| !gate.notify.is_empty()));
     let cleanup = running(&|task| task.output.as_ref().is_some_and(|output| output.cleanup.is_some()));
     let handoff = running(&|task| task.handoff.is_some());
     let rollback = running(&|task| task.on_failure.as_ref().is_some_and(|failure| failure.rollback.is_some()));
@@ -53,6 +53,7 @@ pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
     let execution = &blueprint.execution;
     let settings = [
         ("execution.rollback", execution.rollback.is_some_and(|mode| mode != RollbackMode::Manual)),
+        ("execution.notify", !execution.notify.is_empty()),
         ("execution.logging", execution.logging.is_some()),
         ("execution.storage", execution.storage.is_some()),
     ];

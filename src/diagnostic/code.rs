@@ -84,6 +84,7 @@ codes! {
     BadOutput           "BP119" Error   "an output block that contradicts itself";
     Unsupported         "BP120" Error   "something the format allows and this executor refuses";
     ImpassableGate      "BP121" Error   "a gate that nobody can pass";
+    BadNotice           "BP122" Error   "a notification that cannot work";
     // References between tasks.
     UnknownTask         "BP201" Error   "a reference to a task that does not exist";
     Cycle               "BP202" Error   "tasks that wait for each other";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outpost_bp::blueprint::executor;
-use outpost_bp::blueprint::model::{LockMode, RollbackMode, SecretSourceKind, Transfer};
+use outpost_bp::blueprint::model::{Channel, LockMode, Occasion, RollbackMode, SecretSourceKind, Transfer};
 use outpost_bp::diagnostic::{Code, Severity};
 use outpost_bp::document::Text;
 
@@ -43,6 +43,33 @@ fn f_30_the_execution_block_is_read() {
     with(&twice, false, |reading, _| {
         assert_eq!(reading.draft.execution.shell.as_deref(), Some("bash"), "the first block stays");
     });
+}
+
+#[test]
+fn f_26_who_is_told_how_the_run_goes() {
+    let text = |settings: &str| document(&[format!("```yaml\nexecution:\n{settings}```\n\n"), task("T0.1", "")]);
+    let whole = text(
+        "  notify:\n  - {channel: console}\n  - {on: [failed, rolled_back], channel: email, recipient: ada@x.org}\n  \
+         smtp: {url: 'smtps://mail.x.org', from: 'Outpost <bp@x.org>', username: bp, password: '${secrets.MAIL}'}\n",
+    );
+    assert_eq!(codes(&whole), []);
+    with(&whole, false, |reading, _| {
+        let execution = &reading.draft.execution;
+        let told: Vec<_> = execution.notify.iter().map(|notice| (notice.to.channel, notice.on.to_vec())).collect();
+        assert_eq!(
+            told,
+            [
+                (Channel::Console, vec![Occasion::Gate, Occasion::Failed, Occasion::Done]),
+                (Channel::Email, vec![Occasion::Failed, Occasion::RolledBack])
+            ]
+        );
+        assert!(execution.mail_server.is_some());
+    });
+    assert_eq!(codes(&text("  notify: {channel: env}\n")), one(Code::UnknownWord, "env"));
+    assert_eq!(codes(&text("  notify: {channel: webhook}\n")), one(Code::MissingField, "webhook"));
+    assert_eq!(codes(&text("  notify: {channel: console, on: [start]}\n")), one(Code::UnknownWord, "start"));
+    assert_eq!(codes(&text("  smtp: {url: mail.x.org}\n")), one(Code::BadNotice, "mail.x.org"));
+    assert_eq!(codes(&text("  smtp: {url: 'smtp://x', from: me}\n")), one(Code::BadNotice, "me"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outpost_bp::blueprint::Status;
-use outpost_bp::blueprint::model::{FailureAction, GateTime, LockMode, Stage};
+use outpost_bp::blueprint::model::{Channel, FailureAction, GateTime, LockMode, Stage};
 use outpost_bp::diagnostic::{Code, Severity};
 use outpost_bp::document::Text;
 use outpost_bp::plan::{Dag, Edge, check_files};
@@ -398,6 +398,59 @@ fn f_26_and_x3_gates_before_and_after() {
     with(&text, false, |reading, _| {
         let gate = reading.draft.tasks[0].gate.as_ref().expect("a gate");
         assert_eq!((gate.action.as_str(), gate.when), ("Look", GateTime::After));
+    });
+}
+
+#[test]
+fn f_26_each_channel_has_what_it_needs_and_nothing_idle() {
+    let gate = |rest: &str| codes(&document(&[task("T0.1", &format!("human_required: {{action: Look, {rest}}}\n"))]));
+    for (channel, key, value) in [
+        ("env", "variable", "OK"),
+        ("webhook", "url", "'https://x.org/hook'"),
+        ("webhook", "url", "'${secrets.HOOK}'"),
+        ("email", "recipient", "ada@x.org"),
+        ("email", "recipient", "Ada <ada@x.org>"),
+        ("command", "command", "make noise"),
+    ] {
+        assert_eq!(gate(&format!("notify: {{channel: {channel}}}")), one(Code::MissingField, channel));
+        assert_eq!(gate(&format!("notify: [{{channel: {channel}, {key}: {value}}}]")), []);
+    }
+    for channel in ["slack", "console"] {
+        assert_eq!(gate(&format!("notify: {{channel: {channel}}}")), []);
+    }
+    for (rest, code, place) in [
+        ("{channel: slack, secret: x}", Code::NoEffect, "x"),
+        ("{channel: console, command: x}", Code::NoEffect, "x"),
+        ("{channel: webhook, url: x.org}", Code::BadNotice, "x.org"),
+        ("{channel: slack, url: 'ftp://x.org'}", Code::BadNotice, "'ftp://x.org'"),
+        ("{channel: email, recipient: 'a@b.org, c@d.org'}", Code::BadNotice, "'a@b.org, c@d.org'"),
+        ("{channel: console, remind: PT0S}", Code::BadNotice, "PT0S"),
+        ("{channel: console, remind: PT24H}", Code::BadNotice, "PT24H"),
+        ("{channel: env, variable: V, remind: PT1H}", Code::BadNotice, "PT1H"),
+        ("{channel: env, variable: V}, self_approval: false", Code::BadNotice, "env"),
+        ("{channel: console, escalate: {after: PT1H, channel: email}}", Code::MissingField, "email"),
+        ("{channel: console, escalate: [{after: PT1H, channel: env}]}", Code::UnknownWord, "env"),
+        ("{channel: console, escalate: {after: PT20H, remind: PT4H, channel: console}}", Code::BadNotice, "PT4H"),
+    ] {
+        assert_eq!(gate(&format!("notify: {rest}")), one(code, place), "{rest}");
+    }
+}
+
+#[test]
+fn f_26_who_is_told_is_read_in_order() {
+    let text = document(&[task(
+        "T0.1",
+        "human_required:\n  action: Look\n  notify:\n    - {channel: slack, remind: PT4H, escalate: {after: PT8H, channel: webhook, url: 'http://x'}}\n    - {channel: console}\n",
+    )]);
+    with(&text, false, |reading, _| {
+        let gate = reading.draft.tasks[0].gate.as_ref().expect("a gate");
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+        let told: Vec<_> = gate.notify.iter().map(|notice| (notice.to.channel, notice.after, notice.remind)).collect();
+        let none = None;
+        assert_eq!(
+            told,
+            [(Channel::Slack, none, hours(4)), (Channel::Webhook, hours(8), none), (Channel::Console, none, none)]
+        );
     });
 }
 

@@ -9,6 +9,7 @@ mod graph;
 mod graph_edits;
 mod jq;
 pub(super) mod links;
+mod notify;
 mod references;
 mod schemas;
 mod secrets;
@@ -36,6 +37,7 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
     bindings::check(draft, &mut jq::Expressions::default(), problems);
     if !found.execution_unreadable {
         execution::check(draft, problems);
+        notify::check_run(&draft.execution, problems);
     }
     secrets::check(source, problems);
     absent_fields(found);

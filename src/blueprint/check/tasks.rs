@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::notify;
 use crate::blueprint::misspelt_executor;
 use crate::blueprint::model::{Draft, Handoff, Output, PORT_TYPES, Task, Transfer};
 use crate::diagnostic::{Code, Diagnostic, nearest};
@@ -17,9 +18,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
             check_handoff(handoff, problems);
         }
         if let Some(gate) = &task.gate {
-            if let Some(notify) = &gate.notify {
-                check_notify(&notify.tree(), problems);
-            }
+            notify::check_gate(gate, problems);
             let approvers: HashSet<&str> = gate.approvers.iter().map(Text::as_str).collect();
             let wanted = gate.min_approvals.unwrap_or(1);
             if let Some(first) = gate.approvers.first()
@@ -121,24 +120,6 @@ fn check_network(network: &Node<'_>, problems: &mut Vec<Diagnostic>) {
             Diagnostic::new(Code::BadOutput, endpoint.span, format!("the endpoint does not begin with `{word}://`"))
                 .related(protocol.span, "because of this protocol")
                 .help("make protocol and endpoint the same"),
-        );
-    }
-}
-
-fn check_notify(notify: &Node<'_>, problems: &mut Vec<Diagnostic>) {
-    let Some(channel) = notify.get("channel") else {
-        return;
-    };
-    let needed = match channel.text() {
-        Some("env") => "variable",
-        Some("webhook") => "url",
-        _ => return,
-    };
-    if notify.get(needed).is_none() {
-        let word = channel.text().unwrap_or_default();
-        problems.push(
-            Diagnostic::new(Code::MissingField, channel.span, format!("the `{word}` channel needs `{needed}`"))
-                .help(format!("add `notify.{needed}`")),
         );
     }
 }

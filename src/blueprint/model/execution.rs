@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LockMode, LockRequest};
+use super::{LockMode, LockRequest, MailServer, RunNotice};
 use crate::diagnostic::Span;
 use crate::document::{Text, Written};
 
@@ -21,6 +21,9 @@ pub struct Execution<'s> {
     pub executor: Option<Text<'s>>,
     pub rollback: Option<RollbackMode>,
     pub environments: Vec<Environment<'s>>,
+    /// Who is told how the run goes.
+    pub notify: Box<[RunNotice<'s>]>,
+    pub mail_server: Option<MailServer<'s>>,
     /// 2.1's default for tasks without `on_failure`.
     pub max_retries: Option<u32>,
     pub retry_delay: Option<Duration>,

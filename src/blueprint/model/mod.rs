@@ -4,6 +4,7 @@
 //! fields still tell what the author wrote.
 
 mod execution;
+mod notify;
 mod task;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ pub use execution::{
     Compatibility, Environment, Execution, Hierarchy, LockDeclaration, Preflight, RollbackMode, SecretPolicy,
     SecretSource, SecretSourceKind,
 };
+pub use notify::{Channel, GateNotice, MailServer, Occasion, Recipient, RunNotice};
 pub use task::{
     Binding, BindingSource, Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback,
     FallbackTask, Gate, GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, PORT_TYPES, Port,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::TaskIndex;
+use super::{GateNotice, TaskIndex};
 use crate::blueprint::capability::Capability;
 use crate::blueprint::status::Status;
 use crate::diagnostic::Span;
@@ -337,8 +337,7 @@ pub struct Gate<'s> {
     pub timeout: Option<Duration>,
     pub on_timeout: GateTimeout,
     pub on_missing: Option<GateTimeout>,
-    /// The `notify` block as written.
-    pub notify: Option<Written<'s>>,
+    pub notify: Box<[GateNotice<'s>]>,
     /// Who may decide; anybody if it is empty.
     pub approvers: Box<[Text<'s>]>,
     pub min_approvals: Option<u32>,

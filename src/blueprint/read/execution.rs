@@ -8,6 +8,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
 
 use super::field::{Fields, pairs, texts};
+use super::notify::{mail_server, run_notices};
 use super::task::ROLLBACK_MODES;
 
 const LOCK_MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
@@ -44,6 +45,8 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, problems: &mut Ve
             .iter()
             .map(|entry| Environment { name: entry.key.clone(), variables: pairs(Some(&entry.value)) })
             .collect(),
+        notify: run_notices(node.field("notify")),
+        mail_server: node.field("smtp").and_then(mail_server),
         max_retries: retry.and_then(|node| {
             node.count("max_retries").or_else(|| node.count("max_attempts").map(|attempts| attempts.saturating_sub(1)))
         }),

@@ -17,6 +17,7 @@ use crate::document::{Node, Text, Value};
 
 use super::execution::lock_mode;
 use super::field::{Fields, pairs, texts};
+use super::notify::gate_notices;
 
 const TRANSFERS: &[(&str, Transfer)] = &[
     ("stdout", Transfer::Stdout),
@@ -60,7 +61,7 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, checker: &mut Che
         resources: node.field("resources").map(|node| Box::new(resources(node, checker))),
         context: context(node),
         on_failure: node.field("on_failure").map(|node| Box::new(failure(node))),
-        gate: node.field("human_required").and_then(|node| gate(node, text)).map(Box::new),
+        gate: node.field("human_required").and_then(gate).map(Box::new),
         handoff: node.field("handoff").map(|node| Box::new(handoff(node, text))),
         idempotent: node.flag("idempotent"),
         estimated_sessions: node.field("estimated_sessions").and_then(Node::as_number),
@@ -385,7 +386,7 @@ fn failure<'s>(node: &Node<'s>) -> Failure<'s> {
     }
 }
 
-fn gate<'s>(node: &Node<'s>, text: Option<&'s str>) -> Option<Gate<'s>> {
+fn gate<'s>(node: &Node<'s>) -> Option<Gate<'s>> {
     node.as_map()?;
     // 2.1: `description` says what to decide on, `action_required` how.
     let action = node
@@ -400,7 +401,7 @@ fn gate<'s>(node: &Node<'s>, text: Option<&'s str>) -> Option<Gate<'s>> {
         timeout: node.duration("timeout"),
         on_timeout: node.choice("on_timeout", GATE_TIMEOUTS).unwrap_or_default(),
         on_missing: node.choice("on_missing", GATE_TIMEOUTS),
-        notify: node.written("notify", text),
+        notify: gate_notices(node.field("notify")),
         approvers: node.texts("approvers"),
         min_approvals: node.count("min_approvals"),
         self_approval: node.flag("self_approval"),
