@@ -29,7 +29,7 @@ pub fn mend(source: &Source) -> Option<Mended> {
     let mut mended: Option<(Source, Vec<Diagnostic>)> = None;
     for _ in 0..MOST_ROUNDS {
         let (now, diagnostics) = mended.as_ref().map_or((source, &before), |(now, after)| (now, after));
-        let Some(text) = apply(now.text(), diagnostics) else {
+        let Some(text) = apply(now.text(), diagnostics.iter().map(|diagnostic| &*diagnostic.edits)) else {
             break;
         };
         let (now, _) = Source::from_bytes(source.name(), text.into_bytes());
@@ -48,11 +48,11 @@ fn gone(before: &[Diagnostic], after: &[Diagnostic]) -> usize {
     counts.values().map(|(before, after)| before.saturating_sub(*after)).sum()
 }
 
-/// The text with all edits that do not touch each other.
-fn apply(text: &str, diagnostics: &[Diagnostic]) -> Option<String> {
+/// The text with all edits that do not touch each other; those that belong together are made together or not at all.
+/// `None` when there are none.
+pub(super) fn apply<'e>(text: &str, together: impl IntoIterator<Item = &'e [Edit]>) -> Option<String> {
     let mut taken: BTreeMap<(u32, u32), &Edit> = BTreeMap::new();
-    for diagnostic in diagnostics {
-        let edits = &diagnostic.edits;
+    for edits in together {
         if edits.is_empty() || !edits.iter().all(|edit| is_free(&taken, edit)) {
             continue;
         }

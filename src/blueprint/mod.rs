@@ -16,6 +16,7 @@ mod read;
 pub mod schema;
 pub mod shape;
 pub mod status;
+pub mod statuses;
 pub mod variable;
 
 pub use check::links::{Links, Need, NeedKind};

@@ -50,6 +50,14 @@ impl Status {
                 | (Self::Blocked, Self::InProgress | Self::Skipped)
         )
     }
+
+    /// Whether a task that was worked on may stand at `next` after `self`: by the table, over `in_progress`.
+    pub const fn leads_to(self, next: Self) -> bool {
+        self as u8 == next as u8
+            || self.may_become(next)
+            || ((matches!(self, Self::InProgress) || self.may_become(Self::InProgress))
+                && Self::InProgress.may_become(next))
+    }
 }
 
 impl fmt::Display for Status {
@@ -133,6 +141,11 @@ mod tests {
             }
             let stuck = Status::ALL.iter().all(|&to| !from.may_become(to));
             assert_eq!(from.is_terminal(), stuck, "{from}");
+            // Work makes anything of what is not over, except that it never happened.
+            for to in Status::ALL {
+                let back = to == NotStarted && from != Checkpointed;
+                assert_eq!(from.leads_to(to), from == to || !(from.is_terminal() || back), "{from} … {to}");
+            }
         }
     }
 }

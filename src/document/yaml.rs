@@ -168,11 +168,12 @@ impl<'s> Builder<'s, '_> {
             Some(Frame::Map { start, first, anchor, merges, .. }) => {
                 self.refuse_duplicates(first);
                 let mut entries: Vec<Entry<'s>> = self.entries.drain(first..).collect();
+                // What is merged is written elsewhere: the mapping ends with what is its own.
+                let last = closing.or_else(|| entries.last().map(|entry| entry.value.span));
+                let span = last.map_or(start, |last| start.to(last));
                 if merges {
                     entries = merge(entries);
                 }
-                let last = closing.or_else(|| entries.last().map(|entry| entry.value.span));
-                let span = last.map_or(start, |last| start.to(last));
                 let value = Value::Map(entries.into_boxed_slice());
                 self.finish(Node { span, value }, anchor)
             }
