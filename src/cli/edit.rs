@@ -2,14 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Failure;
-use super::check::diagnose;
-use super::load::Loaded;
-use crate::blueprint::{Blueprint, task_digest};
+use crate::blueprint::statuses::{are_all_that_differs, write};
+use crate::blueprint::{Blueprint, Draft, Status, read, task_digest};
 use crate::document::Source;
-use crate::engine::history::blueprint;
 use crate::plan::Plan;
-use crate::run::{Amounts, Program, RunStarted, Stage};
+use crate::run::{Amounts, Program, Run, RunStarted, Stage};
 
 /// What an edit of the document means for a run.
 pub(super) struct Edit {
@@ -20,34 +17,43 @@ pub(super) struct Edit {
     pub(super) again: Vec<String>,
 }
 
+/// A document and what was read from it.
+type Read<'a, 's> = (&'a Source, &'a Blueprint<'s>);
+
 impl Edit {
-    pub(super) fn between(old: &Source, new: &Loaded, started: &RunStarted) -> Result<Self, Failure> {
-        let before = blueprint(old)?;
-        let after = diagnose(new, false).into_blueprint().0.ok_or_else(|| {
-            Failure::new(
-                format!("`{}` was edited and has errors now", new.source.name()),
-                format!("`outpost-bp check {}` shows them", new.source.name()),
-            )
-        })?;
-        let digests = |source: &Source, document: &Blueprint<'_>| -> HashMap<String, String> {
-            document.tasks.iter().map(|task| (task.id.to_string(), task_digest(source, task))).collect()
+    /// Nothing where the documents differ in statuses only, and the new ones are what the run says as well.
+    ///
+    /// The statuses of a document are its word on what is done before a run. Of its own tasks a run knows better: that
+    /// one is called complete or skipped, or is so no more, is an edit only if the run says otherwise.
+    pub(super) fn between(old: Read<'_, '_>, new: Read<'_, '_>, started: &RunStarted, run: &Run) -> Option<Self> {
+        let (before, after) = (old.1, new.1);
+        let known: HashMap<&str, Status> = before.tasks.iter().map(|task| (task.id.as_str(), task.status)).collect();
+        let now: HashMap<&str, Status> = after.tasks.iter().map(|task| (task.id.as_str(), task.status)).collect();
+        let is_done = |id: &str| run.find(id).is_some_and(|index| run.task(index).satisfies());
+        let contradicts = |id: &str| match (known.get(id), now.get(id)) {
+            (Some(was), Some(is)) => was.is_terminal() != is.is_terminal() && is.is_terminal() != is_done(id),
+            _ => false,
         };
-        let (known, now) = (digests(old, &before), digests(&new.source, &after));
-        let ids = |document: &Blueprint<'_>, is_meant: &dyn Fn(&str) -> bool| -> Vec<String> {
-            let ids = document.tasks.iter().map(|task| task.id.as_str());
-            ids.filter(|id| is_meant(id)).map(str::to_owned).collect()
-        };
+        let is_edited = !are_all_that_differs((old.0, before), (new.0, after));
+        if !is_edited && !now.keys().any(|id| contradicts(id)) {
+            return None;
+        }
+        let (was, is) = (spelt_alike(old, &now), task_digests(new.0, after));
         // Settings of all tasks may change what one consists of.
         let stages = |document: &Blueprint<'_>| -> HashMap<String, Vec<Stage>> {
             let tasks = Program::of(document, &Plan::all(document), started.jobs, Amounts::default()).tasks;
             tasks.into_iter().map(|task| (task.id, task.stages)).collect()
         };
-        let (had, has) = (stages(&before), stages(&after));
-        let is_other = |id: &str| known.get(id) != now.get(id) || had.get(id) != has.get(id);
-        let changed = ids(&after, &|id| known.contains_key(id) && is_other(id));
-        let added = ids(&after, &|id| !known.contains_key(id));
-        let removed = ids(&before, &|id| !now.contains_key(id));
-        let plan = Plan::all(&after);
+        let (had, has) = (stages(before), stages(after));
+        let is_other = |id: &str| was.get(id) != is.get(id) || had.get(id) != has.get(id) || contradicts(id);
+        let ids = |document: &Blueprint<'_>, is_meant: &dyn Fn(&str) -> bool| -> Vec<String> {
+            let ids = document.tasks.iter().map(|task| task.id.as_str());
+            ids.filter(|id| is_meant(id)).map(str::to_owned).collect()
+        };
+        let changed = ids(after, &|id| known.contains_key(id) && is_other(id));
+        let added = ids(after, &|id| !known.contains_key(id));
+        let removed = ids(before, &|id| !now.contains_key(id));
+        let plan = Plan::all(after);
         let own: HashSet<&str> = changed.iter().chain(&added).map(String::as_str).collect();
         let mut dirty = vec![false; after.tasks.len()];
         for &index in &plan.order {
@@ -57,7 +63,7 @@ impl Edit {
         }
         let again = after.indices().filter(|index| dirty[index.get()]).map(|index| after.task(index).id.to_string());
         let again = again.collect();
-        Ok(Self { changed, added, removed, again })
+        Some(Self { changed, added, removed, again })
     }
 
     pub(super) fn told(&self) -> String {
@@ -73,5 +79,21 @@ impl Edit {
             text += &format!("  would run again: {}\n", self.again.join(", "));
         }
         text
+    }
+}
+
+fn task_digests(source: &Source, document: &Draft<'_>) -> HashMap<String, String> {
+    document.tasks.iter().map(|task| (task.id.to_string(), task_digest(source, task))).collect()
+}
+
+/// The digests of a document's tasks, as if it had the statuses of another one: they are no difference then.
+fn spelt_alike((source, document): Read<'_, '_>, statuses: &HashMap<&str, Status>) -> HashMap<String, String> {
+    let wanted = document.indices().filter_map(|index| {
+        let status = statuses.get(document.task(index).id.as_str())?;
+        Some((index, *status))
+    });
+    match write(source, document, &wanted.collect()) {
+        Ok(alike) => task_digests(&alike, &read(&alike, false).draft),
+        Err(_) => task_digests(source, document),
     }
 }

@@ -21,6 +21,7 @@ mod run;
 mod runs;
 mod screen;
 mod status;
+mod sync;
 mod text;
 mod why;
 
@@ -98,6 +99,11 @@ enum Command {
     /// List who holds the locks of the project, and who waits for them
     #[command(after_help = "Examples:\n  outpost-bp locks\n  outpost-bp locks --json")]
     Locks(locks::LocksArgs),
+    /// Write the statuses of a run into its blueprint
+    #[command(
+        after_help = "The `status:` of each task becomes what the run made of it, every other byte stays. What only a person can make go on is `blocked`. What the document calls complete or skipped is final: it is left, told, and the exit code is 1. The difference goes to standard output.\n\nExamples:\n  outpost-bp sync blueprint.md\n  outpost-bp sync blueprint.md --run 20261121 --dry-run\n  outpost-bp sync blueprint.md --check\n\nExit codes: 0 written or nothing to write, 1 a status is refused, or --check and\nsomething would change, 2 invalid blueprint or no such run"
+    )]
+    Sync(sync::SyncArgs),
     /// Remove old runs that are over
     #[command(
         after_help = "A run that is driven, waits for a person or was interrupted is never removed: `outpost-bp cancel` ends it first. A run that cannot be read is removed only with `--unreadable`.\n\nExamples:\n  outpost-bp gc --dry-run\n  outpost-bp gc --keep 5\n  outpost-bp gc --older-than P30D"
@@ -269,6 +275,7 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Runs(args) => return runs::run(args, output),
         Command::Gates(args) => return gates::run(args, output),
         Command::Locks(args) => return locks::run(args, output),
+        Command::Sync(args) => return sync::run(args, output),
         Command::Gc(args) => return gc::run(args, output),
         Command::Doctor(args) => return doctor::run(args, output),
         Command::Graph(args) => return graph::run(args, output),

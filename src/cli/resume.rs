@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
+use super::check::diagnose;
 use super::decide::{Word, leave_word};
 use super::edit::Edit;
 use super::kept::{store, user};
@@ -13,10 +14,11 @@ use super::prepare::{environment, planned, prepared};
 use super::run::{Setting, Shown, drive};
 use super::{Exit, Failure, Output, complete};
 use crate::blueprint::digest;
+use crate::document::Source;
 use crate::engine::error::Broken;
 use crate::engine::history::{History, blueprint, compile};
 use crate::engine::inbox::{self, Note};
-use crate::engine::session::Session;
+use crate::engine::session::{Opened, Session};
 use crate::engine::store::{RunFiles, Store};
 use crate::journal::holder;
 use crate::run::{Ending, Event, Phase, RunStarted};
@@ -61,7 +63,8 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     let started = opened.history.started()?.clone();
     let digest_before = opened.history.digest()?.to_owned();
     let edited = document_now(&started).filter(|now| digest(&now.source) != digest_before);
-    let edit = edited.as_ref().map(|now| Edit::between(&kept, now, &started)).transpose()?;
+    let edit = edited.as_ref().map(|now| edit(&opened, &kept, now)).transpose()?.flatten();
+    let edited = edited.filter(|_| edit.is_some());
     if let Some(edit) = edit.as_ref().filter(|_| !args.accept_edit) {
         output.note(&edit.told());
         return Err(Failure {
@@ -111,16 +114,31 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     drive(session, &store, setting, watched, output)
 }
 
-/// The document as it lies where the run found it, wherever this is called from. One that came through a pipe
-/// or is gone was not edited: the run has its copy.
+/// What the document says otherwise now than the run and its copy.
+fn edit(opened: &Opened, kept: &Source, now: &Loaded) -> Result<Option<Edit>, Failure> {
+    let started = opened.history.started()?;
+    let before = blueprint(kept)?;
+    let run = opened.history.replay(opened.files(), compile(&before, started)?.1)?;
+    let after = diagnose(now, false).into_blueprint().0.ok_or_else(|| {
+        let name = now.source.name();
+        let message = format!("`{name}` was edited and has errors now");
+        Failure::new(message, format!("`outpost-bp check {name}` shows them"))
+    })?;
+    Ok(Edit::between((kept, &before), (&now.source, &after), started, &run))
+}
+
+/// The document as it lies where the run found it. One that came through a pipe or is gone was not edited: the run
+/// has its copy.
 fn document_now(started: &RunStarted) -> Option<Loaded> {
-    if started.file == "-" {
-        return None;
-    }
+    load(whereabouts(started)?.to_str()?).ok()
+}
+
+/// Where the document of a run lies, wherever this is called from.
+pub(super) fn whereabouts(started: &RunStarted) -> Option<PathBuf> {
     let root = Path::new(&started.root);
     let is_here = std::env::current_dir().is_ok_and(|here| here == root);
     let path = if is_here { PathBuf::from(&started.file) } else { root.join(&started.file) };
-    load(path.to_str()?).ok()
+    (started.file != "-").then_some(path)
 }
 
 /// The run that is meant: the one named, the latest, or, when that is over, the only one that is not.

@@ -5,5 +5,6 @@ pub mod graph;
 pub mod progress;
 pub mod status;
 pub mod summary;
+pub mod sync;
 pub mod table;
 pub mod why;

@@ -235,7 +235,8 @@ impl Run {
             let is_same = was.stages == spec.stages;
             if again.contains(spec.id.as_str()) || !is_same {
                 next.tasks[index].begin_anew(spec, old, was);
-            } else if !spec.settled {
+            } else if !spec.settled || old.satisfies() {
+                // What the run brought about it knows better than a document that calls it complete by now.
                 next.tasks[index] = old.clone();
             }
         }

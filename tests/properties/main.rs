@@ -11,6 +11,7 @@ mod order;
 mod print;
 mod reading;
 mod selection;
+mod statuses;
 
 use outpost_bp::blueprint::{Reading, read};
 use outpost_bp::document::Source;

@@ -16,6 +16,7 @@ mod order;
 mod project;
 mod resources;
 mod settings;
+mod statuses;
 
 /// A document of these tasks: `(id, needs, the rest of the block)`.
 fn document(execution: &str, tasks: &[(&str, &str, &str)]) -> String {
