@@ -15,6 +15,7 @@
 //!            └─ (the runner dies) ─► reattach ─► Running(Handle) | Ended(Report) | Unknown
 //! ```
 
+mod redact;
 mod report;
 mod work;
 
@@ -26,6 +27,7 @@ use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
+pub use redact::{LONGEST, MARK, Redaction, Redactor, SHORTEST, Secrets};
 pub use report::{Kept, NotStarted, Outcome, Output, Process, Report, Usage};
 pub use work::{Limit, LogCaps, OnRunnerDeath, Resource, StdoutFile, Token, Work};
 
