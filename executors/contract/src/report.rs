@@ -101,8 +101,16 @@ impl std::error::Error for NotStarted {}
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     pub bytes: u64,
-    /// The last 10 KiB at most, readable: what is not UTF-8 is replaced.
+    /// The last 10 KiB at most, readable: what is not UTF-8 is replaced, and so are secrets.
     pub tail: String,
+    /// How often a secret stood in it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub secrets: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a file took of what it was meant to take.

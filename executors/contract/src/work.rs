@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Secrets;
+
 /// Which start of which work this is. No two starts share one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Token {
@@ -51,7 +53,7 @@ impl Default for LogCaps {
     }
 }
 
-/// A file that receives the standard output as it is, for a binding.
+/// A file that receives the standard output as it is, for a binding. Secrets are replaced in it like everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StdoutFile {
     /// Must not exist yet.
@@ -106,6 +108,8 @@ pub struct Work {
     pub log: PathBuf,
     pub log_caps: LogCaps,
     pub stdout_file: Option<StdoutFile>,
+    /// What may be written down nowhere: whatever the work prints goes through a [`crate::Redactor`] first.
+    pub secrets: Secrets,
     pub timeout: Option<Duration>,
     /// From the request to end to the end by force.
     pub grace: Duration,
@@ -132,6 +136,7 @@ impl Work {
             log: log.into(),
             log_caps: LogCaps::default(),
             stdout_file: None,
+            secrets: Secrets::default(),
             timeout: None,
             grace: Duration::from_secs(10),
             leak_timeout: Duration::from_secs(2),
@@ -153,13 +158,14 @@ impl fmt::Debug for Work {
             .field("dir", &self.dir)
             .field("stdin_bytes", &self.stdin.as_ref().map(Vec::len))
             .field("log", &self.log)
+            .field("secrets", &self.secrets)
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Token, Work};
+    use super::{Secrets, Token, Work};
 
     fn token() -> Token {
         Token { run: "r1".into(), task: "T0.1".into(), attempt: 2, stage: "verify:unit".into() }
@@ -175,8 +181,9 @@ mod tests {
         let mut work = Work::new(token(), "bash", "/", "/tmp/log");
         work.env.push(("API_KEY".into(), "hunter2".into()));
         work.stdin = Some(b"hunter2".to_vec());
+        work.secrets = Secrets::new([("TOKEN".to_owned(), b"hunter2".to_vec())]);
         let shown = format!("{work:?}");
-        assert!(shown.contains("API_KEY"), "{shown}");
+        assert!(shown.contains("API_KEY") && shown.contains("TOKEN"), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }

@@ -7,12 +7,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use outpost_executor::{Limit, LogCaps, OnRunnerDeath, Token, Work};
+use outpost_executor::{Limit, LogCaps, OnRunnerDeath, Secrets, Token, Work};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// [`Work`] without its descriptors, which travel beside it: the input first, then the locks.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) token: Token,
     pub(crate) program: Text,
@@ -25,6 +25,8 @@ pub(crate) struct Order {
     pub(crate) log: Text,
     pub(crate) log_caps: LogCaps,
     pub(crate) stdout_file: Option<(Text, u64)>,
+    /// Names and values.
+    secrets: Vec<(String, Text)>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Duration,
     pub(crate) leak_timeout: Duration,
@@ -42,7 +44,7 @@ pub(crate) struct Baggage {
 impl Order {
     pub(crate) fn new(work: Work) -> (Self, Baggage) {
         let Work { token, program, args, env, inherit_env, dir, stdin, log, log_caps, stdout_file, .. } = work;
-        let Work { timeout, grace, leak_timeout, limits, locks, on_runner_death, .. } = work;
+        let Work { secrets, timeout, grace, leak_timeout, limits, locks, on_runner_death, .. } = work;
         let order = Self {
             token,
             program: Text(program),
@@ -55,6 +57,7 @@ impl Order {
             log: Text(log.into_os_string()),
             log_caps,
             stdout_file: stdout_file.map(|file| (Text(file.path.into_os_string()), file.most)),
+            secrets: secrets.pairs().map(|(name, value)| (name.to_owned(), Text::of(value))).collect(),
             timeout,
             grace,
             leak_timeout,
@@ -63,6 +66,18 @@ impl Order {
         };
         (order, Baggage { stdin, locks })
     }
+
+    /// What may not be written down.
+    pub(crate) fn secrets(&self) -> Secrets {
+        Secrets::new(self.secrets.iter().map(|(name, value)| (name.clone(), value.0.as_bytes().to_vec())))
+    }
+}
+
+/// It holds secrets in its environment, too.
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Order").field("token", &self.token).field("program", &self.program).finish_non_exhaustive()
+    }
 }
 
 /// Text of the operating system, which need not be UTF-8: a string where it is, its bytes where not.
@@ -70,6 +85,10 @@ impl Order {
 pub(crate) struct Text(pub(crate) OsString);
 
 impl Text {
+    fn of(bytes: &[u8]) -> Self {
+        Self(OsString::from_vec(bytes.to_vec()))
+    }
+
     pub(crate) fn to_path(&self) -> PathBuf {
         PathBuf::from(&self.0)
     }

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use outpost_executor::{Report, Token};
+use outpost_executor::{Redaction, Report, Secrets, Token};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Pid, chdir, set_child_subreaper, setsid};
@@ -31,6 +31,8 @@ use rustix::thread::set_name;
 
 use self::channel::Channel;
 use self::launch::Launcher;
+use self::watch::Brought;
+use crate::order::Order;
 use crate::process::Identity;
 use crate::record;
 use crate::wire::{Answer, Request, VERSION};
@@ -83,6 +85,7 @@ fn serve() -> io::Result<()> {
     channel.send(&Answer::Ready { version: VERSION, identity });
     let mut launcher = Launcher::new();
     let mut buffer = vec![0; 64 * 1024];
+    let mut known = Known::default();
     let mut unsettled: Option<Unsettled> = None;
     let mut _held: Vec<OwnedFd> = Vec::new();
     while let Some(request) = channel.wait() {
@@ -94,8 +97,9 @@ fn serve() -> io::Result<()> {
             Request::Start(order) => {
                 let stdin = if order.stdin { channel.descriptors(1).pop() } else { None };
                 let locks = channel.descriptors(order.locks);
-                let report =
-                    watch::perform(&mut channel, &mut launcher, &signals, &mut buffer, &order, stdin.as_ref(), &locks);
+                let redaction = known.redaction(&order);
+                let brought = Brought { stdin: stdin.as_ref(), locks: &locks, redaction };
+                let report = watch::perform(&mut channel, &mut launcher, &signals, &mut buffer, &order, &brought);
                 let end = Unsettled { log: order.log.to_path(), token: order.token, report };
                 if channel.open {
                     drop(locks);
@@ -116,6 +120,24 @@ fn serve() -> io::Result<()> {
         note(end);
     }
     Ok(())
+}
+
+/// The secrets of the last order: all orders of a run have the same, and it takes time to know all their forms.
+#[derive(Default)]
+struct Known {
+    secrets: Secrets,
+    redaction: Option<Redaction>,
+}
+
+impl Known {
+    fn redaction(&mut self, order: &Order) -> Option<&Redaction> {
+        let secrets = order.secrets();
+        if !secrets.pairs().eq(self.secrets.pairs()) {
+            self.redaction = Redaction::of(&secrets);
+            self.secrets = secrets;
+        }
+        self.redaction.as_ref()
+    }
 }
 
 /// Closes what whoever started the runner left open: what a task finds open does not depend on that.

@@ -1,12 +1,14 @@
-//! What a task writes: drained in bounded memory, logged, its end remembered for the error.
+//! What a task writes: drained in bounded memory, freed of secrets, then logged, and its end remembered for the error.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
+use std::time::{Duration, Instant};
+
 use outpost_executor::log::{Stream, Writer};
-use outpost_executor::{Kept, NotStarted, Output};
+use outpost_executor::{Kept, NotStarted, Output, Redaction, Redactor};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -19,12 +21,22 @@ const TAIL: usize = 10 * 1024;
 /// The most that a pipe can hold, when its last writer is gone.
 const MOST_IN_A_PIPE: u64 = 1 << 20;
 
+/// How long nothing comes before what may be the beginning of a secret is taken for a prompt.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Both streams of a task.
 pub(super) struct Capture {
     ends: [End; 2],
     /// Held until the task has ended: otherwise each end of a stream would wake the keeper up, just before the end of
     /// the task does.
     writers: Option<[OwnedFd; 2]>,
+    keep: Keep,
+    /// When a prompt that is held back is shown.
+    pause: Option<Instant>,
+}
+
+/// Where output goes.
+struct Keep {
     log: Writer,
     file: Option<Copy>,
 }
@@ -34,7 +46,15 @@ struct End {
     stream: Stream,
     pipe: Option<OwnedFd>,
     bytes: u64,
-    tail: Vec<u8>,
+    tail: Tail,
+    redactor: Option<Redactor>,
+}
+
+/// The end of what was shown, and how much that was.
+#[derive(Default)]
+struct Tail {
+    last: Vec<u8>,
+    bytes: u64,
 }
 
 /// The file that takes standard output as it is.
@@ -45,13 +65,15 @@ pub(super) struct Copy {
 }
 
 impl Capture {
-    pub(super) fn new(order: &Order) -> Result<Self, Errno> {
+    pub(super) fn new(order: &Order, redaction: Option<&Redaction>) -> Result<Self, Errno> {
         let (out, to_out) = pipe_with(PipeFlags::CLOEXEC)?;
         let (err, to_err) = pipe_with(PipeFlags::CLOEXEC)?;
-        let end = |stream, pipe| End { stream, pipe: Some(pipe), bytes: 0, tail: Vec::new() };
+        let redactor = || redaction.map(Redaction::stream);
+        let end =
+            |stream, pipe| End { stream, pipe: Some(pipe), bytes: 0, tail: Tail::default(), redactor: redactor() };
         let ends = [end(Stream::Stdout, out), end(Stream::Stderr, err)];
         let log = Writer::new(order.log.to_path(), order.log_caps);
-        Ok(Self { ends, writers: Some([to_out, to_err]), log, file: None })
+        Ok(Self { ends, writers: Some([to_out, to_err]), keep: Keep { log, file: None }, pause: None })
     }
 
     /// The ends for the task to write to.
@@ -61,7 +83,7 @@ impl Capture {
 
     /// Standard output goes into this file too.
     pub(super) fn copy_to(&mut self, file: Option<Copy>) {
-        self.file = file;
+        self.keep.file = file;
     }
 
     /// The ends that are still open, for `poll`.
@@ -84,17 +106,51 @@ impl Capture {
             return 0;
         };
         end.bytes += taken as u64;
-        remember(&mut end.tail, bytes);
-        self.log.write(end.stream, at_ms, bytes);
-        if let Some(copy) = self.file.as_mut().filter(|_| end.stream == Stream::Stdout) {
-            copy.write(bytes);
+        match &mut end.redactor {
+            None => self.keep.take(end.stream, &mut end.tail, at_ms, bytes),
+            Some(redactor) => {
+                let mut clean = Vec::with_capacity(taken);
+                redactor.push(bytes, &mut clean);
+                if redactor.is_waiting() {
+                    self.pause = Some(Instant::now() + PAUSE);
+                }
+                self.keep.take(end.stream, &mut end.tail, at_ms, &clean);
+            }
         }
         taken
     }
 
-    /// Takes what is left in the pipes, without waiting for whoever else may hold them.
+    /// When `show` has something to do.
+    pub(super) const fn pause(&self) -> Option<Instant> {
+        self.pause
+    }
+
+    /// Shows prompts that are held back, if nothing came for a while.
+    pub(super) fn show(&mut self, at_ms: u64) {
+        if self.pause.take_if(|pause| *pause <= Instant::now()).is_some() {
+            self.let_go(at_ms, Redactor::pause);
+        }
+    }
+
+    fn let_go(&mut self, at_ms: u64, how: impl Fn(&mut Redactor, &mut Vec<u8>)) {
+        for End { stream, tail, redactor, .. } in &mut self.ends {
+            if let Some(redactor) = redactor {
+                let mut clean = Vec::new();
+                how(redactor, &mut clean);
+                self.keep.take(*stream, tail, at_ms, &clean);
+            }
+        }
+    }
+
+    /// Takes what is left, and all that was held back.
     pub(super) fn drain(&mut self, at_ms: u64, buffer: &mut [u8]) {
         self.writers = None;
+        self.empty(at_ms, buffer);
+        self.let_go(at_ms, Redactor::finish);
+    }
+
+    /// Takes what is left in the pipes, without waiting for whoever else may hold them.
+    fn empty(&mut self, at_ms: u64, buffer: &mut [u8]) {
         let mut left = [MOST_IN_A_PIPE; 2];
         loop {
             let ready = self.filled();
@@ -131,8 +187,25 @@ impl Capture {
 
     /// What was written, by stream, into the log and into the file.
     pub(super) fn told(self) -> ([Output; 2], Kept, Option<Kept>) {
-        let outputs = self.ends.map(|end| Output { bytes: end.bytes, tail: readable(&end.tail, end.bytes) });
-        (outputs, self.log.kept(), self.file.map(|copy| copy.kept))
+        let outputs = self.ends.map(|end| Output {
+            bytes: end.bytes,
+            tail: end.tail.readable(),
+            secrets: end.redactor.map_or(0, |redactor| redactor.found()),
+        });
+        (outputs, self.keep.log.kept(), self.keep.file.map(|copy| copy.kept))
+    }
+}
+
+impl Keep {
+    fn take(&mut self, stream: Stream, tail: &mut Tail, at_ms: u64, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        tail.remember(bytes);
+        self.log.write(stream, at_ms, bytes);
+        if let Some(copy) = self.file.as_mut().filter(|_| stream == Stream::Stdout) {
+            copy.write(bytes);
+        }
     }
 }
 
@@ -167,43 +240,48 @@ impl Copy {
     }
 }
 
-/// Adds bytes to a tail and forgets what is too old.
-fn remember(tail: &mut Vec<u8>, bytes: &[u8]) {
-    let recent = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes);
-    let surplus = (tail.len() + recent.len()).saturating_sub(TAIL);
-    tail.drain(..surplus);
-    tail.extend_from_slice(recent);
-}
+impl Tail {
+    /// Adds bytes and forgets what is too old.
+    fn remember(&mut self, bytes: &[u8]) {
+        let recent = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes);
+        let surplus = (self.last.len() + recent.len()).saturating_sub(TAIL);
+        self.last.drain(..surplus);
+        self.last.extend_from_slice(recent);
+        self.bytes += bytes.len() as u64;
+    }
 
-/// Text for people; a character that the cut went through is left out.
-fn readable(tail: &[u8], bytes: u64) -> String {
-    let whole = if bytes > tail.len() as u64 {
-        let partial = tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
-        tail.get(partial..).unwrap_or_default()
-    } else {
-        tail
-    };
-    String::from_utf8_lossy(whole).into_owned()
+    /// Text for people; a character that the cut went through is left out.
+    fn readable(&self) -> String {
+        let last = self.last.as_slice();
+        let whole = if self.bytes > last.len() as u64 {
+            let partial = last.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
+            last.get(partial..).unwrap_or_default()
+        } else {
+            last
+        };
+        String::from_utf8_lossy(whole).into_owned()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{TAIL, readable, remember};
+    use super::{TAIL, Tail};
 
     #[test]
     fn a_tail_is_the_end_of_everything() {
         let all: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
         for size in [1, 7, 1000, TAIL, TAIL + 1, all.len()] {
-            let mut tail = Vec::new();
+            let mut tail = Tail::default();
             for bytes in all.chunks(size) {
-                remember(&mut tail, bytes);
+                tail.remember(bytes);
             }
-            assert_eq!(tail, all[all.len() - TAIL..], "in pieces of {size}");
+            assert_eq!(tail.last, all[all.len() - TAIL..], "in pieces of {size}");
         }
     }
 
     #[test]
     fn a_cut_goes_between_characters() {
+        let readable = |last: &[u8], bytes| Tail { last: last.to_vec(), bytes }.readable();
         assert_eq!(readable("\u{20ac}x".as_bytes(), 4), "\u{20ac}x");
         assert_eq!(readable(&"\u{20ac}x".as_bytes()[1..], 4), "x");
         assert_eq!(readable(b"\xffx", 2), "\u{fffd}x");

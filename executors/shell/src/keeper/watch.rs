@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal as NixSignal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use outpost_executor::{NotStarted, OnRunnerDeath, Outcome, Process, Report, Usage};
+use outpost_executor::{NotStarted, OnRunnerDeath, Outcome, Process, Redaction, Report, Usage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, wait, waitpid};
 
@@ -56,6 +56,13 @@ enum Phase {
     Killing { since: Instant, round: u32, next: Instant, told: bool },
 }
 
+/// What came with an order, or was made of it.
+pub(super) struct Brought<'a> {
+    pub(super) stdin: Option<&'a OwnedFd>,
+    pub(super) locks: &'a [OwnedFd],
+    pub(super) redaction: Option<&'a Redaction>,
+}
+
 /// Runs the order and returns when nothing of it is left.
 pub(super) fn perform(
     channel: &mut Channel,
@@ -63,15 +70,14 @@ pub(super) fn perform(
     signals: &SignalFd,
     buffer: &mut [u8],
     order: &Order,
-    stdin: Option<&OwnedFd>,
-    locks: &[OwnedFd],
+    brought: &Brought<'_>,
 ) -> Report {
     let started_ms = now_ms();
     let bare = |reason| Report::bare(Outcome::NotStarted(reason), started_ms);
-    if locks.len() != order.locks || stdin.is_some() != order.stdin {
+    if brought.locks.len() != order.locks || brought.stdin.is_some() != order.stdin {
         return bare(NotStarted::Other("its locks did not arrive: too many open files".into()));
     }
-    let (capture, main) = match launch(channel, launcher, order, stdin, locks) {
+    let (capture, main) = match launch(channel, launcher, order, brought) {
         Ok(launched) => launched,
         Err(reason) => return bare(reason),
     };
@@ -98,13 +104,13 @@ fn launch(
     channel: &mut Channel,
     launcher: &mut Launcher,
     order: &Order,
-    stdin: Option<&OwnedFd>,
-    locks: &[OwnedFd],
+    brought: &Brought<'_>,
 ) -> Result<(Capture, Pid), NotStarted> {
+    let Brought { stdin, locks, redaction } = *brought;
     let first = Instant::now();
     let file = Copy::new(order)?;
     loop {
-        let started = Capture::new(order)
+        let started = Capture::new(order, redaction)
             .map_err(|errno| Trouble::from(Errno::from_raw(errno.raw_os_error())))
             .and_then(|capture| {
                 let main = launcher.start(order, stdin.map(AsFd::as_fd), capture.writers(), locks)?;
@@ -175,13 +181,15 @@ impl Watch<'_> {
             if heard.runner {
                 self.hear_runner();
             }
+            self.capture.show(at_ms);
             self.keep_time();
         }
         self.capture.drain(now_ms(), self.buffer);
     }
 
     fn listen(&self) -> Heard {
-        let timeout = self.next_time().map(|time| timespec(time.saturating_duration_since(Instant::now())));
+        let next = self.next_time().into_iter().chain(self.capture.pause()).min();
+        let timeout = next.map(|time| timespec(time.saturating_duration_since(Instant::now())));
         let pipes = self.capture.pipes();
         let mut polled = vec![PollFd::new(self.signals, PollFlags::IN)];
         if self.channel.open {

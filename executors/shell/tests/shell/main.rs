@@ -8,6 +8,7 @@
 mod crew;
 mod deaths;
 mod output;
+mod secrets;
 mod stage;
 mod start;
 mod trees;
