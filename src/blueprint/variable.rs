@@ -20,6 +20,9 @@ pub const NAMES: &[&str] = &[
     "executor_id",
 ];
 
+/// Those that only a task, or something that it binds, can fill in.
+const OF_TASKS: &[&str] = &["task_id", "source_task_id", "output_port"];
+
 /// A `${…}` found in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference<'a> {
@@ -108,6 +111,20 @@ pub fn check_path(text: &str, span: Span, is_working_directory: bool, problems: 
             Diagnostic::new(Code::ShellInPath, span, "shell syntax in a path is not expanded")
                 .label("a file of exactly this name is expected")
                 .help("use `${timestamp_unix}` or another variable, or a fixed name"),
+        );
+    }
+}
+
+/// Checks a path of the whole run: what only a task has means nothing in it. Other faults are those of every path.
+pub fn check_run_path(text: &str, span: Span, problems: &mut Vec<Diagnostic>) {
+    for reference in references(text).filter(|reference| OF_TASKS.contains(&reference.name)) {
+        problems.push(
+            Diagnostic::new(
+                Code::UnknownVariable,
+                place_in(span, text, &reference),
+                format!("`{}` means nothing here: the path is that of the whole run", reference.name),
+            )
+            .help("use `${blueprint_id}` or `${timestamp_unix}`"),
         );
     }
 }

@@ -36,6 +36,7 @@ fn f_30_the_execution_block_is_read() {
     assert_eq!(codes(&text("  max_parallel_tasks: 0\n")), one(Code::BadNumber, "0"));
     assert_eq!(codes(&text("  logging: {format: xml}\n")), one(Code::UnknownWord, "xml"));
     assert_eq!(codes(&text("  logging: {file_path: '${nope}'}\n"))[0].0, Code::UnknownVariable);
+    assert_eq!(codes(&text("  logging: {file_path: 'x/${task_id}'}\n")), one(Code::UnknownVariable, "${task_id}"));
     assert_eq!(codes(&text("  budget: {max: 1}\n")), one(Code::NoEffect, "budget"));
     assert_eq!(codes(&text("  resource_locks: [db, db]\n")), one(Code::DuplicateLock, "db"));
     let twice = format!("{whole}```yaml\nexecution: {{shell: sh}}\n```\n");

@@ -1,14 +1,18 @@
-//! Locks: declared once, asked for by name, in the way they were declared.
+//! Locks: declared once, asked for by name, in the way they were declared. And the path of the log, which is that of a run.
 
 use std::collections::HashMap;
 
 use super::references::Guesses;
 use crate::blueprint::model::{Draft, LockMode};
+use crate::blueprint::variable::check_run_path;
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::document::Text;
 
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
     let execution = &draft.execution;
+    if let Some(path) = execution.logging.as_ref().and_then(|logging| logging.file_path.as_ref()) {
+        check_run_path(path, path.span, problems);
+    }
     let mut declared: HashMap<&str, (usize, LockMode)> = HashMap::new();
     for (position, lock) in execution.locks.iter().enumerate() {
         let (first, _) = *declared.entry(&lock.name).or_insert((position, lock.mode));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LockMode, LockRequest, MailServer, RunNotice};
+use super::{LockMode, LockRequest, Logging, MailServer, RunNotice};
 use crate::diagnostic::Span;
 use crate::document::{Text, Written};
 
@@ -27,8 +27,7 @@ pub struct Execution<'s> {
     /// 2.1's default for tasks without `on_failure`.
     pub max_retries: Option<u32>,
     pub retry_delay: Option<Duration>,
-    /// The `logging` block as written.
-    pub logging: Option<Written<'s>>,
+    pub logging: Option<Box<Logging<'s>>>,
     /// The `storage` block as written.
     pub storage: Option<Written<'s>>,
 }

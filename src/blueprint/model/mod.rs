@@ -4,6 +4,7 @@
 //! fields still tell what the author wrote.
 
 mod execution;
+mod logging;
 mod notify;
 mod task;
 
@@ -14,6 +15,7 @@ pub use execution::{
     Compatibility, Environment, Execution, Hierarchy, LockDeclaration, Preflight, RollbackMode, SecretPolicy,
     SecretSource, SecretSourceKind,
 };
+pub use logging::{LOG_DESTINATIONS, LOG_FORMATS, LOG_LEVELS, LogDestination, LogFormat, LogLevel, Logging};
 pub use notify::{Channel, GateNotice, MailServer, Occasion, Recipient, RunNotice};
 pub use task::{
     Binding, BindingSource, Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback,

@@ -8,6 +8,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
 
 use super::field::{Fields, pairs, texts};
+use super::logging;
 use super::notify::{mail_server, run_notices};
 use super::task::ROLLBACK_MODES;
 
@@ -51,7 +52,7 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, problems: &mut Ve
             node.count("max_retries").or_else(|| node.count("max_attempts").map(|attempts| attempts.saturating_sub(1)))
         }),
         retry_delay: retry.and_then(|node| node.duration("retry_delay").or_else(|| node.duration("delay"))),
-        logging: node.written("logging", text),
+        logging: node.field("logging").map(|node| Box::new(logging::read(node))),
         storage: node.written("storage", text),
     }
 }

@@ -3,6 +3,7 @@
 mod block;
 mod execution;
 mod field;
+mod logging;
 mod notify;
 mod outline;
 mod task;
