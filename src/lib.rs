@@ -15,5 +15,6 @@ pub mod locks;
 
 pub mod engine;
 pub mod report;
+pub mod telemetry;
 
 pub mod cli;

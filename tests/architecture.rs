@@ -16,7 +16,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("journal", &["locks"]),
     ("engine", &["document", "blueprint", "plan", "run", "journal", "locks"]),
     ("report", &["diagnostic", "document", "blueprint", "run"]),
-    ("cli", &["diagnostic", "document", "blueprint", "plan", "run", "locks", "journal", "engine", "report"]),
+    ("telemetry", &["blueprint", "run", "engine", "report"]),
+    (
+        "cli",
+        &["diagnostic", "document", "blueprint", "plan", "run", "locks", "journal", "engine", "report", "telemetry"],
+    ),
 ];
 
 /// Modules that take time, ids and files as arguments, and what they may not contain.

@@ -13,6 +13,7 @@ mod kept;
 mod load;
 mod locks;
 mod logs;
+mod observe;
 mod plan;
 mod prepare;
 mod replace;

@@ -54,7 +54,6 @@ pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
     let settings = [
         ("execution.rollback", execution.rollback.is_some_and(|mode| mode != RollbackMode::Manual)),
         ("execution.notify", !execution.notify.is_empty()),
-        ("execution.logging", execution.logging.is_some()),
         ("execution.storage", execution.storage.is_some()),
     ];
     for (word, _) in settings.iter().filter(|(_, is_there)| *is_there) {

@@ -9,6 +9,7 @@ use super::check::valid;
 use super::complete;
 use super::kept::{store, user};
 use super::load::load;
+use super::observe::{Asked, ObserveArgs, Observers};
 use super::prepare::{environment, left_alone, planned, prepared};
 use super::resume::{ending, refuse_over};
 use super::screen::{self, Screen, step_summary};
@@ -16,7 +17,7 @@ use super::{Exit, Failure, Output, plan};
 use crate::blueprint::{Blueprint, digest};
 use crate::diagnostic::Code;
 use crate::document::Source;
-use crate::engine::driver::Outlook;
+use crate::engine::driver::{Outlook, Watcher};
 use crate::engine::history::{self, History, compile};
 use crate::engine::session::{Driving, Session};
 use crate::engine::store::{RunFiles, Store};
@@ -24,6 +25,7 @@ use crate::engine::work::Capabilities;
 use crate::report::summary::{End, summary};
 use crate::report::table::one_line;
 use crate::run::RunStarted;
+use crate::telemetry::Watchers;
 
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
@@ -73,6 +75,8 @@ pub(super) struct Shown {
     /// Write each event as a line of JSON to a file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     events: Option<String>,
+    #[command(flatten)]
+    observe: ObserveArgs,
 }
 
 impl Shown {
@@ -88,7 +92,8 @@ impl Shown {
                 "name another file for `--events`",
             ));
         }
-        Ok(Watched { wait: self.wait, events: path.map(|path| screen::events(path, goes_on)).transpose()? })
+        let asked = self.observe.asked(kept, path == Some("-"))?;
+        Ok(Watched { wait: self.wait, events: path.map(|path| screen::events(path, goes_on)).transpose()?, asked })
     }
 }
 
@@ -96,6 +101,7 @@ impl Shown {
 pub(super) struct Watched {
     wait: bool,
     events: Option<screen::Events>,
+    asked: Asked,
 }
 
 pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> {
@@ -167,11 +173,15 @@ pub(super) fn drive(
 ) -> Result<Exit, Failure> {
     let Setting { blueprint, source, environment, capabilities } = setting;
     let id = session.files.id().to_owned();
-    let mut screen = Screen::new(output, blueprint, source, watched.events);
-    let (watcher, patient) = (&mut screen, watched.wait);
+    let mut observers = Observers::of(&session, blueprint, watched.asked, output);
+    let mut screen = Screen::new(output, blueprint, source, watched.events, observers.share_terminal);
+    let mut watchers: Vec<&mut dyn Watcher> = vec![&mut screen];
+    watchers.extend(observers.watchers());
+    let (watcher, patient) = (&mut Watchers(watchers), watched.wait);
     let driving = Driving { store, blueprint, source, environment, capabilities, watcher, patient };
     let driven = session.drive(driving);
     let output = screen.finish();
+    observers.end(driven.as_ref().map(|(outlook, _)| *outlook), output);
     let (outlook, run) = driven?;
     let end = match outlook {
         Outlook::Ended(ending) => End::Over(ending),
@@ -196,7 +206,7 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: 
     let source = opened.history.document(opened.files())?;
     let session = opened.into_session(&source, user())?;
     let blueprint = history::blueprint(&source)?;
-    let watched = Watched { wait: false, events: None };
+    let watched = Watched { wait: false, events: None, asked: Asked::default() };
     let setting =
         Setting { blueprint: &blueprint, source: &source, environment: Vec::new(), capabilities: Capabilities::new() };
     drive(session, store, setting, watched, output)?;

@@ -59,11 +59,13 @@ impl<'a, 's> Screen<'a, 's> {
         blueprint: &'a Blueprint<'s>,
         source: &'a Source,
         events: Option<Events>,
+        shares_terminal: bool,
     ) -> Self {
         let is_terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let surface = if output.in_github_actions {
             Surface::GitHub
-        } else if is_terminal {
+        } else if is_terminal && !shares_terminal {
+            // Lines of others would tear it.
             Surface::Board(Board::new())
         } else {
             Surface::Plain

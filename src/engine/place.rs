@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::blueprint::variable;
 
+/// What `${executor_id}` stands for: who carries a blueprint out.
+pub const EXECUTOR: &str = "outpost-bp";
+
 /// The values of the format's variables for one attempt.
 #[derive(Clone, Debug)]
 pub struct Variables<'a> {
@@ -28,7 +31,7 @@ impl Variables<'_> {
             ("working_directory", self.directory.display().to_string()),
             ("timestamp", timestamp.map_or_else(|_| self.seconds.to_string(), |time| time.to_string())),
             ("timestamp_unix", self.seconds.to_string()),
-            ("executor_id", "outpost-bp".to_owned()),
+            ("executor_id", EXECUTOR.to_owned()),
         ];
         pairs.extend(self.bound.iter().flat_map(|(source, port)| {
             [("source_task_id", (*source).to_owned()), ("output_port", (*port).to_owned())]

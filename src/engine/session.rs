@@ -23,6 +23,8 @@ pub struct Session {
     pub files: RunFiles,
     pub started: RunStarted,
     pub run: Run,
+    /// When the run began.
+    pub began: Moment,
     journal: Local,
     by: String,
     /// Written before anybody could watch.
@@ -61,8 +63,10 @@ impl Session {
         let journal = Local::create(files.folder(), timestamp(at))?;
         let started = RunStarted { run: files.id().to_owned(), ..started };
         let by = started.by.clone();
-        let mut session = Self { files, run: Run::new(program), journal, by, started, unseen: Vec::new() };
+        let (run, began) = (Run::new(program), at);
+        let mut session = Self { files, run, began, journal, by, started, unseen: Vec::new() };
         session.happens(Event::RunStarted(Box::new(session.started.clone())))?;
+        session.began = session.run.latest();
         session.take_over()?;
         Ok(session)
     }
@@ -114,8 +118,7 @@ impl Session {
         }
         let locks = Locks::open(store.locks())?;
         let root = PathBuf::from(&self.started.root);
-        let stem = PathBuf::from(&self.started.file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let name = stem.unwrap_or_else(|| "blueprint".to_owned());
+        let name = self.started.blueprint_id();
         let bench = Bench { blueprint, files: self.files, root, name, environment };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -167,7 +170,9 @@ impl Opened {
         let started = self.history.started()?.clone();
         let (_, program) = compile(&blueprint(source)?, &started)?;
         let run = self.history.replay(&self.files, program)?;
-        let mut session = Session { files: self.files, started, run, journal: self.journal, by, unseen: Vec::new() };
+        let began = self.history.events.first().map_or(run.latest(), |(at, _)| *at);
+        let mut session =
+            Session { files: self.files, started, run, began, journal: self.journal, by, unseen: Vec::new() };
         session.take_over()?;
         Ok(session)
     }

@@ -2,6 +2,7 @@
 
 pub mod diagnostics;
 pub mod graph;
+pub mod log;
 pub mod progress;
 pub mod status;
 pub mod summary;

@@ -3,6 +3,8 @@
 //! An event is written before anything acts on it. Its JSON is the journal's body and what
 //! `--events` prints; fields are only ever added.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
@@ -137,6 +139,28 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The task that it happened to, if it is not about the whole run.
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Self::StageStarted { task, .. }
+            | Self::StageHandle { task, .. }
+            | Self::StageEnded { task, .. }
+            | Self::RetryScheduled { task, .. }
+            | Self::TaskCompleted { task, .. }
+            | Self::TaskSkipped { task, .. }
+            | Self::TaskBlocked { task, .. }
+            | Self::TaskUnknown { task, .. }
+            | Self::RepeatAllowed { task, .. }
+            | Self::ConditionHeld { task }
+            | Self::GateOpened { task, .. }
+            | Self::GateExpired { task, .. } => Some(task),
+            Self::GateDecided(decision) => Some(&decision.task),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
     pub run: String,
@@ -161,6 +185,14 @@ pub struct RunStarted {
     /// Whether the first blocked task ends the run.
     #[serde(default)]
     pub fail_fast: bool,
+}
+
+impl RunStarted {
+    /// What `${blueprint_id}` stands for: the name of the document's file, without its ending.
+    pub fn blueprint_id(&self) -> String {
+        let stem = Path::new(&self.file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        stem.unwrap_or_else(|| "blueprint".to_owned())
+    }
 }
 
 /// A port of a task and the SHA-256 of its value.

@@ -10,6 +10,7 @@ mod data;
 mod emulator;
 mod failing;
 mod gates;
+mod logging;
 mod network;
 mod order;
 #[path = "../project/mod.rs"]

@@ -49,6 +49,11 @@ pub trait Watcher {
 
     /// Time passed; called several times a second.
     fn tick(&mut self, run: &Run);
+
+    /// What the other watchers should tell: this one has nobody to talk to.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// What a driver needs.

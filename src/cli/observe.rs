@@ -1,0 +1,235 @@
+//! Who else hears of a run: what the document and the command line say about its log.
+//!
+//! The command line wins word by word. What it names and cannot be had is wrong usage, before anything begins; what
+//! the document names and cannot be had is told, and the run goes on without it.
+
+use std::fs;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::{Failure, Output};
+use crate::blueprint::Blueprint;
+use crate::blueprint::model::{LOG_DESTINATIONS, LOG_FORMATS, LOG_LEVELS, LogDestination, LogFormat, LogLevel};
+use crate::engine::driver::{Outlook, Watcher};
+use crate::engine::error::Broken;
+use crate::engine::place::{EXECUTOR, Variables};
+use crate::engine::session::Session;
+use crate::report::log::Layout;
+use crate::telemetry::log::{Log, Sink};
+use crate::telemetry::syslog::Syslog;
+
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct ObserveArgs {
+    /// Log the run so, whatever the document says: `debug`, `json`, `text`, `stdout`, `stderr`, `syslog`,
+    /// `file=PATH`, several with commas between them; or `off`
+    #[arg(long, value_name = "WORDS")]
+    log: Option<LogWords>,
+}
+
+/// `debug,text,file=run.log`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct LogWords {
+    is_off: bool,
+    format: Option<LogFormat>,
+    level: Option<LogLevel>,
+    destination: Option<LogDestination>,
+    file: Option<String>,
+}
+
+impl FromStr for LogWords {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = Self::default();
+        let mut rest = text;
+        while !rest.is_empty() {
+            // A path may hold commas: it is the last word.
+            if let Some(path) = rest.strip_prefix("file=") {
+                words.file = Some(path.to_owned()).filter(|path| !path.is_empty());
+                words.destination = Some(LogDestination::File);
+                break;
+            }
+            let (word, behind) = rest.split_once(',').unwrap_or((rest, ""));
+            rest = behind;
+            if word == "off" {
+                words.is_off = true;
+            } else if let Some(format) = meant(LOG_FORMATS, word) {
+                words.format = Some(format);
+            } else if let Some(level) = meant(LOG_LEVELS, word) {
+                words.level = Some(level);
+            } else if let Some(destination) = meant(LOG_DESTINATIONS, word) {
+                words.destination = Some(destination);
+            } else {
+                return Err(format!(
+                    "`{word}` is none of debug, info, warn, error, json, ndjson, text, stdout, stderr, syslog, file, file=PATH and off"
+                ));
+            }
+        }
+        if words.is_off && words != (Self { is_off: true, ..Self::default() }) {
+            return Err("`off` stands alone".to_owned());
+        }
+        Ok(words)
+    }
+}
+
+fn meant<T: Copy>(words: &[(&str, T)], word: &str) -> Option<T> {
+    words.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning)
+}
+
+/// What was asked for on the command line, and could be had.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    words: LogWords,
+    /// Whether there are any.
+    is_worded: bool,
+    sink: Option<Sink>,
+    /// Whether standard output is for something else.
+    is_taken: bool,
+}
+
+impl ObserveArgs {
+    /// Before anything begins. `kept` are files that nobody means.
+    pub(super) fn asked(&self, kept: &[&str], takes_stdout: bool) -> Result<Asked, Failure> {
+        let words = self.log.clone().unwrap_or_default();
+        if takes_stdout && words.destination == Some(LogDestination::Stdout) {
+            return Err(Failure::new(
+                "events and the log cannot both have standard output",
+                "log to another place: `--log stderr` or `--log file=PATH`",
+            ));
+        }
+        let sink = words.file.as_deref().map(|path| opened(Path::new(path), kept)).transpose().map_err(|problem| {
+            let path = words.file.as_deref().unwrap_or_default();
+            Failure::new(format!("failed to log to `{path}`: {problem}"), "name another file behind `--log file=`")
+        })?;
+        Ok(Asked { words, is_worded: self.log.is_some(), sink, is_taken: takes_stdout })
+    }
+}
+
+fn opened(path: &Path, kept: &[&str]) -> Result<Sink, String> {
+    let real = fs::canonicalize(path).ok();
+    if real.is_some() && kept.iter().any(|kept| fs::canonicalize(kept).ok() == real) {
+        return Err("it is the blueprint".to_owned());
+    }
+    Sink::file(path).map_err(|error| error.to_string())
+}
+
+/// Everybody but the screen who watches a run.
+#[derive(Debug, Default)]
+pub(super) struct Observers<'a> {
+    log: Option<Log<'a>>,
+    /// Whether somebody writes to the terminal beside the screen.
+    pub(super) share_terminal: bool,
+}
+
+impl<'a> Observers<'a> {
+    pub(super) fn of(session: &Session, blueprint: &'a Blueprint<'a>, asked: Asked, output: &mut Output) -> Self {
+        let mut observers = Self::default();
+        if let Some(log) = log(session, blueprint, asked, output, &mut observers.share_terminal) {
+            observers.log = Some(log);
+        }
+        observers
+    }
+
+    pub(super) fn watchers(&mut self) -> impl Iterator<Item = &mut dyn Watcher> {
+        self.log.iter_mut().map(|log| log as &mut dyn Watcher)
+    }
+
+    /// Tells them that the runner came back.
+    pub(super) fn end(&mut self, driven: Result<Outlook, &Broken>, output: &mut Output) {
+        if let Some(log) = &mut self.log {
+            log.end(driven);
+        }
+        for watcher in self.watchers() {
+            while let Some(trouble) = watcher.trouble() {
+                output.note(&format!("{trouble}\n"));
+            }
+        }
+    }
+}
+
+fn log<'a>(
+    session: &Session,
+    blueprint: &'a Blueprint<'a>,
+    asked: Asked,
+    output: &mut Output,
+    share_terminal: &mut bool,
+) -> Option<Log<'a>> {
+    let Asked { words, is_worded, sink, is_taken } = asked;
+    let written = blueprint.execution.logging.as_deref();
+    if words.is_off || (written.is_none() && !is_worded) {
+        return None;
+    }
+    let written = written.cloned().unwrap_or_default();
+    let named = written.file_path.as_ref().map(|_| LogDestination::File);
+    let mut destination = words.destination.or(written.destination).or(named).unwrap_or_default();
+    if is_taken && destination == LogDestination::Stdout {
+        output.note("events have standard output: the log goes to standard error\n");
+        destination = LogDestination::Stderr;
+    }
+    let id = session.started.blueprint_id();
+    let sink = sink.map_or_else(
+        || match destination {
+            LogDestination::Stdout => Ok(Sink::Stdout),
+            LogDestination::Stderr => Ok(Sink::Stderr),
+            LogDestination::Syslog => Ok(Sink::Syslog(Syslog::new())),
+            LogDestination::File => {
+                let path = written
+                    .file_path
+                    .as_deref()
+                    .map_or_else(|| session.files.folder().join("run.log"), |path| path_of(session, &id, path));
+                opened(&path, &[&session.started.file]).map_err(|problem| (path, problem))
+            }
+        },
+        Ok,
+    );
+    let sink = match sink {
+        Ok(sink) => sink,
+        Err((path, problem)) => {
+            output
+                .note(&format!("warning: failed to log to `{}`: {problem}; the run goes on without\n", path.display()));
+            return None;
+        }
+    };
+    *share_terminal |= match sink {
+        Sink::Stdout => std::io::stdout().is_terminal(),
+        Sink::Stderr => std::io::stderr().is_terminal(),
+        Sink::File(..) | Sink::Syslog(_) => false,
+    };
+    let layout = Layout {
+        format: words.format.or(written.format).unwrap_or_default(),
+        timestamps: written.timestamps.unwrap_or(true),
+        task_context: written.task_context.unwrap_or(true),
+        blueprint: id,
+        executor: EXECUTOR,
+        run: session.files.id().to_owned(),
+    };
+    let level = words.level.or(written.level).unwrap_or_default();
+    Some(Log::new(blueprint, level, layout, sink))
+}
+
+/// The document's path. Its time is that at which the run began, so that all runners write into one file.
+fn path_of(session: &Session, id: &str, path: &str) -> PathBuf {
+    let root = Path::new(&session.started.root);
+    let seconds = session.began.0 / 1000;
+    Variables { task: "", blueprint: id, root, directory: root.to_owned(), seconds, bound: None }.path(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LogWords;
+    use crate::blueprint::model::{LogDestination, LogFormat, LogLevel};
+
+    #[test]
+    fn f_41_words_of_the_command_line() {
+        let words = |text: &str| text.parse::<LogWords>();
+        let whole = words("debug,text,file=a,b.log").expect("words");
+        assert_eq!((whole.level, whole.format), (Some(LogLevel::Debug), Some(LogFormat::Text)));
+        assert_eq!((whole.destination, whole.file.as_deref()), (Some(LogDestination::File), Some("a,b.log")));
+        assert_eq!(words("syslog").expect("words").destination, Some(LogDestination::Syslog));
+        assert!(words("off").expect("words").is_off);
+        assert!(words("off,json").is_err() && words("jsn").expect_err("no word").contains("`jsn` is none of"));
+    }
+}
