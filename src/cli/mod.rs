@@ -17,6 +17,7 @@ mod observe;
 mod plan;
 mod prepare;
 mod replace;
+mod report;
 mod resume;
 mod run;
 mod runs;
@@ -89,6 +90,11 @@ enum Command {
     /// Tell why a task ran, waits, was skipped or would run again
     #[command(after_help = "Examples:\n  outpost-bp why T2.1\n  outpost-bp why T2.1 --run 20261121 --json")]
     Why(why::WhyArgs),
+    /// Tell what a run did, with the evidence
+    #[command(
+        after_help = "Examples:\n  outpost-bp report --output report.md\n  outpost-bp report --format json | jq .counts"
+    )]
+    Report(report::ReportArgs),
     /// List the runs of the project, the latest first
     #[command(
         after_help = "States: running, waiting (for a person), done, failed, cancelled, interrupted (nobody drives it) and unreadable. A failed, waiting or interrupted run goes on with `outpost-bp resume`.\n\nExamples:\n  outpost-bp runs\n  outpost-bp runs --json"
@@ -273,6 +279,7 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Cancel(args) => return decide::cancel(args, output),
         Command::Logs(args) => return logs::run(args, output),
         Command::Why(args) => return why::run(args, output),
+        Command::Report(args) => return report::run(args, output),
         Command::Runs(args) => return runs::run(args, output),
         Command::Gates(args) => return gates::run(args, output),
         Command::Locks(args) => return locks::run(args, output),

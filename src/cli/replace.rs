@@ -13,6 +13,17 @@ pub(super) fn replace(path: &str, text: &str) -> Result<(), Failure> {
     })
 }
 
+/// Writes a file, whether there is one or not. One that is there is replaced as a whole or not at all.
+pub(super) fn put(path: &str, text: &str) -> Result<(), Failure> {
+    if Path::new(path).is_file() {
+        return replace(path, text);
+    }
+    // What is no file, such as a pipe or a terminal, cannot be replaced.
+    fs::write(path, text).map_err(|error| {
+        Failure::new(format!("failed to write `{path}`: {error}"), "name a file in a directory that is there")
+    })
+}
+
 fn write(path: &Path, text: &str) -> io::Result<()> {
     // Through a link, the file it leads to is replaced and not the link.
     let path = fs::canonicalize(path)?;

@@ -11,6 +11,7 @@ use super::kept::{store, user};
 use super::load::load;
 use super::observe::{Asked, ObserveArgs, Observers};
 use super::prepare::{environment, left_alone, planned, prepared};
+use super::report::as_markdown;
 use super::resume::{ending, refuse_over};
 use super::screen::{self, Screen, step_summary};
 use super::{Exit, Failure, Output, plan};
@@ -191,7 +192,12 @@ pub(super) fn drive(
     let said = summary(&run, blueprint, &id, end);
     output.note(&said);
     if output.in_github_actions {
-        step_summary(&run, blueprint, &said);
+        // A summary that cannot be made is no reason to fail the step.
+        if let Ok(files) = store.find(Some(&id))
+            && let Ok(text) = as_markdown(store, &files)
+        {
+            step_summary(&text);
+        }
     }
     Ok(Exit::of(outlook, &run))
 }

@@ -16,7 +16,7 @@ use crate::engine::driver::Watcher;
 use crate::engine::moment::{now, timestamp};
 use crate::report::progress::{Line, Weight, board, last_words, line};
 use crate::report::table::one_line;
-use crate::run::{Event, Moment, Phase, Run};
+use crate::run::{Event, Moment, Run};
 
 /// How often the board is drawn.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -234,20 +234,10 @@ fn message(text: &str) -> String {
 }
 
 /// Adds to the summary of a step of GitHub Actions, where there is one.
-pub(super) fn step_summary(run: &Run, blueprint: &Blueprint<'_>, said: &str) {
+pub(super) fn step_summary(text: &str) {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
         return;
     };
-    let mut text = format!("## {}\n\n| task | state | attempts |\n|---|---|---|\n", blueprint.name());
-    for index in blueprint.indices() {
-        let state = run.task(index);
-        let word = match &state.phase {
-            Phase::Blocked(failure) => format!("blocked: {}", one_line(&failure.message).replace('|', "\\|")),
-            other => other.word().to_owned(),
-        };
-        text += &format!("| {} | {word} | {} |\n", blueprint.task(index).id, state.attempts);
-    }
-    text += &format!("\n```text{said}```\n");
     let written =
         File::options().append(true).create(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()));
     // A summary that cannot be written is no reason to fail the step.

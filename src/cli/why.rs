@@ -9,6 +9,7 @@ use super::{Exit, Failure, Output, complete};
 use crate::diagnostic::nearest;
 use crate::engine::inbox::{self, Note};
 use crate::engine::moment::now;
+use crate::engine::store::{RunFiles, Store};
 use crate::locks::{Standing, list};
 use crate::report::why::{Facts, Holder, why};
 use crate::run::GateDecision;
@@ -29,23 +30,7 @@ pub(super) struct WhyArgs {
 pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let store = store()?;
     let files = store.find(args.run.as_deref())?;
-    // Where the locks cannot be looked at, the line says less and is no less true.
-    let holders =
-        list(&store.locks()).unwrap_or_default().into_iter().filter(|entry| entry.standing == Standing::Holds);
-    let holders: Vec<Holder> = holders
-        .filter_map(|entry| {
-            let party = entry.party?;
-            Some(Holder { lock: entry.claim.name, run: party.run, task: party.task, pid: party.process.pid })
-        })
-        .collect();
-    let left: Vec<GateDecision> = inbox::waiting(&files.inbox())
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|left| match left.note {
-            Note::Decision(decision) => Some(decision),
-            _ => None,
-        })
-        .collect();
+    let (holders, left) = (holders(&store), left(&files));
     let (answer, status) = look(&files, |kept| {
         let Some(index) = kept.run.find(&args.task) else {
             return Err(no_task(files.id(), &args.task, kept.run.program().tasks.iter().map(|spec| spec.id.as_str())));
@@ -77,6 +62,30 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
         output.note(&format!("hint: {command}\n"));
     }
     Ok(Exit::Done)
+}
+
+/// Who holds the locks of the project. Where they cannot be looked at, what is said is less and no less true.
+pub(super) fn holders(store: &Store) -> Vec<Holder> {
+    let holders =
+        list(&store.locks()).unwrap_or_default().into_iter().filter(|entry| entry.standing == Standing::Holds);
+    holders
+        .filter_map(|entry| {
+            let party = entry.party?;
+            Some(Holder { lock: entry.claim.name, run: party.run, task: party.task, pid: party.process.pid })
+        })
+        .collect()
+}
+
+/// Decisions that people left and no runner took yet.
+pub(super) fn left(files: &RunFiles) -> Vec<GateDecision> {
+    inbox::waiting(&files.inbox())
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|left| match left.note {
+            Note::Decision(decision) => Some(decision),
+            _ => None,
+        })
+        .collect()
 }
 
 /// There is no such task, and which one may be meant.

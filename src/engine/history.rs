@@ -80,6 +80,16 @@ impl History {
 
     /// Plays the events. `program` is that of the document that is run now.
     pub fn replay(&self, files: &RunFiles, program: Program) -> Result<Run, Broken> {
+        self.replay_seen(files, program, |_, _, _| {})
+    }
+
+    /// Plays the events, each to `saw` with the run as it stands after it.
+    pub fn replay_seen(
+        &self,
+        files: &RunFiles,
+        program: Program,
+        mut saw: impl FnMut(Moment, &Event, &Run),
+    ) -> Result<Run, Broken> {
         let edits = self.events.iter().filter(|(_, event)| matches!(event, Event::EditAccepted { .. })).count();
         let started = self.started()?;
         let mut latest = Some(program);
@@ -96,6 +106,7 @@ impl History {
         let mut run = Run::new(next(number, None)?);
         for (at, event) in &self.events {
             run.apply(*at, event).map_err(|illegal| Broken::History(illegal.to_string()))?;
+            saw(*at, event, &run);
             if let Event::EditAccepted { digest, again, .. } = event {
                 number += 1;
                 run = run.carry_over(next(number, Some(digest))?, again);

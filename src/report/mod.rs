@@ -1,5 +1,6 @@
 //! SHOW: views of a model and of a run, as text for people and as JSON for machines. Nothing here decides anything.
 
+pub mod account;
 pub mod diagnostics;
 pub mod graph;
 pub mod log;

@@ -206,7 +206,8 @@ fn github_actions_gets_groups_annotations_and_a_summary() {
     ended.says(&["::group::a ", "stdout | 100% wrong", "::endgroup::", "::error file=blueprint.md,line=8,"]);
     let summary = fs::read_to_string(project.path("summary.md")).expect("a summary");
     assert!(
-        summary.contains("| a | blocked: `run` exited with 4 | 1 |") && summary.contains("| b | waiting |"),
+        summary.contains("| ✘ | a a | blocked: \\`run\\` exited with 4 |")
+            && summary.contains("| ○ | b b | not started"),
         "{summary}"
     );
 }

@@ -15,6 +15,7 @@ mod network;
 mod order;
 #[path = "../project/mod.rs"]
 mod project;
+mod reports;
 mod resources;
 mod settings;
 mod statuses;

@@ -1,0 +1,107 @@
+//! Reports of real runs: what failed, what was tried again, what a person decided, told in every format.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::project;
+use crate::project::Project;
+
+/// Its first task fails once, the second waits for a person, and the third fails for good.
+fn told() -> Project {
+    let flaky = "run: echo try $OUTPOST_ATTEMPT; test $OUTPOST_ATTEMPT = 2\non_failure: {max_retries: 1, retry_delay: PT0.1S}\nverification: {smoke: {command: echo 'verified <b>it</b>'}}";
+    let gate = "human_required: {action: look, reason: so}\nrun: note ran";
+    let project = project("", &[("a", "", flaky), ("b", "a", gate), ("c", "b", "run: echo no room left >&2; exit 7")]);
+    project.outpost(&["run", "blueprint.md"]).with(3);
+    project
+}
+
+fn finished() -> Project {
+    let project = told();
+    project.outpost(&["approve", "b", "--comment", "fine | <i>by</i> me", "--set", "n=3"]).with(0);
+    project.outpost(&["resume"]).with(1);
+    project
+}
+
+fn json(project: &Project) -> Value {
+    serde_json::from_str(&project.outpost(&["report", "--format", "json"]).with(0).stdout).expect("JSON")
+}
+
+#[test]
+fn f_42_a_report_has_attempts_evidence_and_approvals() {
+    let report = json(&finished());
+    let tasks = report["tasks"].as_array().expect("tasks");
+    let statuses: Vec<&str> = tasks.iter().filter_map(|task| task["status"].as_str()).collect();
+    assert_eq!(statuses, ["complete", "complete", "blocked"]);
+    let [first, second] = &tasks[0]["attempts"].as_array().expect("attempts")[..] else { panic!("{report:#}") };
+    assert_eq!((&first["result"], &first["stages"][0]["exit_code"]), (&"failed".into(), &1.into()));
+    assert_eq!(first["stages"][0]["printed"]["lines"][0]["text"], "try 1");
+    let verified = &second["stages"][1];
+    assert_eq!((&verified["stage"], &verified["result"]), (&"verify:smoke".into(), &"passed".into()));
+    assert_eq!((&verified["expected_exit_code"], &verified["exit_code"]), (&0.into(), &0.into()));
+    assert_eq!(verified["command"], "echo 'verified <b>it</b>'");
+    assert_eq!(tasks[0]["again"][0]["because"], "retry");
+    assert_eq!(tasks[2]["failure"]["code"], "E_EXECUTION_FAILED");
+    assert_eq!(tasks[2]["attempts"][0]["stages"][0]["printed"]["lines"][0]["stream"], "stderr");
+    let decision = &report["gates"][0]["decisions"][0];
+    assert_eq!((&decision["by"], &decision["comment"]), (&"ada".into(), &"fine | <i>by</i> me".into()));
+    assert_eq!((&decision["set"][0][1], &decision["digest"]), (&"3".into(), &report["gates"][0]["digest"]));
+    assert_eq!(report["run"]["runners"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_report_tells_of_a_run_that_waits_and_of_one_that_died() {
+    let project = told();
+    let report = json(&project);
+    assert_eq!((&report["run"]["state"], &report["gates"][0]["outcome"]), (&"waiting".into(), &"open".into()));
+    assert_eq!(report["counts"]["waiting_for_people"], 1);
+    let command = report["tasks"][1]["command"].as_str().expect("a command");
+    assert!(command.starts_with("outpost-bp approve b --run "), "{command}");
+
+    let project = crate::project("", &[("a", "", "run: note began; await never")]);
+    let mut running = project.start(project.command(&["run", "blueprint.md"]));
+    project.until_written("a 1 run began");
+    // While it is driven …
+    let report = json(&project);
+    assert_eq!((&report["run"]["state"], &report["tasks"][0]["status"]), (&"running".into(), &"in_progress".into()));
+    // … and after it was killed.
+    running.child.kill().expect("a runner");
+    running.child.wait().expect("its end");
+    let report = json(&project);
+    assert_eq!(report["run"]["state"], "interrupted");
+    assert_eq!(report["tasks"][0]["attempts"][0]["result"], "interrupted");
+    project.until_nothing_runs();
+}
+
+#[test]
+fn the_ending_of_the_file_chooses_the_format() {
+    let project = finished();
+    for (name, begins) in [("r.json", "{\n"), ("r.md", "## ✘ Rows: failed\n"), ("r.txt", "## ")] {
+        let ended = project.outpost(&["report", "--output", name]).with(0);
+        ended.says(&[name, "the report of run"]);
+        let text = fs::read_to_string(project.path(name)).expect("a report");
+        assert!(text.starts_with(begins), "{name}: {text}");
+    }
+    let printed = project.outpost(&["report"]).with(0).stdout;
+    assert!(printed.starts_with("## "), "{printed}");
+    // A format that was named is that one, whatever the file is called.
+    project.outpost(&["report", "--format", "json", "--output", "r.md"]).with(0);
+    assert!(fs::read_to_string(project.path("r.md")).expect("a report").starts_with('{'));
+    project.outpost(&["report", "--output", "no/such/place.md"]).with(2).says(&["no/such/place.md"]);
+    project.outpost(&["report", "nonesuch"]).with(2).says(&["no run begins with"]);
+}
+
+#[test]
+fn f_04_a_report_shows_title_banner_vision_and_metrics() {
+    let project = Project::of(
+        "# The title\n\n> Status: Active\n\n## Vision\n\nTo the moon.\n\n## Metrics\n\n| Metric | Goal |\n|---|---|\n| Height | 1 m |\n\n\
+         ```yaml\ntask_id: a\nname: a\nrun: note ran\n```\n",
+    );
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    let text = project.outpost(&["report", "--format", "md"]).with(0).stdout;
+    for shown in ["## ✔ The title: done", "| Status | Active |", "To the moon.", "| Height | 1 m |"] {
+        assert!(text.contains(shown), "no {shown} in:\n{text}");
+    }
+    let report = json(&project);
+    assert_eq!(report["document"]["metrics"]["headings"][1], "Goal");
+}
