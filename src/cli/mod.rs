@@ -37,6 +37,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 pub use graph::picture;
 
 use crate::plan::BadSelection;
+use crate::telemetry::faults;
 use exit::Exit;
 use load::Unreadable;
 
@@ -260,6 +261,9 @@ pub fn main() -> ExitCode {
     };
     let in_github_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
     let mut output = Output { width: width(), in_github_actions, color };
+    if let Err(problem) = faults::show(color != anstream::ColorChoice::Never) {
+        output.note(&format!("warning: {problem}; nothing is shown of what the tool does\n"));
+    }
     let exit = run(&cli.command, &mut output).unwrap_or_else(|failure| {
         output.complain(&failure);
         failure.exit

@@ -18,6 +18,7 @@ use crate::engine::error::Broken;
 use crate::engine::place::{EXECUTOR, Variables};
 use crate::engine::session::Session;
 use crate::report::log::Layout;
+use crate::telemetry::faults;
 use crate::telemetry::log::{Log, Sink};
 use crate::telemetry::syslog::Syslog;
 
@@ -126,7 +127,8 @@ pub(super) struct Observers<'a> {
 
 impl<'a> Observers<'a> {
     pub(super) fn of(session: &Session, blueprint: &'a Blueprint<'a>, asked: Asked, output: &mut Output) -> Self {
-        let mut observers = Self::default();
+        let shows_faults = faults::is_asked() && std::io::stderr().is_terminal();
+        let mut observers = Self { share_terminal: shows_faults, ..Self::default() };
         if let Some(log) = log(session, blueprint, asked, output, &mut observers.share_terminal) {
             observers.log = Some(log);
         }

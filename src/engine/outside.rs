@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use tracing::{debug, trace};
 
 use super::work::Bench;
 use crate::blueprint::model::{LockMode, LockRequest};
@@ -40,6 +41,7 @@ impl<'a> Outside<'a> {
             if claims.iter().any(is_wanted) {
                 return Ok(false);
             }
+            debug!(task = %self.bench.task(task).id, locks = claims.len(), "asks for its locks");
             let party = Party::new(self.bench.files.id(), self.bench.task(task).id.as_str());
             self.wishes.insert(task.0, self.locks.request(party, claims)?);
         }
@@ -50,9 +52,13 @@ impl<'a> Outside<'a> {
             Attempt::Acquired(guard) => {
                 self.wishes.remove(&task.0);
                 self.guards.insert(task.0, guard);
+                debug!(task = %self.bench.task(task).id, "has its locks");
                 Ok(true)
             }
-            Attempt::Waiting => Ok(false),
+            Attempt::Waiting => {
+                trace!(task = %self.bench.task(task).id, "waits for locks that others hold");
+                Ok(false)
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use outpost_shell::{Keepers, Shell, become_subreaper, raise_open_files};
+use tracing::{Instrument as _, debug, debug_span};
 
 use super::driver::{Driver, Outlook, Parts, Watcher};
 use super::error::Broken;
@@ -127,7 +128,8 @@ impl Session {
         // Without it, daemons of a keeper that was killed would go unnoticed; the run itself is none the worse.
         let _ = become_subreaper();
         let keepers = Keepers { open_files: raise_open_files(), ..Keepers::default() };
-        runtime.block_on(async {
+        let span = debug_span!("run", id = bench.files.id());
+        let driven = async {
             let shell = Arc::new(Shell::new(keepers));
             let executor = Arc::clone(&shell);
             let (run, journal) = (self.run, self.journal);
@@ -139,8 +141,10 @@ impl Session {
             if let Some(shell) = Arc::into_inner(shell) {
                 shell.close().await;
             }
+            debug!(outlook = ?outlook.as_ref().ok(), "nothing is left to drive");
             Ok((outlook?, run))
-        })
+        };
+        runtime.block_on(driven.instrument(span))
     }
 
     /// Every runner is in the journal. Whoever takes a run up orders what failed again.

@@ -13,6 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use tracing::trace;
+
 use super::error::JournalError;
 use super::frame::Number;
 
@@ -138,8 +140,10 @@ impl Shared {
     fn run(&self) {
         let mut last: Option<Instant> = None;
         while let Some(target) = self.next_target(last) {
+            let began = Instant::now();
             let result = self.sync();
             last = Some(Instant::now());
+            trace!(record = %target, took = ?began.elapsed(), is_durable = result.is_ok(), "synced the journal");
             let mut state = self.lock();
             match result {
                 Ok(()) => state.durable = target,

@@ -4,6 +4,7 @@
 //! watchers of the driver. A watcher decides nothing, and none can fail or delay a run: what does not get out is lost,
 //! and that is told once. What nobody asked for is not built.
 
+pub mod faults;
 pub mod file;
 pub mod log;
 pub mod syslog;

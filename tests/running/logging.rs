@@ -234,3 +234,27 @@ fn f_41_who_interrupts_a_run_is_logged_too() {
     let lines = told(&entries(&ended.stdout));
     assert_eq!(lines, ["warn runner.remark -", "warn blueprint.interrupted -"]);
 }
+
+#[test]
+fn who_looks_for_a_fault_sees_what_the_tool_does_and_no_value() {
+    let project =
+        project("resource_locks: [db]", &[("a", "", "resources: {locks: [db]}\nrun: echo \"$HIDDEN\" # a command")]);
+    let run = |words: Option<&str>| {
+        let mut command = project.command(&["run", "blueprint.md", "--new-run"]);
+        command.env("HIDDEN", "canary-5c1e").envs(words.map(|words| ("OUTPOST_LOG", words)));
+        project.start(command).end().with(0).stderr
+    };
+    let seen = run(Some("trace"));
+    for words in [
+        "task{id=\"a\"}:attempt{number=1}:stage{word=\"run\"}: outpost_bp::engine::driver::attempt: started",
+        "outcome=Exited(0)",
+        "a keeper starts",
+        "asks for its locks",
+        "synced the journal",
+    ] {
+        assert!(seen.contains(words), "`{words}` is missing in:\n{seen}");
+    }
+    assert!(!seen.contains("canary-5c1e") && !seen.contains("a command") && !seen.contains('\u{1b}'), "{seen}");
+    assert!(!run(None).contains("keeper"));
+    assert!(run(Some("outpost_bp=loud")).contains("warning: `OUTPOST_LOG`: "));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use outpost_executor::{Handle, NotStarted, Outcome, Report, Standing, Trace};
 use tokio::task::{JoinError, JoinSet};
+use tracing::{Instrument as _, debug};
 
 use super::{Answer, Driver, Job, sound};
 use crate::blueprint::TaskIndex;
@@ -82,9 +83,15 @@ impl Driver<'_> {
         let failure = match prepared {
             Ok(work) => match self.shell.start(work).await {
                 Ok(handle) => {
+                    debug!(%handle, limit = ?limit.0, "started");
                     let events = self.run.started(self.clock, index, handle.0.clone()).unwrap_or_default();
                     let (shell, waited) = (Arc::clone(&self.shell), handle.clone());
-                    self.answers.spawn(async move { (index, attempt, stage, shell.wait(&waited).await) });
+                    let wait = async move {
+                        let report = shell.wait(&waited).await;
+                        debug!(outcome = ?report.outcome, milliseconds = report.elapsed_ms, "ended");
+                        (index, attempt, stage, report)
+                    };
+                    self.answers.spawn(wait.in_current_span());
                     self.jobs.insert(index.0, Job { handle, limit });
                     self.happened(events);
                     return Ok(());

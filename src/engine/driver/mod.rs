@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, Span, debug, debug_span, trace};
 
 use super::error::Broken;
 use super::inbox::{self, Note};
@@ -247,7 +248,10 @@ impl<'a> Driver<'a> {
             }
             for event in events {
                 match event {
-                    Event::StageStarted { task, attempt, stage } => self.start(&task, attempt, &stage).await?,
+                    Event::StageStarted { task, attempt, stage } => {
+                        let span = span(&task, attempt, &stage);
+                        self.start(&task, attempt, &stage).instrument(span).await?;
+                    }
                     Event::Stopping { .. } => self.cancel_all(),
                     _ => {}
                 }
@@ -269,6 +273,7 @@ impl<'a> Driver<'a> {
                 events.iter().map(|(_, event)| serde_json::to_string(event)).collect();
             let payloads = payloads.map_err(|error| Broken::History(error.to_string()))?;
             self.journal.append(timestamp(events[0].0), &payloads)?;
+            trace!(events = events.len(), "written to the journal");
         }
         for (at, event) in &happened {
             self.watcher.saw(*at, event, &self.run);
@@ -293,6 +298,7 @@ impl<'a> Driver<'a> {
             if self.is_too_early(&left.note) {
                 continue;
             }
+            debug!(note = %left.note, "somebody left a note");
             let told = match &left.note {
                 Note::Decision(decision) => self.run.decided(now(), decision.clone()),
                 Note::Again { task, by } => self.run.ordered_again(now(), task, by),
@@ -376,6 +382,13 @@ impl<'a> Driver<'a> {
     pub fn into_run(self) -> Run {
         self.run
     }
+}
+
+/// Where a stage belongs, for who looks for a fault. It costs nothing while nobody does.
+fn span(task: &str, attempt: u32, stage: &str) -> Span {
+    let task = debug_span!("task", id = task);
+    let attempt = debug_span!(parent: &task, "attempt", number = attempt);
+    debug_span!(parent: &attempt, "stage", word = stage)
 }
 
 /// An answer of a task of ours. One that panicked takes the driver along.

@@ -148,6 +148,7 @@ impl Crew {
         command.stdin(OwnedFd::from(theirs)).stdout(to_us).stderr(Stdio::null());
         let child = orphans::with_keepers(|keepers| {
             let child = command.spawn()?;
+            tracing::debug!(pid = child.id(), "a keeper starts");
             keepers.insert(child.id());
             Ok::<_, io::Error>(child)
         })?;
