@@ -169,6 +169,17 @@ fn the_reference_lists_every_key_of_the_format() {
     }
 }
 
+#[test]
+fn the_published_schema_of_events_is_that_of_the_code() {
+    let published = "docs/events.schema.json";
+    let right = format!("{:#}\n", outpost_bp::report::stream::schema());
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(root().join(published), &right).expect("the schema can be written");
+    } else {
+        assert_eq!(page(published), right, "run `BLESS=1 cargo test --test pages`");
+    }
+}
+
 /// Line and code of every problem of a document, without those that short examples always have.
 fn problems(text: &str) -> Vec<(usize, String)> {
     let (source, refusal) = Source::from_bytes("example", text.as_bytes().to_vec());

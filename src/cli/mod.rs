@@ -17,6 +17,7 @@ mod observe;
 mod plan;
 mod prepare;
 mod replace;
+mod replay;
 mod report;
 mod resume;
 mod run;
@@ -107,6 +108,11 @@ enum Command {
     /// List who holds the locks of the project, and who waits for them
     #[command(after_help = "Examples:\n  outpost-bp locks\n  outpost-bp locks --json")]
     Locks(locks::LocksArgs),
+    /// Tell a run again, from its events
+    #[command(
+        after_help = "Each event is judged as when it happened; one that cannot be is told with its line, with exit code 2. Otherwise the exit code is that of the run, 130 for one that stops in the middle; with --at it is 0. The document is the run's own copy, if it is here, or what --blueprint names.\n\nExamples:\n  outpost-bp replay events.ndjson\n  outpost-bp replay 20261121 --speed 10\n  outpost-bp replay events.ndjson --blueprint blueprint.md --at 12"
+    )]
+    Replay(replay::ReplayArgs),
     /// Write the statuses of a run into its blueprint
     #[command(
         after_help = "The `status:` of each task becomes what the run made of it, every other byte stays. What only a person can make go on is `blocked`. What the document calls complete or skipped is final: it is left, told, and the exit code is 1. The difference goes to standard output.\n\nExamples:\n  outpost-bp sync blueprint.md\n  outpost-bp sync blueprint.md --run 20261121 --dry-run\n  outpost-bp sync blueprint.md --check\n\nExit codes: 0 written or nothing to write, 1 a status is refused, or --check and\nsomething would change, 2 invalid blueprint or no such run"
@@ -143,8 +149,12 @@ enum Command {
         #[arg(add = ArgValueCandidates::new(complete::codes))]
         code: Option<String>,
     },
-    /// Print a JSON Schema of the format for editors
-    Schema,
+    /// Print a JSON Schema of the format for editors, or of the events of a run
+    Schema {
+        /// The schema of a line of `run --events`
+        #[arg(long)]
+        events: bool,
+    },
     /// Print a commented starter document
     New {
         /// The title of the blueprint
@@ -288,11 +298,13 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Gates(args) => return gates::run(args, output),
         Command::Locks(args) => return locks::run(args, output),
         Command::Sync(args) => return sync::run(args, output),
+        Command::Replay(args) => return replay::run(args, output),
         Command::Gc(args) => return gc::run(args, output),
         Command::Doctor(args) => return doctor::run(args, output),
         Command::Graph(args) => return graph::run(args, output),
         Command::Explain { code } => output.data(&text::explain(code.as_deref())?)?,
-        Command::Schema => output.json(&crate::blueprint::schema::json_schema())?,
+        Command::Schema { events: true } => output.json(&crate::report::stream::schema())?,
+        Command::Schema { events: false } => output.json(&crate::blueprint::schema::json_schema())?,
         Command::New { title } => output.data(&text::starter(title))?,
         Command::Completions { shell } => output.data(&completions(shell)?)?,
         Command::Man { command } => output.data(&manual(command.as_deref())?)?,

@@ -95,7 +95,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     if let Some(task) = args.rerun.iter().find(|task| blueprint.tasks.iter().all(|known| known.id.value != **task)) {
         return Err(Failure::new(format!("the run has no task `{task}`"), "`outpost-bp status` lists them"));
     }
-    let watched = args.shown.watched(&[&started.file], true)?;
+    let watched = args.shown.watched(&[&started.file], opened.history.events.len())?;
     let mut session = opened.into_session(&kept, by.clone())?;
     if let Some(edit) = &edit {
         let program = compile(&blueprint, &started)?.1;

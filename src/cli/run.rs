@@ -16,13 +16,14 @@ use super::resume::{ending, refuse_over};
 use super::screen::{self, Screen, step_summary};
 use super::{Exit, Failure, Output, plan};
 use crate::blueprint::{Blueprint, digest};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Source;
 use crate::engine::driver::{Outlook, Watcher};
 use crate::engine::history::{self, History, compile};
 use crate::engine::session::{Driving, Session};
 use crate::engine::store::{RunFiles, Store};
 use crate::engine::work::Capabilities;
+use crate::plan::Plan;
 use crate::report::summary::{End, summary};
 use crate::report::table::one_line;
 use crate::run::RunStarted;
@@ -82,8 +83,8 @@ pub(super) struct Shown {
 
 impl Shown {
     /// Before anything begins: what cannot be written is wrong usage.
-    /// `kept` are files that nobody means; `goes_on` says whether events are added to those of an earlier runner.
-    pub(super) fn watched(&self, kept: &[&str], goes_on: bool) -> Result<Watched, Failure> {
+    /// `kept` are files that nobody means; `happened` are the events of earlier runners, to which these are added.
+    pub(super) fn watched(&self, kept: &[&str], happened: usize) -> Result<Watched, Failure> {
         let path = if self.json { Some("-") } else { self.events.as_deref() };
         let real = |path: &str| std::fs::canonicalize(path).ok();
         if let Some(path) = path.filter(|path| kept.iter().any(|kept| real(kept).is_some() && real(kept) == real(path)))
@@ -94,7 +95,11 @@ impl Shown {
             ));
         }
         let asked = self.observe.asked(kept, path == Some("-"))?;
-        Ok(Watched { wait: self.wait, events: path.map(|path| screen::events(path, goes_on)).transpose()?, asked })
+        Ok(Watched {
+            wait: self.wait,
+            events: path.map(|path| screen::events(path, happened as u64)).transpose()?,
+            asked,
+        })
     }
 }
 
@@ -143,17 +148,28 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         fail_fast: args.fail_fast,
     };
     let (_, program) = compile(&blueprint, &started)?;
-    let watched = args.shown.watched(&[&args.file], false)?;
+    let watched = args.shown.watched(&[&args.file], 0)?;
     let session = Session::begin(&store, source.text().as_bytes(), started, program)?;
-    output.note(&format!("run {} of {}\n", session.files.id(), blueprint.name()));
-    output.note(&left_alone(&blueprint, &plan));
+    output.note(&heading(session.files.id(), &blueprint, &plan, source, &diagnostics));
+    let setting = Setting { blueprint: &blueprint, source, environment, capabilities };
+    drive(session, &store, setting, watched, output)
+}
+
+/// What is said when a run begins.
+pub(super) fn heading(
+    id: &str,
+    blueprint: &Blueprint<'_>,
+    plan: &Plan,
+    source: &Source,
+    diagnostics: &[Diagnostic],
+) -> String {
+    let mut text = format!("run {id} of {}\n{}", blueprint.name(), left_alone(blueprint, plan));
     // What is misspelt does nothing, and a run is where that is missed.
     for unknown in diagnostics.iter().filter(|one| one.code == Code::UnknownKey).take(3) {
         let line = unknown.span.map_or(1, |span| source.position(span.start).line);
-        output.note(&format!("warning: line {line}: {}: outpost-bp check {}\n", one_line(&unknown.message), args.file));
+        text += &format!("warning: line {line}: {}: outpost-bp check {}\n", one_line(&unknown.message), source.name());
     }
-    let setting = Setting { blueprint: &blueprint, source, environment, capabilities };
-    drive(session, &store, setting, watched, output)
+    text
 }
 
 /// What a run is driven with.

@@ -15,6 +15,7 @@ use crate::document::Source;
 use crate::engine::driver::Watcher;
 use crate::engine::moment::{now, timestamp};
 use crate::report::progress::{Line, Weight, board, last_words, line};
+use crate::report::stream::Told;
 use crate::report::table::one_line;
 use crate::run::{Event, Moment, Run};
 
@@ -24,10 +25,16 @@ const REFRESH: Duration = Duration::from_millis(100);
 const SHOWN: usize = 40;
 
 /// Where events go as lines of JSON.
-pub(super) type Events = BufWriter<Box<dyn Write>>;
+pub(super) struct Events {
+    sink: BufWriter<Box<dyn Write>>,
+    /// Events of the run so far.
+    number: u64,
+}
 
-/// Opens a file for events, or standard output for `-`. They are added to what is there, or replace it.
-pub(super) fn events(path: &str, adds: bool) -> Result<Events, Failure> {
+/// Opens a file for events, or standard output for `-`. Those of a run that began before are added to what is there,
+/// those of a new one replace it.
+pub(super) fn events(path: &str, happened: u64) -> Result<Events, Failure> {
+    let adds = happened > 0;
     let sink: Box<dyn Write> = if path == "-" {
         Box::new(io::stdout())
     } else {
@@ -35,7 +42,7 @@ pub(super) fn events(path: &str, adds: bool) -> Result<Events, Failure> {
             Failure::new(format!("failed to write events to `{path}`: {error}"), "name a file that can be written")
         })?)
     };
-    Ok(BufWriter::new(sink))
+    Ok(Events { sink: BufWriter::new(sink), number: happened })
 }
 
 /// Where the lines go.
@@ -61,16 +68,37 @@ impl<'a, 's> Screen<'a, 's> {
         events: Option<Events>,
         shares_terminal: bool,
     ) -> Self {
+        // Lines of others would tear a board.
+        let from = (!shares_terminal).then(now);
+        Self { events, ..Self::played(output, blueprint, source, from) }
+    }
+
+    /// A screen for what happened before. It has a board, where there is a terminal, if time goes on from a moment.
+    pub(super) fn played(
+        output: &'a mut Output,
+        blueprint: &'a Blueprint<'s>,
+        source: &'a Source,
+        from: Option<Moment>,
+    ) -> Self {
         let is_terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let surface = if output.in_github_actions {
-            Surface::GitHub
-        } else if is_terminal && !shares_terminal {
-            // Lines of others would tear it.
-            Surface::Board(Board::new())
-        } else {
-            Surface::Plain
+        let surface = match from {
+            _ if output.in_github_actions => Surface::GitHub,
+            Some(began) if is_terminal => Surface::Board(Board::new(began)),
+            _ => Surface::Plain,
         };
-        Self { output, blueprint, source, surface, events }
+        Self { output, blueprint, source, surface, events: None }
+    }
+
+    /// Draws the board as it was at a time.
+    pub(super) fn draw(&mut self, run: &Run, at: Moment) {
+        let blueprint = self.blueprint;
+        if let Surface::Board(board) = &mut self.surface {
+            board.draw(run, blueprint, at);
+        }
+    }
+
+    pub(super) fn say(&mut self, text: &str) {
+        self.print(text);
     }
 
     fn print(&mut self, text: &str) {
@@ -84,13 +112,12 @@ impl<'a, 's> Screen<'a, 's> {
         let Some(events) = &mut self.events else {
             return;
         };
-        let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(event) else {
+        events.number += 1;
+        let told = Told { number: events.number, at, event: event.clone() };
+        let Some(line) = told.line() else {
             return;
         };
-        let mut record = serde_json::Map::new();
-        record.insert("at".to_owned(), at.to_string().into());
-        record.extend(fields);
-        let written = writeln!(events, "{}", serde_json::Value::Object(record)).and_then(|()| events.flush());
+        let written = writeln!(events.sink, "{line}").and_then(|()| events.sink.flush());
         if written.is_err() {
             // Nobody reads them any more.
             self.events = None;
@@ -162,10 +189,7 @@ impl Watcher for Screen<'_, '_> {
     }
 
     fn tick(&mut self, run: &Run) {
-        let blueprint = self.blueprint;
-        if let Surface::Board(board) = &mut self.surface {
-            board.draw(run, blueprint);
-        }
+        self.draw(run, now());
     }
 }
 
@@ -179,20 +203,20 @@ struct Board {
 }
 
 impl Board {
-    fn new() -> Self {
+    fn new(began: Moment) -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(20));
         // A template of one field cannot be wrong.
         let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self { bars, lines: Vec::new(), style, drawn: None, began: now() }
+        Self { bars, lines: Vec::new(), style, drawn: None, began }
     }
 
-    fn draw(&mut self, run: &Run, blueprint: &Blueprint<'_>) {
+    fn draw(&mut self, run: &Run, blueprint: &Blueprint<'_>, now: Moment) {
         if self.drawn.is_some_and(|last| last.elapsed() < REFRESH) {
             return;
         }
         self.drawn = Some(Instant::now());
         let height = terminal_size::terminal_size().map_or(24, |(_, height)| usize::from(height.0));
-        let rows = board(run, blueprint, now(), self.began, (height / 2).max(4));
+        let rows = board(run, blueprint, now, self.began, (height / 2).max(4));
         while self.lines.len() < rows.len() {
             let bar = self.bars.add(ProgressBar::new_spinner());
             bar.set_style(self.style.clone());

@@ -6,6 +6,7 @@ pub mod graph;
 pub mod log;
 pub mod progress;
 pub mod status;
+pub mod stream;
 pub mod summary;
 pub mod sync;
 pub mod table;

@@ -1,9 +1,10 @@
 //! Why something failed, in the words of the format: a code, a phase, and what a person needs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The format's error codes, as far as a task can have them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum FailureCode {
     #[serde(rename = "E_PREFLIGHT_FAILED")]
     PreflightFailed,
@@ -43,7 +44,7 @@ impl std::fmt::Display for FailureCode {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailurePhase {
     Preflight,
@@ -54,7 +55,7 @@ pub enum FailurePhase {
 }
 
 /// Why an attempt or a task failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     pub code: FailureCode,
     pub message: String,

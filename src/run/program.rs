@@ -1,6 +1,7 @@
 //! What is to be run, reduced to what decisions depend on. Commands, paths and prompts are the
 //! engine's business; here a task is a row of numbers and a few words.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::blueprint::TaskIndex;
@@ -147,7 +148,7 @@ pub enum GateTime {
 }
 
 /// What an expired gate does. None of it is an approval, and the journal does not call it one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnTimeout {
     /// The run ends.

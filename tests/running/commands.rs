@@ -178,9 +178,10 @@ fn events_are_the_journals_own_and_nobody_has_to_listen() {
     let project = project("", &[("a", "", "run: note ran"), ("b", "a", "run: note ran")]);
     let printed = project.outpost(&["run", "blueprint.md", "--json"]).with(0).stdout;
     let mut events: Vec<Value> = printed.lines().map(json).collect();
-    for event in &mut events {
-        let at = event.as_object_mut().and_then(|event| event.shift_remove("at")).expect("a time");
-        assert!(at.as_str().is_some_and(|at| at.ends_with('Z')), "{at}");
+    for (number, event) in (1..).zip(&mut events) {
+        let mut head = |key: &str| event.as_object_mut().and_then(|event| event.shift_remove(key)).expect("a head");
+        assert_eq!((head("v"), head("n")), (1.into(), number.into()));
+        assert!(head("t").as_str().is_some_and(|at| at.ends_with('Z')), "{event}");
     }
     let journal: Vec<Value> = project.events().into_iter().map(|event| event.0).collect();
     assert_eq!(events, journal);

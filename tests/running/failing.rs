@@ -174,5 +174,5 @@ fn f_40_a_failure_is_told_with_code_phase_and_last_words() {
     let (stdout, stderr) = (failure["stdout"].as_str().expect("text"), failure["stderr"].as_str().expect("text"));
     assert!(stdout.len() <= 10 * 1024 && stdout.ends_with("the end\n"), "{}", stdout.len());
     assert_eq!(stderr, "the reason\n");
-    assert!(lines.iter().all(|line| line["at"].as_str().is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok())));
+    assert!(lines.iter().all(|line| line["t"].as_str().is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok())));
 }

@@ -8,6 +8,7 @@ mod commands;
 mod data;
 #[path = "../project/emulator.rs"]
 mod emulator;
+mod events;
 mod failing;
 mod gates;
 mod logging;

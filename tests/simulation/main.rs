@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::blueprint::model::Stage as Verification;
+use outpost_bp::report::stream::{Told, schema};
 use outpost_bp::run::{
     Amounts, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, GateSpec, GateTime, KeptPort,
     LockSpec, Mode, Moment, OnFailure, OnTimeout, Phase, Program, Run, RunStarted, Stage, StageReport, TaskSpec, World,
@@ -354,9 +355,15 @@ fn the_same_seed_is_the_same_world() {
 }
 
 #[test]
-fn events_survive_their_json() {
+fn events_survive_their_json_and_fit_the_published_schema() {
+    let schema = jsonschema::validator_for(&schema()).expect("a schema");
     for seed in 0..200 {
-        for (_, event) in Simulation::new(seed).play(1) {
+        for (number, (at, event)) in (1..).zip(Simulation::new(seed).play(1)) {
+            let told = Told { number, at, event: event.clone() };
+            let line = told.line().expect("JSON");
+            assert_eq!(Told::read(&line).expect(&line), told);
+            let line = serde_json::from_str(&line).expect("JSON");
+            assert!(schema.is_valid(&line), "{:?}\n{line}", schema.iter_errors(&line).collect::<Vec<_>>());
             let text = serde_json::to_string(&event).expect("JSON");
             assert_eq!(serde_json::from_str::<Event>(&text).expect(&text), event);
         }

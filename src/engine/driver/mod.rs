@@ -168,8 +168,11 @@ impl<'a> Driver<'a> {
             while self.answers.join_next().await.is_some() {}
             let reason = Event::Halted { reason: broken.to_string() };
             if let Ok(payload) = serde_json::to_string(&reason) {
+                let at = now();
                 // The reason is told anyway.
-                let _ = self.journal.halt(timestamp(now()), &payload);
+                if self.journal.halt(timestamp(at), &payload).is_ok() {
+                    self.watcher.saw(at, &reason, &self.run);
+                }
             }
         }
         outlook
