@@ -215,7 +215,7 @@ fn f_41_events_and_the_log_do_not_share_standard_output() {
     let project = eventful("level: error");
     let ended = project.outpost(&["run", "blueprint.md", "--json"]).with(1);
     assert!(ended.stderr.contains("the log goes to standard error"), "{}", ended.stderr);
-    assert!(entries(&ended.stdout).iter().all(|event| event.get("at").is_some()));
+    assert!(entries(&ended.stdout).iter().all(|event| event.get("n").is_some()));
     assert!(ended.stderr.lines().any(|line| line.contains("\"event\":\"task.failed\"")));
     project
         .outpost(&["run", "blueprint.md", "--new-run", "--events", "-", "--log", "stdout"])
