@@ -205,6 +205,9 @@ record! { ROLLBACK "rollback" {
     may "command" Filled, "the command that undoes the task";
     may "strategy" Filled, "how it is undone, in a word";
     may "timeout" Duration, "the longest it may take";
+    may "irreversible" Flag, "nothing undoes the task, and whoever rolls back is told (extension)";
+    may "max_retries" Shape::Count { min: 0, max: 1000 }, "attempts after the first (extension)";
+    may "retry_delay" Duration, "time before the next attempt (extension)";
     may "description" Text, "what it does";
 }}
 
@@ -259,7 +262,7 @@ record! { ON_FAILURE "failure policy" {
     may "retry_delay" Duration, "time before the next attempt";
     may "action" Word(&["block", "abort", "skip"]), "what a failed task does to the rest";
     may "fallback_task" TaskId, "a task to run instead";
-    may "rollback" Word(&["manual", "ask", "auto"]), "whether the failed task is undone (extension)";
+    may "rollback" Word(&["manual", "ask", "auto"]), "whether the task is undone as soon as it failed for good (extension)";
     legacy_delay "retry_delay_seconds" Seconds, "v1's `retry_delay`";
 }}
 
@@ -348,7 +351,8 @@ record! { EXECUTION "execution block" {
     may "compatibility_mode" Word(&["strict", "v1_migration"]), "`v1_migration` accepts v1 spellings silently";
     may "hierarchy" Word(&["auto", "rollup", "none"]), "how `T1` and `T1.1` relate (extension)";
     may "executor" Filled, "who does the work unless a task says otherwise (extension)";
-    may "rollback" Word(&["manual", "ask", "auto"]), "whether failed work is undone (extension)";
+    may "rollback" Word(&["manual", "ask", "auto"]), "whether a run that fails undoes what it did (extension)";
+    may "hooks" Shape::Record(&HOOKS), "commands for moments of the run (extension)";
     may "environments" Named(&Named(&Template)), "variables chosen with `--env` (extension)";
     may "notify" OneOf(&[Shape::Record(&NEWS), List(&Shape::Record(&NEWS))]), "who is told how the run goes (extension)";
     may "smtp" Shape::Record(&SMTP), "the server that sends email (extension)";
@@ -419,6 +423,19 @@ record! { SECRET_SOURCE "secret source" {
     may  "address" Template, "the address of the vault";
     may  "region" Filled, "the AWS region";
     may  "profile" Filled, "the AWS profile";
+}}
+
+record! { HOOKS "hooks" {
+    may "on_start" OneOf(&[Filled, Shape::Record(&HOOK)]), "before the first task";
+    may "on_waiting" OneOf(&[Filled, Shape::Record(&HOOK)]), "when only people can make it go on";
+    may "on_success" OneOf(&[Filled, Shape::Record(&HOOK)]), "when all is done";
+    may "on_failure" OneOf(&[Filled, Shape::Record(&HOOK)]), "when it ends in another way";
+    may "on_exit" OneOf(&[Filled, Shape::Record(&HOOK)]), "at its end, after everything else";
+}}
+
+record! { HOOK "hook" {
+    must "command" Filled, "what is carried out";
+    may  "timeout" Duration, "the longest it may take";
 }}
 
 record! { LOGGING "logging" {

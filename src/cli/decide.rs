@@ -237,7 +237,7 @@ fn refused(task: &str, refusal: &Refusal) -> Failure {
         Refusal::Contradicts(_) => "agree on the value; what was approved first stands",
         Refusal::Changed => "look again with `outpost-bp status`, then decide",
         Refusal::RunOver => "begin another with `outpost-bp run`",
-        Refusal::Illegal(_) => "`outpost-bp status` shows where the run stands",
+        Refusal::RollingBack | Refusal::Illegal(_) => "`outpost-bp status` shows where the run stands",
     };
     Failure { exit: Exit::Failed, ..Failure::new(format!("`{task}` cannot be decided: {refusal}"), hint) }
 }
@@ -249,6 +249,10 @@ pub(super) fn cancel(args: &CancelArgs, output: &mut Output) -> Result<Exit, Fai
     let id = files.id().to_owned();
     look(&files, |kept| match kept.run.ending() {
         Some(_) => Err(Failure::new(format!("the run `{id}` is over"), "`outpost-bp runs` lists those that are not")),
+        None if kept.run.is_rolling_back() => Err(Failure::new(
+            format!("what the run `{id}` did is being undone, which cannot be cancelled"),
+            "Ctrl-C ends its runner; `outpost-bp resume` goes on with it",
+        )),
         None => Ok(()),
     })?;
     let is_driven = holder(files.folder()).map_err(Broken::from)?.is_some();

@@ -15,6 +15,10 @@ pub(super) enum Exit {
     Waiting,
     /// A gate was rejected, or its time ran out.
     Rejected,
+    /// What the run did is undone.
+    RolledBack,
+    /// What the run did is not undone altogether.
+    RollbackFailed,
     /// Locks were not free in time, and nothing else failed.
     Locked,
     /// A preflight check, a secret or a capability is missing.
@@ -33,6 +37,8 @@ impl Exit {
             Self::Invalid => 2,
             Self::Waiting => 3,
             Self::Rejected => 4,
+            Self::RolledBack => 5,
+            Self::RollbackFailed => 6,
             Self::Locked => 7,
             Self::Unprepared => 8,
             Self::Changed => 9,
@@ -51,6 +57,8 @@ impl Exit {
             }
             Outlook::Ended(Ending::Cancelled) => Self::Failed,
             Outlook::Ended(Ending::Rejected) => Self::Rejected,
+            Outlook::Ended(Ending::RolledBack) => Self::RolledBack,
+            Outlook::Ended(Ending::RollbackFailed) => Self::RollbackFailed,
             Outlook::Waiting => Self::Waiting,
             Outlook::Interrupted(signal) => Self::Signal(u8::try_from(signal).unwrap_or(2)),
         }

@@ -20,6 +20,7 @@ mod replace;
 mod replay;
 mod report;
 mod resume;
+mod rollback;
 mod run;
 mod runs;
 mod screen;
@@ -48,7 +49,7 @@ use load::Unreadable;
     name = "outpost-bp",
     version,
     about,
-    after_help = "Examples:\n  outpost-bp new > blueprint.md          begin with a commented document\n  outpost-bp check blueprint.md          every problem, each at its place\n  outpost-bp plan blueprint.md +T2.1     T2.1 and all it waits for, in waves\n  outpost-bp run blueprint.md            run it, up to where a person is needed\n  outpost-bp status --watch              where it stands, from another terminal\n  outpost-bp approve T2.1                decide a gate\n  outpost-bp resume                      go on\n\nExit codes: 0 done, 1 a task failed, 2 wrong command line or invalid blueprint,\n3 waiting for a person, 4 rejected, 7 lock timeout, 8 something is missing here,\n9 the document was changed, 130 and 143 interrupted"
+    after_help = "Examples:\n  outpost-bp new > blueprint.md          begin with a commented document\n  outpost-bp check blueprint.md          every problem, each at its place\n  outpost-bp plan blueprint.md +T2.1     T2.1 and all it waits for, in waves\n  outpost-bp run blueprint.md            run it, up to where a person is needed\n  outpost-bp status --watch              where it stands, from another terminal\n  outpost-bp approve T2.1                decide a gate\n  outpost-bp resume                      go on\n\nExit codes: 0 done, 1 a task failed, 2 wrong command line or invalid blueprint,\n3 waiting for a person, 4 rejected, 5 rolled back, 6 rolled back in part,\n7 lock timeout, 8 something is missing here, 9 the document was changed,\n130 and 143 interrupted"
 )]
 struct Cli {
     /// When to use colour; `NO_COLOR` is respected
@@ -84,6 +85,11 @@ enum Command {
     /// End a run, whoever drives it
     #[command(after_help = "Examples:\n  outpost-bp cancel\n  outpost-bp cancel 20261121-1012")]
     Cancel(decide::CancelArgs),
+    /// Undo what the tasks of a run did, the last first
+    #[command(
+        after_help = "Every task that began its work and has a `rollback` is undone, the failed one too, one at a time; one that cannot be undone does not keep the others from it. Each is undone once; one whose rollback failed, or of which nobody knows how it ended, is tried again only when it is named.\n\nExamples:\n  outpost-bp rollback --dry-run\n  outpost-bp rollback 20261121-1012 --yes\n  outpost-bp rollback T2.1+\n\nExit codes: 5 all of it is undone, 6 not all of it, 0 nothing was left to undo"
+    )]
+    Rollback(rollback::RollbackArgs),
     /// Show what a task printed
     #[command(
         after_help = "On a terminal both streams stand in their order, standard error behind `! `; colours stay. In a pipe standard output goes to standard output and standard error to standard error, without escape sequences unless `--color always` is given; headings and remarks go to standard error. What a log had no room for is told where it was.\n\nExamples:\n  outpost-bp logs T2.1\n  outpost-bp logs T2.1 --follow\n  outpost-bp logs T2.1 --attempt 1 --stage verify:unit --stream stderr | less"
@@ -291,6 +297,7 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Approve(args) => return decide::approve(args, output),
         Command::Reject(args) => return decide::reject(args, output),
         Command::Cancel(args) => return decide::cancel(args, output),
+        Command::Rollback(args) => return rollback::run(args, output),
         Command::Logs(args) => return logs::run(args, output),
         Command::Why(args) => return why::run(args, output),
         Command::Report(args) => return report::run(args, output),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::plan::needs::Needs;
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::Requirement;
-use crate::blueprint::model::{RollbackMode, Task, Transfer};
+use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::engine::capability::Outcome;
@@ -33,29 +33,16 @@ pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
     let running = |has: &dyn Fn(&Task<'_>) -> bool| -> Vec<TaskIndex> {
         plan.running().filter(|index| has(blueprint.task(*index))).collect()
     };
-    let fallback = running(&|task| task.on_failure.as_ref().is_some_and(|failure| failure.fallback.is_some()));
-    let success = running(&|task| task.on_success().is_some());
     let notify = running(&|task| task.gate.as_ref().is_some_and(|gate| !gate.notify.is_empty()));
     let cleanup = running(&|task| task.output.as_ref().is_some_and(|output| output.cleanup.is_some()));
     let handoff = running(&|task| task.handoff.is_some());
-    let rollback = running(&|task| task.on_failure.as_ref().is_some_and(|failure| failure.rollback.is_some()));
-    let words = [
-        ("on_failure.fallback_task", fallback),
-        ("on_success", success),
-        ("human_required.notify", notify),
-        ("output.cleanup", cleanup),
-        ("handoff", handoff),
-        ("on_failure.rollback", rollback),
-    ];
+    let words = [("human_required.notify", notify), ("output.cleanup", cleanup), ("handoff", handoff)];
     for (word, tasks) in words.iter().filter(|(_, tasks)| !tasks.is_empty()) {
         text += &format!("this version does not carry out `{word}` ({})\n", ids(blueprint, tasks, MOST));
     }
     let execution = &blueprint.execution;
-    let settings = [
-        ("execution.rollback", execution.rollback.is_some_and(|mode| mode != RollbackMode::Manual)),
-        ("execution.notify", !execution.notify.is_empty()),
-        ("execution.storage", execution.storage.is_some()),
-    ];
+    let settings =
+        [("execution.notify", !execution.notify.is_empty()), ("execution.storage", execution.storage.is_some())];
     for (word, _) in settings.iter().filter(|(_, is_there)| *is_there) {
         text += &format!("this version does not carry out `{word}`\n");
     }

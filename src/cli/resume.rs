@@ -11,7 +11,7 @@ use super::edit::Edit;
 use super::kept::{store, user};
 use super::load::{Loaded, load};
 use super::prepare::{environment, planned, prepared};
-use super::run::{Setting, Shown, drive};
+use super::run::{Setting, Shown, drive_and_offer};
 use super::{Exit, Failure, Output, complete};
 use crate::blueprint::digest;
 use crate::document::Source;
@@ -62,7 +62,9 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     let kept = opened.history.document(opened.files())?;
     let started = opened.history.started()?.clone();
     let digest_before = opened.history.digest()?.to_owned();
-    let edited = document_now(&started).filter(|now| digest(&now.source) != digest_before);
+    // What is being undone was done by the document that the run has.
+    let is_edited = |now: &Loaded| !is_rolling_back(&opened.history) && digest(&now.source) != digest_before;
+    let edited = document_now(&started).filter(is_edited);
     let edit = edited.as_ref().map(|now| edit(&opened, &kept, now)).transpose()?.flatten();
     let edited = edited.filter(|_| edit.is_some());
     if let Some(edit) = edit.as_ref().filter(|_| !args.accept_edit) {
@@ -111,7 +113,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     }
     output.note(&format!("run {} of {} goes on\n", session.files.id(), blueprint.name()));
     let setting = Setting { blueprint: &blueprint, source, environment, capabilities };
-    drive(session, &store, setting, watched, output)
+    drive_and_offer(session, &store, setting, watched, output)
 }
 
 /// What the document says otherwise now than the run and its copy.
@@ -164,9 +166,15 @@ pub(super) fn open_run(store: &Store, beginning: Option<&str>) -> Result<RunFile
 pub(super) fn ending(history: &History) -> Option<Ending> {
     history.events.iter().rev().find_map(|(_, event)| match event {
         Event::RunEnded { state } => Some(Some(*state)),
-        Event::RunnerTookOver { .. } => Some(None),
+        Event::RunnerTookOver { .. } | Event::RollbackOrdered { .. } => Some(None),
         _ => None,
     })?
+}
+
+fn is_rolling_back(history: &History) -> bool {
+    let mut ends = history.events.iter().rev();
+    let last = ends.find(|(_, event)| matches!(event, Event::RunEnded { .. } | Event::RollbackOrdered { .. }));
+    matches!(last, Some((_, Event::RollbackOrdered { .. })))
 }
 
 /// A run that failed may be mended and resumed; all other ends are final.
@@ -180,6 +188,8 @@ pub(super) fn refuse_over(history: &History, id: &str) -> Result<(), Failure> {
         Some(Ending::Done) => "done",
         Some(Ending::Rejected) => "ended by a gate",
         Some(Ending::Cancelled) => "cancelled",
+        Some(Ending::RolledBack) => "rolled back",
+        Some(Ending::RollbackFailed) => "rolled back in part: outpost-bp rollback",
     };
     Err(Failure::new(format!("the run `{id}` is over: {word}"), "begin another with `outpost-bp run`"))
 }

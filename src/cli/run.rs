@@ -14,7 +14,8 @@ use super::prepare::{environment, left_alone, planned, prepared};
 use super::report::as_markdown;
 use super::resume::{ending, refuse_over};
 use super::screen::{self, Screen, step_summary};
-use super::{Exit, Failure, Output, plan};
+use super::{Exit, Failure, Output, plan, rollback};
+use crate::blueprint::model::RollbackMode;
 use crate::blueprint::{Blueprint, digest};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Source;
@@ -110,6 +111,13 @@ pub(super) struct Watched {
     asked: Asked,
 }
 
+impl Watched {
+    /// By the terminal alone.
+    pub(super) fn quiet() -> Self {
+        Self { wait: false, events: None, asked: Asked::default() }
+    }
+}
+
 pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> {
     let loaded = load(&args.file)?;
     let source = &loaded.source;
@@ -152,7 +160,7 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
     let session = Session::begin(&store, source.text().as_bytes(), started, program)?;
     output.note(&heading(session.files.id(), &blueprint, &plan, source, &diagnostics));
     let setting = Setting { blueprint: &blueprint, source, environment, capabilities };
-    drive(session, &store, setting, watched, output)
+    drive_and_offer(session, &store, setting, watched, output)
 }
 
 /// What is said when a run begins.
@@ -170,6 +178,24 @@ pub(super) fn heading(
         text += &format!("warning: line {line}: {}: outpost-bp check {}\n", one_line(&unknown.message), source.name());
     }
     text
+}
+
+/// Drives a session; if it fails, asks whether what it did is to be undone, where the document does not say
+/// otherwise and somebody is there.
+pub(super) fn drive_and_offer(
+    session: Session,
+    store: &Store,
+    setting: Setting<'_>,
+    watched: Watched,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let asks = matches!(setting.blueprint.execution.rollback, None | Some(RollbackMode::Ask));
+    let id = session.files.id().to_owned();
+    let exit = drive(session, store, setting, watched, output)?;
+    if asks && matches!(exit, Exit::Failed | Exit::Locked) {
+        return Ok(rollback::offer(store, store.find(Some(&id))?, output)?.unwrap_or(exit));
+    }
+    Ok(exit)
 }
 
 /// What a run is driven with.
@@ -228,7 +254,7 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: 
     let source = opened.history.document(opened.files())?;
     let session = opened.into_session(&source, user())?;
     let blueprint = history::blueprint(&source)?;
-    let watched = Watched { wait: false, events: None, asked: Asked::default() };
+    let watched = Watched::quiet();
     let setting =
         Setting { blueprint: &blueprint, source: &source, environment: Vec::new(), capabilities: Capabilities::new() };
     drive(session, store, setting, watched, output)?;

@@ -70,12 +70,21 @@ fn bound(bench: &Bench<'_>, run: &Run, index: TaskIndex, binding: &Binding<'_>) 
 }
 
 fn port_of(bench: &Bench<'_>, run: &Run, source: TaskIndex, port: Option<&str>) -> Result<Value, String> {
+    let source = stand_in(run, source);
     let id = bench.task(source).id.as_str();
     let mut values = left(bench, run, source)?;
     match port {
         Some(port) => values.remove(port).ok_or_else(|| format!("`{id}` did not leave the port `{port}`")),
         None => values.into_values().next().ok_or_else(|| format!("`{id}` left no port")),
     }
+}
+
+/// Who did the work of a task: itself, or its fallback.
+fn stand_in(run: &Run, source: TaskIndex) -> TaskIndex {
+    let state = run.task(source);
+    let fallback = state.replaced_by.as_deref().filter(|_| matches!(state.phase, Phase::Skipped(_)));
+    // A fallback may have one of its own; they form no circle.
+    fallback.and_then(|fallback| run.find(fallback)).map_or(source, |fallback| stand_in(run, fallback))
 }
 
 /// What a task left: in this run, or, if it was done before, where its document says.
@@ -110,7 +119,7 @@ pub(super) fn holds(
         .filter(|task| run.task(*task).satisfies() && may_name(condition, &bench.task(*task).id))
         .map(|task| {
             let status = if matches!(run.task(task).phase, Phase::Skipped(_)) { "skipped" } else { "complete" };
-            let value = json!({ "status": status, "output": left(bench, run, task).ok() });
+            let value = json!({ "status": status, "output": left(bench, run, stand_in(run, task)).ok() });
             (bench.task(task).id.to_string(), value)
         })
         .collect();

@@ -16,7 +16,7 @@ use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::journal::{Journal as _, Local, Torn};
 use crate::locks::Locks;
-use crate::run::{Event, Mode, Moment, Phase, Program, Run, RunStarted};
+use crate::run::{Event, Mode, Moment, Phase, Program, Refusal, Run, RunStarted};
 
 /// The journal of a run and its state, for the only process that may write it.
 #[derive(Debug)]
@@ -147,13 +147,29 @@ impl Session {
         runtime.block_on(driven.instrument(span))
     }
 
+    /// A run that is over is opened by the order; one that is not is taken over first, which ends what ran.
+    fn roll_back(&mut self, tasks: Vec<String>) -> Result<(), Broken> {
+        let refused = |refusal: Refusal| Broken::History(refusal.to_string());
+        let is_over = self.run.ending().is_some();
+        let mut events = if is_over { Vec::new() } else { self.taken_over() };
+        events.extend(self.run.roll_back(now(), &self.by, tasks).map_err(refused)?);
+        if is_over {
+            events.extend(self.taken_over());
+        }
+        self.written(&events)
+    }
+
+    fn taken_over(&mut self) -> Vec<Event> {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.run.take_over(now(), std::process::id(), &host, &self.by).unwrap_or_default()
+    }
+
     /// Every runner is in the journal. Whoever takes a run up orders what failed again.
     fn take_over(&mut self) -> Result<(), Broken> {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let at = now();
-        let mut events = self.run.take_over(at, std::process::id(), &host, &self.by).unwrap_or_default();
+        let mut events = self.taken_over();
         // A run that was told to end and did not come to it ends now.
-        let goes_on = self.run.mode() == Mode::Going;
+        let goes_on = self.run.mode() == Mode::Going && !self.run.is_rolling_back();
         let is_blocked = |index: &TaskIndex| matches!(&self.run.task(*index).phase, Phase::Blocked(failure) if !failure.is_rejection());
         let blocked: Vec<TaskIndex> = self.run.indices().filter(|index| goes_on && is_blocked(index)).collect();
         for index in blocked {
@@ -171,13 +187,23 @@ impl Opened {
 
     /// Takes the run over. `source` is the document that it went on with last.
     pub fn into_session(self, source: &Source, by: String) -> Result<Session, Broken> {
+        let mut session = self.replayed(source, by)?;
+        session.take_over()?;
+        Ok(session)
+    }
+
+    /// Takes the run over to undo what these tasks did, in this order.
+    pub fn into_rollback(self, source: &Source, by: String, tasks: Vec<String>) -> Result<Session, Broken> {
+        let mut session = self.replayed(source, by)?;
+        session.roll_back(tasks)?;
+        Ok(session)
+    }
+
+    fn replayed(self, source: &Source, by: String) -> Result<Session, Broken> {
         let started = self.history.started()?.clone();
         let (_, program) = compile(&blueprint(source)?, &started)?;
         let run = self.history.replay(&self.files, program)?;
         let began = self.history.events.first().map_or(run.latest(), |(at, _)| *at);
-        let mut session =
-            Session { files: self.files, started, run, began, journal: self.journal, by, unseen: Vec::new() };
-        session.take_over()?;
-        Ok(session)
+        Ok(Session { files: self.files, started, run, began, journal: self.journal, by, unseen: Vec::new() })
     }
 }

@@ -3,13 +3,39 @@
 use outpost_executor::{NotStarted, Outcome, Report};
 
 use super::work::Limit;
-use crate::run::{Failure, FailureCode, FailurePhase, Stage};
+use crate::run::{Chore, Failure, FailureCode, FailurePhase, Stage};
 
 /// Why a stage failed, or nothing. `expected` is the status that means success, `limit` what it was
 /// allowed to take and the field that said so.
 pub(super) fn on(stage: Stage, report: &Report, expected: i32, limit: Limit) -> Option<Failure> {
-    let (code, phase) = words(stage);
-    let word = stage.word();
+    judge(stage.word(), words(stage), report, expected, limit)
+}
+
+/// Why a chore failed, or nothing.
+pub(super) fn on_chore(chore: &Chore, report: &Report, limit: Limit) -> Option<Failure> {
+    judge(chore.word(), chore_words(chore), report, 0, limit)
+}
+
+/// A chore that could not be begun.
+pub(super) fn chore(chore: &Chore, message: String) -> Failure {
+    let (code, phase) = chore_words(chore);
+    Failure { lasting: true, ..Failure::new(code, phase, message) }
+}
+
+const fn chore_words(chore: &Chore) -> (FailureCode, FailurePhase) {
+    match chore {
+        Chore::Rollback { .. } => (FailureCode::RollbackFailed, FailurePhase::Cleanup),
+        Chore::OnSuccess { .. } | Chore::Hook { .. } => (FailureCode::ExecutionFailed, FailurePhase::Cleanup),
+    }
+}
+
+fn judge(
+    word: &str,
+    (code, phase): (FailureCode, FailurePhase),
+    report: &Report,
+    expected: i32,
+    limit: Limit,
+) -> Option<Failure> {
     let (code, message, exit_code) = match &report.outcome {
         Outcome::Exited(found) if *found == expected => return None,
         Outcome::Exited(found) if expected == 0 => (code, format!("`{word}` exited with {found}"), Some(*found)),
@@ -24,7 +50,10 @@ pub(super) fn on(stage: Stage, report: &Report, expected: i32, limit: Limit) -> 
             (FailureCode::Timeout, format!("`{word}` took longer than {limit} ({field})"), None)
         }
         Outcome::Cancelled | Outcome::Interrupted => (FailureCode::Cancelled, format!("`{word}` was stopped"), None),
-        Outcome::NotStarted(reason) => return Some(not_started(reason, stage)),
+        Outcome::NotStarted(reason) => {
+            let failure = Failure::new(code, phase, format!("`{word}` did not start: {reason}"));
+            return Some(Failure { lasting: true, ..failure });
+        }
         Outcome::Lost(reason) => (code, format!("nobody knows how `{word}` ended: {reason}"), None),
     };
     let lasting = matches!(report.outcome, Outcome::Cancelled | Outcome::Interrupted | Outcome::Lost(_));

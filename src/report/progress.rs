@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::run::{Completion, Event, Failure, Moment, OnTimeout, Permit, Phase, Run, Stage};
+use crate::run::{Chore, CleanUp, Completion, Event, Failure, Moment, OnTimeout, Permit, Phase, Run, Stage};
 
 /// How much an event matters to somebody who looks on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,13 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
             let why = match by {
                 Permit::Idempotent => "may start again: the document says that twice does no harm".to_owned(),
                 Permit::NeverStarted => "starts again: it never began".to_owned(),
+                Permit::HandedOff => {
+                    let kept = run.find(task).and_then(|index| run.task(index).checkpoint.as_ref());
+                    kept.map_or_else(
+                        || "starts again from the beginning, as the document says".to_owned(),
+                        |kept| format!("goes on from checkpoint {}", kept.version),
+                    )
+                }
                 Permit::Ordered { by } => format!("starts again: {by} ordered it"),
             };
             line(task, why, Weight::Notice)
@@ -102,7 +109,53 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
         Event::EditAccepted { by, again, .. } => {
             line("", format!("{by} accepted the edited document; {} tasks run again", again.len()), Weight::Notice)
         }
+        Event::FallbackCalled { task, fallback } => {
+            line(task, format!("failed for good: its fallback {fallback} does its work"), Weight::Notice)
+        }
+        Event::CheckpointKept { task, version, .. } => line(task, format!("checkpoint {version}"), Weight::Step),
+        Event::ChoreStarted { chore, attempt } => {
+            let is_again = *attempt > 1 && chore.task().is_some();
+            let again = if is_again { format!(", attempt {attempt}") } else { String::new() };
+            let hook = if chore.task().is_none() { "hook " } else { "" };
+            line(chore.task().unwrap_or_default(), format!("{hook}{}{again}", chore.word()), Weight::Step)
+        }
+        Event::ChoreEnded { chore, failure: Some(failure), .. } => {
+            let retry = run.chore(chore).and_then(|state| state.retry);
+            let retry = retry.map(|at| short(Duration::from_millis(at.0.saturating_sub(run.latest().0))));
+            let retry = retry.map_or_else(String::new, |wait| format!("; tried again in {wait}"));
+            line(chore.task().unwrap_or_default(), format!("{}{retry}", failure.message), Weight::Bad)
+        }
+        Event::ChoreEnded { chore: Chore::Rollback { task }, failure: None, .. } => {
+            line(task, "rolled back".to_owned(), Weight::Good)
+        }
+        Event::ChoreUnknown { chore, .. } => {
+            let text = format!("`{}` ran when its runner ended: nobody knows how far it came", chore.word());
+            line(chore.task().unwrap_or_default(), text, Weight::Notice)
+        }
+        Event::RollbackOrdered { by, tasks } => {
+            let who = by.as_deref().map_or_else(|| "the document says so".to_owned(), |by| format!("{by} ordered it"));
+            let many = if tasks.len() == 1 { "1 task is".to_owned() } else { format!("{} tasks are", tasks.len()) };
+            line("", format!("{many} rolled back, the last first: {who}"), Weight::Notice)
+        }
+        Event::NoticeFailed { notice, channel, reason } => {
+            let task = notice.split_once(':').map_or("", |(_, task)| task);
+            let task = if run.find(task).is_some() { task } else { "" };
+            line(task, format!("nobody was told by {channel}: {reason}"), Weight::Notice)
+        }
+        Event::CleanedUp { task, action, what, problem } => {
+            let word = match action {
+                CleanUp::Deleted => "deleted",
+                CleanUp::Archived => "archived",
+            };
+            match problem {
+                None => line(task, format!("{word}: {what}"), Weight::Step),
+                Some(problem) => line(task, format!("cannot be {word}: {what}: {problem}"), Weight::Notice),
+            }
+        }
         Event::RunStarted(_)
+        | Event::ChoreHandle { .. }
+        | Event::ChoreEnded { failure: None, .. }
+        | Event::NoticeSent { .. }
         | Event::RunnerTookOver { .. }
         | Event::StageHandle { .. }
         | Event::StageEnded { failure: None, .. }

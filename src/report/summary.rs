@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::progress::{Tally, ids, last_words};
 use super::table::one_line;
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::run::{Ending, Failure, Phase, Run};
+use crate::run::{Chore, Ending, Failure, Phase, Run, Standing, Undo};
 
 /// Failures, tasks that wait for a person, and tasks named in a line, shown at the end.
 const MOST: usize = 10;
@@ -47,6 +47,9 @@ pub fn held_up(run: &Run, index: TaskIndex) -> Vec<TaskIndex> {
 /// The last words of `run` and `resume`.
 pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> String {
     let mut text = String::new();
+    if matches!(end, End::Over(Ending::RolledBack | Ending::RollbackFailed)) {
+        return rolled_back(run, id);
+    }
     let failures = failures(run);
     for (position, (index, failure)) in failures.iter().take(MOST).enumerate() {
         let task = blueprint.task(*index);
@@ -75,14 +78,72 @@ pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> Stri
             writeln!(text, "\ndone: {counts}")
         }
         End::Over(Ending::Failed) => {
-            writeln!(text, "\nfailed: {counts}\nmend it, then: outpost-bp resume {id}")
+            writeln!(text, "\nfailed: {counts}\nmend it, then: outpost-bp resume {id}{}", to_undo(run, id))
         }
         End::Over(Ending::Rejected) => writeln!(text, "\nended by a gate: {counts}"),
         End::Over(Ending::Cancelled) => writeln!(text, "\ncancelled: {counts}"),
+        End::Over(Ending::RolledBack | Ending::RollbackFailed) => Ok(()),
         End::Waiting => writeln!(text, "\nwaiting: {counts}\nthen: outpost-bp resume {id}"),
         End::Interrupted => writeln!(text, "\ninterrupted: {counts}\nto go on: outpost-bp resume {id}"),
     };
     text
+}
+
+/// What is said after a rollback: what it could not undo first.
+fn rolled_back(run: &Run, id: &str) -> String {
+    let mut text = String::new();
+    let mut left = Vec::new();
+    for task in run.acted() {
+        let name = &run.program().tasks[task.get()].id;
+        let chore = run.chore(&Chore::Rollback { task: name.clone() });
+        match (run.undo(task), chore.map(|state| &state.standing)) {
+            (Undo::Failed, Some(Standing::Failed(failure))) => {
+                let _ = write!(text, "\n{name} is not undone: {} ({})\n", one_line(&failure.message), failure.code);
+                for line in last_words(failure, SHOWN) {
+                    let _ = writeln!(text, "  {line}");
+                }
+                left.push(name.as_str());
+            }
+            (Undo::Unknown, _) => {
+                let _ = write!(text, "\n{name} may be undone or not: its rollback ran when its runner ended\n");
+                left.push(name);
+            }
+            _ => {}
+        }
+    }
+    let word = if left.is_empty() { "rolled back" } else { "rolled back in part" };
+    let _ = writeln!(text, "\n{word}: {}", undone(run));
+    if !left.is_empty() {
+        let _ = writeln!(text, "look, then: outpost-bp rollback {id} {}", left.join(" "));
+    }
+    text
+}
+
+/// How far undoing came.
+fn undone(run: &Run) -> String {
+    let acted = run.acted();
+    let count = |undo: Undo| acted.iter().filter(|task| run.undo(**task) == undo).count();
+    let mut text = format!("{} of {} tasks are undone", count(Undo::Undone), acted.len());
+    for (undo, word) in [
+        (Undo::Failed, "could not be"),
+        (Undo::Unknown, "may be or not"),
+        (Undo::Due, "not tried"),
+        (Undo::Irreversible, "irreversible"),
+    ] {
+        if count(undo) > 0 {
+            let _ = write!(text, ", {} {word}", count(undo));
+        }
+    }
+    text
+}
+
+/// What a person may still undo, as the last line of a run that failed.
+fn to_undo(run: &Run, id: &str) -> String {
+    match run.undoable().len() {
+        0 => String::new(),
+        1 => format!("\nto undo what 1 task did: outpost-bp rollback {id}"),
+        many => format!("\nto undo what {many} tasks did: outpost-bp rollback {id}"),
+    }
 }
 
 /// Gates and unknown tasks, each with the command that decides it.

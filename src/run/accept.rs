@@ -3,10 +3,11 @@
 //! A refusal names its reason and changes nothing. Reports that come too late (for an attempt that
 //! is over) are refused like everything else that cannot happen.
 
-use super::event::{Event, GateDecision, KeptPort, Moment, Permit};
+use super::event::{Chore, CleanUp, Event, GateDecision, KeptPort, Moment, Permit};
 use super::failure::{Failure, FailureCode, FailurePhase};
+use super::phase::Phase;
 use super::state::{Mode, Run};
-use super::task::{Illegal, Phase};
+use super::task::Illegal;
 use crate::blueprint::TaskIndex;
 
 /// How a stage of an attempt ended.
@@ -42,6 +43,8 @@ pub enum Refusal {
     /// What the person saw is not what the gate is about any more.
     Changed,
     RunOver,
+    /// What it did is being undone, which is not stopped half-way.
+    RollingBack,
     Illegal(Illegal),
 }
 
@@ -58,6 +61,7 @@ impl std::fmt::Display for Refusal {
             Self::Own => f.write_str("whoever began the run may not approve it"),
             Self::Changed => f.write_str("what was shown is not what it is about any more"),
             Self::RunOver => f.write_str("the run is over"),
+            Self::RollingBack => f.write_str("what the run did is being undone; Ctrl-C ends its runner"),
             Self::Illegal(illegal) => illegal.fmt(f),
         }
     }
@@ -148,6 +152,66 @@ impl Run {
         self.take(now, Event::GateDecided(Box::new(decision)))
     }
 
+    /// Undoes what these tasks did, in this order.
+    pub fn roll_back(&mut self, now: Moment, by: &str, tasks: Vec<String>) -> Result<Vec<Event>, Refusal> {
+        self.take(now, Event::RollbackOrdered { by: Some(by.to_owned()), tasks })
+    }
+
+    pub fn chore_started(&mut self, now: Moment, chore: Chore, handle: String) -> Result<Vec<Event>, Refusal> {
+        let attempt = self.chore(&chore).map_or(0, |state| state.attempts);
+        self.take(now, Event::ChoreHandle { chore, attempt, handle })
+    }
+
+    pub fn chore_ended(
+        &mut self,
+        now: Moment,
+        chore: Chore,
+        milliseconds: u64,
+        failure: Option<Box<Failure>>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let attempt = self.chore(&chore).map_or(0, |state| state.attempts);
+        self.take(now, Event::ChoreEnded { chore, attempt, milliseconds, failure })
+    }
+
+    /// A task's executor took over what the task keeps of its state.
+    pub fn checkpoint_kept(
+        &mut self,
+        now: Moment,
+        task: TaskIndex,
+        version: u64,
+        digest: String,
+    ) -> Result<Vec<Event>, Refusal> {
+        let (id, attempt) = (self.program.tasks[task.get()].id.clone(), self.tasks[task.get()].attempts);
+        self.take(now, Event::CheckpointKept { task: id, attempt, version, digest })
+    }
+
+    /// Somebody was told something, or could not be.
+    pub fn noticed(
+        &mut self,
+        now: Moment,
+        notice: String,
+        channel: String,
+        problem: Option<String>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let event = match problem {
+            None => Event::NoticeSent { notice, channel },
+            Some(reason) => Event::NoticeFailed { notice, channel, reason },
+        };
+        self.take(now, event)
+    }
+
+    /// What a task left was put away, or could not be.
+    pub fn cleaned_up(
+        &mut self,
+        now: Moment,
+        task: &str,
+        action: CleanUp,
+        what: String,
+        problem: Option<String>,
+    ) -> Result<Vec<Event>, Refusal> {
+        self.take(now, Event::CleanedUp { task: task.to_owned(), action, what, problem })
+    }
+
     /// The executor's name for the stage that was just started.
     pub fn started(&mut self, now: Moment, task: TaskIndex, handle: String) -> Result<Vec<Event>, Refusal> {
         let (id, attempt) = (self.program.tasks[task.get()].id.clone(), self.tasks[task.get()].attempts);
@@ -184,6 +248,9 @@ impl Run {
     pub fn cancel(&mut self, now: Moment, by: &str) -> Result<Vec<Event>, Refusal> {
         if self.ending.is_some() {
             return Err(Refusal::RunOver);
+        }
+        if self.is_rolling_back() {
+            return Err(Refusal::RollingBack);
         }
         if self.cancelled {
             return Ok(Vec::new());

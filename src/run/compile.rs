@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::program::{Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Stage, TaskSpec};
-use crate::blueprint::model::{self, FailureAction, GateTimeout, LockMode};
+use super::event::Hook;
+use super::program::{
+    Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Resumption, Stage, TaskSpec, UndoSpec,
+};
+use crate::blueprint::model::{self, FailureAction, GateTimeout, LockMode, RollbackMode};
 use crate::blueprint::{Blueprint, TaskIndex, executor, is_verify_only};
 use crate::plan::{Edge, Plan};
 
@@ -25,7 +28,7 @@ impl Program {
             .map(|lock| LockSpec { name: lock.name.to_string(), holders: lock.max_holders.max(1) })
             .collect();
         let weights = weights(blueprint, plan);
-        let tasks = blueprint
+        let mut tasks: Vec<TaskSpec> = blueprint
             .indices()
             .map(|index| TaskSpec {
                 settled: plan.schedule.wave(index).is_none(),
@@ -33,8 +36,26 @@ impl Program {
                 ..task(blueprint, plan, &names, index)
             })
             .collect();
-        let slots = jobs.or(blueprint.execution.max_parallel_tasks).unwrap_or(DEFAULT_SLOTS).max(1);
-        Self { tasks, locks, slots, capacity, fail_fast: false }
+        stand_in(&mut tasks);
+        let execution = &blueprint.execution;
+        let slots = jobs.or(execution.max_parallel_tasks).unwrap_or(DEFAULT_SLOTS).max(1);
+        let hooks = Hook::ALL.into_iter().filter(|hook| execution.hook(hook.word()).is_some()).collect();
+        let undoes = execution.rollback == Some(RollbackMode::Auto);
+        Self { tasks, locks, slots, capacity, fail_fast: false, hooks, undoes }
+    }
+}
+
+/// Tells each fallback whose it is. One that does not run in this run is nobody's.
+fn stand_in(tasks: &mut [TaskSpec]) {
+    for index in 0..tasks.len() {
+        let Some(fallback) = tasks[index].fallback else {
+            continue;
+        };
+        if tasks[fallback.get()].settled {
+            tasks[index].fallback = None;
+        } else if !tasks[index].settled {
+            tasks[fallback.get()].stands_in_for.push(TaskIndex::new(index));
+        }
     }
 }
 
@@ -64,11 +85,32 @@ fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, in
             FailureAction::Abort => OnFailure::Abort,
             FailureAction::Skip => OnFailure::Skip,
         },
+        fallback: failure.and_then(|failure| failure.fallback.as_ref()?.target),
+        stands_in_for: Vec::new(),
+        undo: task.rollback.as_ref().and_then(undo),
+        undone_on_failure: failure.is_some_and(|failure| failure.rollback == Some(RollbackMode::Auto)),
+        on_success: task.on_success().is_some(),
+        handoff: task.handoff.as_deref().map(|handoff| match handoff.resume_strategy.as_deref() {
+            Some("restart") => Resumption::Restart,
+            Some("manual") => Resumption::Manual,
+            _ => Resumption::FromCheckpoint,
+        }),
         idempotent: task.idempotent.unwrap_or(false),
         conditional: task.when().is_some(),
         weight: 0,
         settled: false,
     }
+}
+
+/// A rollback that is told and cannot be carried out is none, unless its author says that there is none.
+fn undo(rollback: &model::Rollback<'_>) -> Option<UndoSpec> {
+    let terms = rollback.terms.as_deref();
+    let irreversible = terms.is_some_and(|terms| terms.irreversible);
+    (irreversible || rollback.command.is_some()).then(|| UndoSpec {
+        irreversible,
+        max_retries: terms.and_then(|terms| terms.max_retries).unwrap_or(0),
+        retry_delay: terms.and_then(|terms| terms.retry_delay).map_or(RETRY_DELAY, milliseconds),
+    })
 }
 
 /// What an attempt goes through. A parent that only collects its children goes through nothing.

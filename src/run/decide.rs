@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use super::event::{Completion, Ending, Event, GateMoment, KeptPort, Moment, Permit};
+use super::chore::ChoreState;
+use super::event::{Chore, Completion, Event, GateMoment, KeptPort, Moment, Permit};
 use super::failure::{Failure, FailureCode};
-use super::program::{GateTime, OnFailure, OnTimeout};
+use super::phase::Phase;
+use super::program::{GateTime, OnFailure, OnTimeout, Resumption};
 use super::retry;
 use super::state::{Mode, Run};
-use super::task::Phase;
 use crate::blueprint::TaskIndex;
 
 /// What a decision needs to ask of the world while it is made.
@@ -35,23 +36,38 @@ impl Run {
         if self.ending.is_some() {
             return events;
         }
+        for (chore, attempt) in self.chores.interrupted() {
+            self.happen(now, Event::ChoreUnknown { chore, attempt }, &mut events);
+        }
+        if !self.has_begun(now, &mut events) {
+            return events;
+        }
+        if self.rollback.is_some() {
+            self.undo_next(now, world, &mut events);
+            return events;
+        }
+        self.touched.extend(std::mem::take(&mut self.undoing));
         loop {
             let before = events.len();
             self.ring(now, &mut events);
             self.follow_up(now, world, &mut events);
             self.admit(now, world, &mut events);
+            self.follow_successes(now, &mut events);
             if events.len() == before {
                 break;
             }
         }
         self.conclude(now, &mut events);
+        if self.rollback.is_some() {
+            self.undo_next(now, world, &mut events);
+        }
         events
     }
 
     /// When something happens by itself at the latest.
     pub fn next_timer(&self) -> Option<Moment> {
         let locks = self.lock_waits.values().min().copied();
-        self.timers.first().map(|(at, _)| *at).into_iter().chain(locks).min()
+        self.timers.first().map(|(at, _)| *at).into_iter().chain(locks).chain(self.chores.next_retry()).min()
     }
 
     /// Tasks whose condition has to be evaluated; the answer comes by `accept`.
@@ -61,12 +77,16 @@ impl Run {
 
     /// Whether somebody outside of the run holds locks that the task waits for.
     pub fn waits_outside(&self, task: TaskIndex) -> bool {
-        self.outside.contains(&self.rank(task.0)) || self.ready.contains(&self.rank(task.0))
+        let is_undone = self.rollback.as_ref().is_some_and(|rollback| rollback.next() == Some(task.0));
+        is_undone
+            || self.undoing.contains(&task.0)
+            || self.outside.contains(&self.rank(task.0))
+            || self.ready.contains(&self.rank(task.0))
     }
 
     /// Whether one more attempt may start.
     pub fn has_free_slot(&self) -> bool {
-        (self.working.len() as u64) < u64::from(self.program.slots)
+        ((self.working.len() + self.chores.beside()) as u64) < u64::from(self.program.slots)
     }
 
     /// Tries the locks of others again at the next decision.
@@ -74,7 +94,7 @@ impl Run {
         self.ready.append(&mut self.outside);
     }
 
-    fn happen(&mut self, now: Moment, event: Event, events: &mut Vec<Event>) {
+    pub(super) fn happen(&mut self, now: Moment, event: Event, events: &mut Vec<Event>) {
         match self.apply(now, &event) {
             Ok(()) => events.push(event),
             // Decisions are made from the state they change: it cannot refuse them.
@@ -129,6 +149,24 @@ impl Run {
         let id = spec.id.clone();
         let state = &self.tasks[place];
         match &state.phase {
+            Phase::Waiting if !self.is_wanted(index) => {
+                let callers = &spec.stands_in_for;
+                if callers.iter().all(|caller| self.tasks[caller.get()].is_final()) {
+                    let reason = "no task needed it as its fallback".to_owned();
+                    self.happen(now, Event::TaskSkipped { task: id, reason }, events);
+                }
+            }
+            Phase::Replaced { failure, by } => {
+                let (failure, by) = (failure.clone(), by.clone());
+                match self.find(&by).map(|fallback| &self.tasks[fallback.get()].phase) {
+                    Some(Phase::Complete(_)) => {
+                        let reason = format!("`{by}` did its work, because it failed: {}", failure.message);
+                        self.happen(now, Event::TaskSkipped { task: id, reason }, events);
+                    }
+                    Some(Phase::Blocked(_) | Phase::Skipped(_)) | None => self.give_up(index, failure, now, events),
+                    Some(_) => {}
+                }
+            }
             Phase::Waiting if self.mode == Mode::Going => {
                 if !state.condition_held {
                     self.questions.insert(index);
@@ -164,7 +202,7 @@ impl Run {
             }
             Phase::Failing(failure) => {
                 let failure = failure.clone();
-                self.after_failure(index, failure, now, events);
+                self.after_failure(index, failure, now, world, events);
             }
             Phase::Paused { .. } if self.mode == Mode::Going => {
                 let rank = self.rank(index);
@@ -184,7 +222,16 @@ impl Run {
                 }
             }
             Phase::Unknown { running: None, next, .. } if self.mode == Mode::Going => {
-                if spec.idempotent {
+                let goes_on = match spec.handoff {
+                    Some(Resumption::FromCheckpoint) => state.checkpoint.is_some(),
+                    Some(Resumption::Restart) => true,
+                    Some(Resumption::Manual) | None => false,
+                };
+                if goes_on {
+                    self.happen(now, Event::RepeatAllowed { task: id, by: Permit::HandedOff }, events);
+                } else if spec.handoff == Some(Resumption::Manual) {
+                    // A person looks at the checkpoint first, whatever else is said of the task.
+                } else if spec.idempotent {
                     self.happen(now, Event::RepeatAllowed { task: id, by: Permit::Idempotent }, events);
                 } else if next.is_some() {
                     let rank = self.rank(index);
@@ -210,7 +257,14 @@ impl Run {
         }
     }
 
-    fn after_failure(&mut self, index: u32, failure: Box<Failure>, now: Moment, events: &mut Vec<Event>) {
+    fn after_failure(
+        &mut self,
+        index: u32,
+        failure: Box<Failure>,
+        now: Moment,
+        world: &mut dyn World,
+        events: &mut Vec<Event>,
+    ) {
         let place = index as usize;
         let spec = &self.program.tasks[place];
         let (task, state) = (spec.id.clone(), &self.tasks[place]);
@@ -221,9 +275,72 @@ impl Run {
             self.happen(now, Event::RetryScheduled { task, attempt, at }, events);
             return;
         }
+        let is_order = is_order(&failure);
+        if !is_order && !self.is_cleared_up(index, now, world, events) {
+            return;
+        }
+        let spec = &self.program.tasks[place];
+        if let Some(fallback) = spec.fallback.filter(|_| !is_order && self.mode == Mode::Going)
+            && self.tasks[place].replaced_by.is_none()
+            && !self.tasks[fallback.get()].is_final()
+        {
+            let fallback = self.program.tasks[fallback.get()].id.clone();
+            self.happen(now, Event::FallbackCalled { task, fallback }, events);
+            return;
+        }
+        self.give_up(index, failure, now, events);
+    }
+
+    /// Whether a failed task that is undone at once has been.
+    fn is_cleared_up(&mut self, index: u32, now: Moment, world: &mut dyn World, events: &mut Vec<Event>) -> bool {
+        let (spec, state) = (&self.program.tasks[index as usize], &self.tasks[index as usize]);
+        let is_meant = spec.undone_on_failure && spec.undo.as_ref().is_some_and(|undo| !undo.irreversible);
+        if !is_meant || state.acted.is_none() || self.mode == Mode::Stopping {
+            return true;
+        }
+        let chore = Chore::Rollback { task: spec.id.clone() };
+        let known = self.chores.get(&chore);
+        if known.is_some_and(ChoreState::is_over) {
+            return true;
+        }
+        let is_running = known.is_some_and(ChoreState::is_running);
+        if !is_running && !self.start_undoing(index, now, world, events) {
+            self.undoing.insert(index);
+        }
+        false
+    }
+
+    /// Begins to undo a task, if its locks are free and it is time.
+    pub(super) fn start_undoing(
+        &mut self,
+        index: u32,
+        now: Moment,
+        world: &mut dyn World,
+        events: &mut Vec<Event>,
+    ) -> bool {
+        let spec = &self.program.tasks[index as usize];
+        let chore = Chore::Rollback { task: spec.id.clone() };
+        let known = self.chores.get(&chore);
+        let attempt = known.map_or(0, |state| state.attempts) + 1;
+        if known.and_then(|state| state.retry).is_some_and(|due| now < due) || self.taken_lock(index).is_some() {
+            return false;
+        }
+        if !spec.locks.is_empty() {
+            world.keep_locks(&self.working);
+            if !world.take_locks(TaskIndex(index)) {
+                return false;
+            }
+        }
+        self.happen(now, Event::ChoreStarted { chore, attempt }, events);
+        true
+    }
+
+    /// What a task that failed for good does to the rest.
+    fn give_up(&mut self, index: u32, failure: Box<Failure>, now: Moment, events: &mut Vec<Event>) {
+        let spec = &self.program.tasks[index as usize];
+        let task = spec.id.clone();
         // A person's no is no failure that the document may shrug off, and what was stopped did not fail.
-        let is_order = failure.is_rejection() || failure.code == FailureCode::Cancelled;
-        let action = if is_order { OnFailure::Block } else { spec.on_failure };
+        let action = if is_order(&failure) { OnFailure::Block } else { spec.on_failure };
         match action {
             OnFailure::Skip => {
                 let reason = format!("it failed and `on_failure` says so: {}", failure.message);
@@ -303,44 +420,6 @@ impl Run {
         })
     }
 
-    /// Ends the run when nothing can happen any more, or says who it waits for.
-    fn conclude(&mut self, now: Moment, events: &mut Vec<Event>) {
-        let parked: usize = self.locks.iter().map(|lock| lock.parked.len()).sum();
-        if !self.is_at_rest() || parked > 0 || !self.short.is_empty() {
-            return;
-        }
-        let stopped = self.mode != Mode::Going;
-        if !stopped && self.tasks.iter().any(|task| matches!(task.phase, Phase::Retrying { .. })) {
-            return;
-        }
-        let waiting: Vec<String> = self
-            .program
-            .tasks
-            .iter()
-            .zip(&self.tasks)
-            .filter(|(_, task)| matches!(task.phase, Phase::Gate(_) | Phase::Unknown { .. }))
-            .map(|(spec, _)| spec.id.clone())
-            .collect();
-        let pauses = self.mode == Mode::Draining && !self.ends;
-        if self.open > 0 && (pauses || (!stopped && !waiting.is_empty())) {
-            if self.told.is_none() && !waiting.is_empty() && !stopped {
-                self.happen(now, Event::RunWaiting { gates: waiting }, events);
-            }
-            return;
-        }
-        let failed = self.tasks.iter().any(|task| matches!(task.phase, Phase::Blocked(_)));
-        let state = if self.cancelled {
-            Ending::Cancelled
-        } else if self.rejected {
-            Ending::Rejected
-        } else if failed || self.open > 0 {
-            Ending::Failed
-        } else {
-            Ending::Done
-        };
-        self.happen(now, Event::RunEnded { state }, events);
-    }
-
     /// The lock that another task of this run keeps a task from, and that task.
     pub fn lock_holder(&self, task: TaskIndex) -> Option<(&str, TaskIndex)> {
         let state = &self.tasks[task.get()];
@@ -351,4 +430,9 @@ impl Run {
         let holder = self.locks[lock].exclusive.or_else(|| self.locks[lock].sharing.first().copied())?;
         Some((&self.program.locks[lock].name, TaskIndex(holder)))
     }
+}
+
+/// Whether somebody ordered it, which is no failure of the task.
+fn is_order(failure: &Failure) -> bool {
+    failure.is_rejection() || failure.code == FailureCode::Cancelled
 }

@@ -118,6 +118,66 @@ pub enum Event {
         task: String,
         consequence: OnTimeout,
     },
+    /// A failed task's fallback does its work.
+    FallbackCalled {
+        task: String,
+        fallback: String,
+    },
+    CheckpointKept {
+        task: String,
+        attempt: u32,
+        version: u64,
+        digest: String,
+    },
+    /// The intent to carry out a chore; it starts after this is written.
+    ChoreStarted {
+        chore: Chore,
+        attempt: u32,
+    },
+    /// The executor's own name for it, to find it again.
+    ChoreHandle {
+        chore: Chore,
+        attempt: u32,
+        handle: String,
+    },
+    ChoreEnded {
+        chore: Chore,
+        attempt: u32,
+        milliseconds: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Box<Failure>>,
+    },
+    /// A chore was started and nobody knows how it ended. It is not repeated.
+    ChoreUnknown {
+        chore: Chore,
+        attempt: u32,
+    },
+    /// What these tasks did is undone, one after the other.
+    RollbackOrdered {
+        /// A person, or nobody: the document says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        tasks: Vec<String>,
+    },
+    /// Somebody was told: `notice` names what of, and is the same in every attempt to tell it.
+    NoticeSent {
+        notice: String,
+        channel: String,
+    },
+    /// Somebody could not be told.
+    NoticeFailed {
+        notice: String,
+        channel: String,
+        reason: String,
+    },
+    /// What a task left was put away.
+    CleanedUp {
+        task: String,
+        action: CleanUp,
+        what: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
     CancelRequested {
         by: String,
     },
@@ -155,7 +215,14 @@ impl Event {
             | Self::RepeatAllowed { task, .. }
             | Self::ConditionHeld { task }
             | Self::GateOpened { task, .. }
+            | Self::FallbackCalled { task, .. }
+            | Self::CheckpointKept { task, .. }
+            | Self::CleanedUp { task, .. }
             | Self::GateExpired { task, .. } => Some(task),
+            Self::ChoreStarted { chore, .. }
+            | Self::ChoreHandle { chore, .. }
+            | Self::ChoreEnded { chore, .. }
+            | Self::ChoreUnknown { chore, .. } => chore.task(),
             Self::GateDecided(decision) => Some(&decision.task),
             _ => None,
         }
@@ -223,8 +290,84 @@ pub enum Permit {
     Idempotent,
     /// Its executor knows that the attempt never began.
     NeverStarted,
+    /// The document says how it goes on from its last checkpoint, or from the beginning.
+    HandedOff,
     /// A person ordered it.
     Ordered { by: String },
+}
+
+/// A command outside of any attempt: it is carried out once, also across a crash.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Chore {
+    /// Undoes what a task did.
+    Rollback { task: String },
+    /// What a task asks for when it is complete.
+    OnSuccess { task: String },
+    /// What the run asks for.
+    Hook { hook: Hook },
+}
+
+impl Chore {
+    /// The task it belongs to.
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Self::Rollback { task } | Self::OnSuccess { task } => Some(task),
+            Self::Hook { .. } => None,
+        }
+    }
+
+    /// Whose files it has: a task's, or the run's. No task is called like the latter.
+    pub fn owner(&self) -> &str {
+        self.task().unwrap_or("_hooks")
+    }
+
+    /// Its name beside `run` and `verify:unit`: in logs and on the command line.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Rollback { .. } => "rollback",
+            Self::OnSuccess { .. } => "on_success",
+            Self::Hook { hook } => hook.word(),
+        }
+    }
+}
+
+/// When a run asks for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Hook {
+    /// Before the first task.
+    OnStart,
+    /// Only people can make it go on.
+    OnWaiting,
+    /// All is done.
+    OnSuccess,
+    /// It ends in another way.
+    OnFailure,
+    /// It ends, after everything else.
+    OnExit,
+}
+
+impl Hook {
+    pub const ALL: [Self; 5] = [Self::OnStart, Self::OnWaiting, Self::OnSuccess, Self::OnFailure, Self::OnExit];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::OnStart => "on_start",
+            Self::OnWaiting => "on_waiting",
+            Self::OnSuccess => "on_success",
+            Self::OnFailure => "on_failure",
+            Self::OnExit => "on_exit",
+        }
+    }
+}
+
+/// What became of what a task left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CleanUp {
+    Deleted,
+    Archived,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -257,4 +400,21 @@ pub enum Ending {
     /// A person rejected a gate, or its time ran out.
     Rejected,
     Cancelled,
+    /// What was done is undone.
+    RolledBack,
+    /// What was done is not undone altogether.
+    RollbackFailed,
+}
+
+impl Ending {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::RolledBack => "rolled_back",
+            Self::RollbackFailed => "rollback_failed",
+        }
+    }
 }

@@ -6,20 +6,32 @@
 //! nothing here starts, writes or waits for anything.
 
 mod accept;
+mod carry;
+mod chore;
 mod compile;
+mod conclude;
 mod decide;
 mod event;
 mod failure;
+mod phase;
 mod program;
 mod retry;
+mod rollback;
 mod state;
 mod task;
 
 pub use accept::{Refusal, StageReport};
+pub use chore::{ChoreState, Standing};
 pub use compile::DEFAULT_SLOTS;
 pub use decide::World;
-pub use event::{Completion, Ending, Event, GateDecision, GateMoment, KeptPort, Moment, Permit, RunStarted};
+pub use event::{
+    Chore, CleanUp, Completion, Ending, Event, GateDecision, GateMoment, Hook, KeptPort, Moment, Permit, RunStarted,
+};
 pub use failure::{Failure, FailureCode, FailurePhase};
-pub use program::{Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Stage, TaskSpec};
+pub use phase::{OpenGate, Phase};
+pub use program::{
+    Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Resumption, Stage, TaskSpec, UndoSpec,
+};
+pub use rollback::Undo;
 pub use state::{Mode, Run};
-pub use task::{Illegal, OpenGate, Phase, TaskState};
+pub use task::{Checkpoint, Illegal, TaskState};

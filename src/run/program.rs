@@ -1,9 +1,12 @@
 //! What is to be run, reduced to what decisions depend on. Commands, paths and prompts are the
 //! engine's business; here a task is a row of numbers and a few words.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::event::Hook;
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::Stage as Verification;
 
@@ -18,6 +21,10 @@ pub struct Program {
     pub capacity: Amounts,
     /// Whether the first blocked task ends the run.
     pub fail_fast: bool,
+    /// What the run asks for at its own moments.
+    pub hooks: BTreeSet<Hook>,
+    /// Whether a run that fails undoes what it did.
+    pub undoes: bool,
 }
 
 /// A lock of the document.
@@ -117,6 +124,16 @@ pub struct TaskSpec {
     /// Milliseconds before the first retry; later ones wait longer.
     pub retry_delay: u64,
     pub on_failure: OnFailure,
+    /// The task that does its work when it failed for good.
+    pub fallback: Option<TaskIndex>,
+    /// The tasks whose fallback it is: it runs when one of them calls it, and else not at all.
+    pub stands_in_for: Vec<TaskIndex>,
+    pub undo: Option<UndoSpec>,
+    /// Whether it is undone as soon as it failed for good.
+    pub undone_on_failure: bool,
+    /// Whether it asks for something when it is complete.
+    pub on_success: bool,
+    pub handoff: Option<Resumption>,
     pub idempotent: bool,
     /// Whether a condition decides if it runs at all.
     pub conditional: bool,
@@ -124,6 +141,27 @@ pub struct TaskSpec {
     pub weight: u32,
     /// The document says it is complete or skipped, or it was not selected.
     pub settled: bool,
+}
+
+/// How what a task did is undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndoSpec {
+    /// Nothing undoes it, as its author says.
+    pub irreversible: bool,
+    pub max_retries: u32,
+    /// Milliseconds before it is tried again.
+    pub retry_delay: u64,
+}
+
+/// How a task goes on whose runner died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumption {
+    /// From its last checkpoint, if there is one.
+    FromCheckpoint,
+    /// From the beginning.
+    Restart,
+    /// As a person says.
+    Manual,
 }
 
 /// A decision that a person takes.

@@ -7,9 +7,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::event::{Ending, Event, GateDecision, Moment};
+use super::chore::{ChoreState, Chores};
+use super::event::{Chore, Ending, Event, GateDecision, Hook, Moment};
+use super::phase::Phase;
 use super::program::{Amounts, OnTimeout, Program};
-use super::task::{Illegal, Phase, TaskState};
+use super::rollback::Rollback;
+use super::task::{Illegal, TaskState};
 use crate::blueprint::TaskIndex;
 
 /// Tasks in the order they are considered: what most hangs on first, then as in the document.
@@ -38,7 +41,7 @@ pub(super) struct LockState {
 #[derive(Clone, Debug)]
 pub struct Run {
     pub(super) program: Program,
-    ids: HashMap<String, u32>,
+    pub(super) ids: HashMap<String, u32>,
     pub(super) dependents: Vec<Vec<u32>>,
     pub(super) tasks: Vec<TaskState>,
     /// Needs of each task that are not satisfied yet.
@@ -74,6 +77,19 @@ pub struct Run {
     pub(super) ends: bool,
     /// Until when tasks wait for locks, for those that may not wait for ever.
     pub(super) lock_waits: BTreeMap<u32, Moment>,
+    pub(super) chores: Chores,
+    /// Tasks that asked for something when they were complete, and did not get it yet.
+    pub(super) successes: BTreeSet<u32>,
+    /// What is being undone.
+    pub(super) rollback: Option<Rollback>,
+    /// Failed tasks that are undone as soon as their locks are free.
+    pub(super) undoing: BTreeSet<u32>,
+    /// What the run waited for when it last said so to its hook.
+    pub(super) hooked: Option<Vec<String>>,
+    /// How many tasks have begun something that may have to be undone.
+    pub(super) acts: u64,
+    /// Who was told what, or could not be.
+    pub(super) notices: BTreeSet<(String, String)>,
     /// Tasks that are not complete, skipped or blocked.
     pub(super) open: usize,
     /// The latest time any event happened at: time does not run backwards within a run.
@@ -119,6 +135,13 @@ impl Run {
             told: None,
             ends: false,
             lock_waits: BTreeMap::new(),
+            chores: Chores::default(),
+            successes: BTreeSet::new(),
+            rollback: None,
+            undoing: BTreeSet::new(),
+            hooked: None,
+            acts: 0,
+            notices: BTreeSet::new(),
             open,
             latest: Moment::default(),
         }
@@ -174,12 +197,32 @@ impl Run {
             event: format!("{event:?}").chars().take(60).collect(),
             phase: "over".to_owned(),
         };
-        // Only a run that failed may be mended and taken up again.
-        let may_go_on = self.ending == Some(Ending::Failed) && matches!(event, Event::RunnerTookOver { .. });
+        // A run that failed may be mended and taken up again; what any run did may be undone.
+        let may_go_on = match event {
+            Event::RunnerTookOver { .. } => self.ending == Some(Ending::Failed),
+            Event::RollbackOrdered { .. }
+            | Event::NoticeSent { .. }
+            | Event::NoticeFailed { .. }
+            | Event::CleanedUp { .. } => true,
+            _ => false,
+        };
         if self.ending.is_some() && !may_go_on {
             return Err(refuse("the run"));
         }
         match event {
+            Event::RollbackOrdered { by, tasks } => {
+                self.order_rollback(by.as_deref(), tasks).ok_or_else(|| refuse("a rollback"))?;
+            }
+            Event::ChoreStarted { chore, .. }
+            | Event::ChoreHandle { chore, .. }
+            | Event::ChoreEnded { chore, .. }
+            | Event::ChoreUnknown { chore, .. } => {
+                self.apply_to_chore(chore, event, at).ok_or_else(|| refuse(chore.word()))?;
+            }
+            Event::NoticeSent { notice, channel } | Event::NoticeFailed { notice, channel, .. } => {
+                self.notices.insert((notice.clone(), channel.clone()));
+            }
+            Event::CleanedUp { .. } => {}
             Event::RunStarted(started) => self.starter.clone_from(&started.by),
             // An accepted edit changes the program: whoever replays sees to it, by `carry_over`.
             Event::Halted { .. } | Event::EditAccepted { .. } | Event::RunWaiting { .. } => {}
@@ -193,7 +236,10 @@ impl Run {
                 self.cancelled = true;
                 self.mode = Mode::Stopping;
             }
-            Event::RunEnded { state } => self.ending = Some(*state),
+            Event::RunEnded { state } => {
+                self.ending = Some(*state);
+                self.rollback = None;
+            }
             Event::StageStarted { task, .. }
             | Event::StageHandle { task, .. }
             | Event::StageEnded { task, .. }
@@ -203,6 +249,8 @@ impl Run {
             | Event::TaskBlocked { task, .. }
             | Event::TaskUnknown { task, .. }
             | Event::RepeatAllowed { task, .. }
+            | Event::FallbackCalled { task, .. }
+            | Event::CheckpointKept { task, .. }
             | Event::ConditionHeld { task }
             | Event::GateOpened { task, .. }
             | Event::GateExpired { task, .. } => {
@@ -215,57 +263,19 @@ impl Run {
             }
         }
         self.rejected |= matches!(event, Event::GateExpired { consequence: OnTimeout::Abort, .. });
-        self.told = if let Event::RunWaiting { gates } = event { Some(gates.clone()) } else { None };
+        match event {
+            Event::RunWaiting { gates } => self.told = Some(gates.clone()),
+            // They change nothing of what it waits for.
+            Event::ChoreStarted { .. }
+            | Event::ChoreHandle { .. }
+            | Event::ChoreEnded { .. }
+            | Event::NoticeSent { .. }
+            | Event::NoticeFailed { .. }
+            | Event::CleanedUp { .. } => {}
+            _ => self.told = None,
+        }
         self.latest = self.latest.max(at);
         Ok(())
-    }
-
-    /// This run with another program: what happened to tasks that are in both stands, except for those
-    /// that are to run again, and those that consist of other stages now. Their attempts go on counting,
-    /// so that no two share a name; what nobody knows of a task stays unknown.
-    #[must_use]
-    pub fn carry_over(self, program: Program, again: &[String]) -> Self {
-        let again: BTreeSet<&str> = again.iter().map(String::as_str).collect();
-        let mut next = Self::new(program);
-        for (index, spec) in next.program.tasks.iter().enumerate() {
-            let Some(&old) = self.ids.get(&spec.id) else {
-                continue;
-            };
-            let (was, old) = (&self.program.tasks[old as usize], &self.tasks[old as usize]);
-            let is_same = was.stages == spec.stages;
-            if again.contains(spec.id.as_str()) || !is_same {
-                next.tasks[index].begin_anew(spec, old, was);
-            } else if !spec.settled || old.satisfies() {
-                // What the run brought about it knows better than a document that calls it complete by now.
-                next.tasks[index] = old.clone();
-            }
-        }
-        next.open = next.tasks.iter().filter(|task| !task.is_final()).count();
-        for index in 0..next.tasks.len() {
-            let needs = &next.program.tasks[index].needs;
-            let unmet = needs.iter().filter(|need| !next.tasks[need.get()].satisfies()).count();
-            let number = u32::try_from(index).unwrap_or(u32::MAX);
-            next.unmet[index] = u32::try_from(unmet).unwrap_or(u32::MAX);
-            next.schedule(number);
-            if holds_room(&next.tasks[index].phase) {
-                next.take_room(number);
-            }
-            if unmet == 0 && !next.tasks[index].is_final() {
-                next.touched.insert(number);
-            } else {
-                next.touched.remove(&number);
-            }
-        }
-        Self {
-            starter: self.starter,
-            decisions: self.decisions.into_iter().filter(|(task, _)| !again.contains(task.as_str())).collect(),
-            latest: self.latest,
-            mode: self.mode,
-            ends: self.ends,
-            rejected: self.rejected,
-            cancelled: self.cancelled,
-            ..next
-        }
     }
 
     /// Gates and tasks of unknown outcome, when only people can make the run go on.
@@ -284,6 +294,26 @@ impl Run {
         self.dependents[index.get()].iter().copied().map(TaskIndex)
     }
 
+    /// Where a chore stands, if anything happened to it.
+    pub fn chore(&self, chore: &Chore) -> Option<&ChoreState> {
+        self.chores.get(chore)
+    }
+
+    /// The chores that anything happened to.
+    pub fn chores(&self) -> impl Iterator<Item = (&Chore, &ChoreState)> {
+        self.chores.all()
+    }
+
+    /// Whether what was done is being undone.
+    pub const fn is_rolling_back(&self) -> bool {
+        self.rollback.is_some()
+    }
+
+    /// Whether this was told over this channel, or could not be.
+    pub fn was_noticed(&self, notice: &str, channel: &str) -> bool {
+        self.notices.contains(&(notice.to_owned(), channel.to_owned()))
+    }
+
     /// Who began the run.
     pub fn starter(&self) -> &str {
         &self.starter
@@ -297,8 +327,9 @@ impl Run {
     fn apply_to(&mut self, task: &str, event: &Event, at: Moment) -> Result<(), Option<Illegal>> {
         let index = *self.ids.get(task).ok_or(None)?;
         let place = index as usize;
-        // A task starts only after all it needs.
-        if matches!(event, Event::StageStarted { .. }) && self.unmet[place] > 0 {
+        // A task starts only after all it needs, and nothing starts while things are undone.
+        let starts = matches!(event, Event::StageStarted { .. });
+        if starts && (self.unmet[place] > 0 || self.rollback.is_some() || !self.is_wanted(index)) {
             return Err(None);
         }
         let held = holds_room(&self.tasks[place].phase);
@@ -308,6 +339,7 @@ impl Run {
         let result = self.tasks[place].apply(&self.program.tasks[place], event, at);
         self.schedule(index);
         result.map_err(Some)?;
+        self.follow_chores(index, event);
         let state = &self.tasks[place];
         let holds = holds_room(&state.phase);
         let (is_final, satisfies) = (state.is_final(), state.satisfies());
@@ -331,7 +363,80 @@ impl Run {
             }
         }
         self.touched.insert(index);
+        if before != is_final || matches!(event, Event::FallbackCalled { .. }) {
+            let spec = &self.program.tasks[place];
+            self.touched.extend(spec.fallback.map(|fallback| fallback.0));
+            self.touched.extend(spec.stands_in_for.iter().map(|task| task.0));
+        }
         Ok(())
+    }
+
+    /// What follows from an event of a task for chores and for other tasks.
+    fn follow_chores(&mut self, index: u32, event: &Event) {
+        let place = index as usize;
+        let spec = &self.program.tasks[place];
+        match event {
+            Event::StageStarted { stage, .. } => {
+                if spec.undo.is_some() && !stage.starts_with("verify") {
+                    self.acts += 1;
+                    self.tasks[place].acted = Some(self.acts);
+                    self.chores.forget(&Chore::Rollback { task: spec.id.clone() });
+                }
+                if !self.program.hooks.is_empty() {
+                    self.chores.forget_end();
+                    self.hooked = None;
+                }
+            }
+            Event::TaskCompleted { task, .. } if spec.on_success => {
+                self.chores.ask(Chore::OnSuccess { task: task.clone() });
+                self.successes.insert(index);
+            }
+            Event::FallbackCalled { fallback, .. } => {
+                if let Some(TaskIndex(fallback)) = self.find(fallback) {
+                    self.tasks[fallback as usize].called = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_to_chore(&mut self, chore: &Chore, event: &Event, at: Moment) -> Option<()> {
+        let starts = matches!(event, Event::ChoreStarted { .. });
+        match chore {
+            Chore::Rollback { task } if starts => {
+                let index = self.find(task)?.0;
+                let is_next = self.rollback.as_ref().is_some_and(|rollback| rollback.next() == Some(index));
+                let is_failing = matches!(self.tasks[index as usize].phase, Phase::Failing(_));
+                if is_failing && self.rollback.is_none() {
+                    self.chores.ask(chore.clone());
+                } else if !is_next {
+                    return None;
+                }
+            }
+            Chore::Hook { hook: Hook::OnWaiting } if starts => {
+                self.told.as_ref()?;
+                if self.hooked != self.told {
+                    self.chores.forget(chore);
+                }
+            }
+            _ => {}
+        }
+        self.chores.apply(event, at)?;
+        match chore {
+            Chore::Rollback { task } => self.follow_rollback(task, event, at),
+            Chore::OnSuccess { task } if starts => {
+                let index = self.find(task)?.0;
+                self.successes.remove(&index);
+            }
+            Chore::Hook { hook: Hook::OnWaiting } if starts => self.hooked.clone_from(&self.told),
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Whether a task may run at all: a fallback may when it was called.
+    pub(super) fn is_wanted(&self, index: u32) -> bool {
+        self.program.tasks[index as usize].stands_in_for.is_empty() || self.tasks[index as usize].called
     }
 
     /// Takes a task out of the sets that its phase put it into.
@@ -349,13 +454,13 @@ impl Run {
         }
     }
 
-    fn schedule(&mut self, index: u32) {
+    pub(super) fn schedule(&mut self, index: u32) {
         if let Some(at) = timer(&self.tasks[index as usize].phase) {
             self.timers.insert((at, index));
         }
     }
 
-    fn take_room(&mut self, index: u32) {
+    pub(super) fn take_room(&mut self, index: u32) {
         self.working.insert(index);
         let spec = &self.program.tasks[index as usize];
         self.used = self.used.plus(spec.amounts);
@@ -369,7 +474,7 @@ impl Run {
         }
     }
 
-    fn give_room_back(&mut self, index: u32) {
+    pub(super) fn give_room_back(&mut self, index: u32) {
         self.working.remove(&index);
         let spec = &self.program.tasks[index as usize];
         self.used = self.used.minus(spec.amounts);
@@ -396,6 +501,16 @@ impl Run {
         }
         self.ending = None;
         self.lock_waits.clear();
+        for index in std::mem::take(&mut self.working) {
+            // What was undone as it died is no attempt: its room is free, as that of all others below.
+            if !holds_room(&self.tasks[index as usize].phase) {
+                self.give_room_back(index);
+            } else {
+                self.working.insert(index);
+            }
+        }
+        self.chores.lose_runner();
+        self.chores.forget_failure(&Chore::Hook { hook: Hook::OnStart });
         for index in 0..self.tasks.len() {
             let held = holds_room(&self.tasks[index].phase);
             self.tasks[index].lose_runner();
@@ -414,7 +529,12 @@ impl Run {
 
     /// Whether the run goes on only after somebody outside of it did something.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.working.is_empty() && self.ready.is_empty() && self.outside.is_empty() && self.questions.is_empty()
+        self.working.is_empty()
+            && self.ready.is_empty()
+            && self.outside.is_empty()
+            && self.questions.is_empty()
+            && self.undoing.is_empty()
+            && self.chores.running() == 0
     }
 }
 

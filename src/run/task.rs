@@ -5,7 +5,7 @@
 //!  │    ▲          ▲    │  ╲        ▲
 //!  ▼    │          │    │   ► Gate (after)
 //! Gate (before)    │    ▼
-//!              Retrying ◄─ Failing ─► Blocked or Skipped
+//!              Retrying ◄─ Failing ─► Replaced ─► Blocked or Skipped
 //!
 //! its runner died: Working ─► Interrupted ─► Unknown ─► Waiting (permitted), Complete (verified)
 //! ```
@@ -17,76 +17,8 @@ use std::collections::BTreeSet;
 
 use super::event::{Completion, Event, GateMoment, KeptPort, Moment, Permit};
 use super::failure::Failure;
+use super::phase::{OpenGate, Phase};
 use super::program::{GateTime, OnTimeout, Stage, TaskSpec};
-
-/// Where a task stands.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Phase {
-    /// For tasks it needs, or for its condition.
-    Waiting,
-    /// For a person, before its work or after.
-    Gate(OpenGate),
-    /// `stage` is an index into the stages of the task.
-    Working {
-        stage: usize,
-        running: bool,
-    },
-    /// All stages are over; it is complete unless a person has to look at it.
-    Finished,
-    /// Its attempt failed; what follows is not decided yet.
-    Failing(Box<Failure>),
-    Retrying {
-        at: Moment,
-    },
-    /// Its runner ended between two stages: this one is next, as soon as there is room again.
-    Paused {
-        stage: usize,
-    },
-    /// Its runner died while this stage ran.
-    Interrupted {
-        stage: usize,
-    },
-    /// Nobody knows how its work ended. Its verifications may tell: one runs, one is next, or none
-    /// is left and a person has to say.
-    Unknown {
-        stage: usize,
-        running: Option<usize>,
-        next: Option<usize>,
-    },
-    Complete(Completion),
-    Skipped(String),
-    Blocked(Box<Failure>),
-}
-
-impl Phase {
-    /// The word for it in messages.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Phase::Waiting => "waiting",
-            Phase::Gate(_) => "waiting for a person",
-            Phase::Working { running: true, .. } => "running",
-            Phase::Working { running: false, .. } => "between stages",
-            Phase::Finished => "finished",
-            Phase::Failing(_) => "failing",
-            Phase::Retrying { .. } => "waiting for its retry",
-            Phase::Paused { .. } => "between stages",
-            Phase::Interrupted { .. } => "interrupted",
-            Phase::Unknown { .. } => "unknown",
-            Phase::Complete(_) => "complete",
-            Phase::Skipped(_) => "skipped",
-            Phase::Blocked(_) => "blocked",
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct OpenGate {
-    pub moment: GateMoment,
-    pub digest: String,
-    pub opened: Moment,
-    pub deadline: Moment,
-    pub approved_by: BTreeSet<String>,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskState {
@@ -105,12 +37,29 @@ pub struct TaskState {
     pub failed: Option<(Moment, u64)>,
     /// What its last good attempt left, and which attempt that was.
     pub kept: Option<(u32, Vec<KeptPort>)>,
+    /// The fallback that was called to do its work.
+    pub replaced_by: Option<String>,
+    /// Somebody's fallback: it was called.
+    pub called: bool,
+    /// Its place among the tasks that did something, by their last start: what came last is undone first.
+    pub acted: Option<u64>,
+    /// What it kept of its state.
+    pub checkpoint: Option<Checkpoint>,
     /// The executor's name for the stage that was started last, if it has noted one.
     pub handle: Option<String>,
     /// When the attempt began.
     pub attempt_started: Option<Moment>,
     pub started: Option<Moment>,
     pub ended: Option<Moment>,
+}
+
+/// A checkpoint that was taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub attempt: u32,
+    pub version: u64,
+    pub digest: String,
+    pub at: Moment,
 }
 
 /// An event that cannot happen to the task as it stands.
@@ -139,6 +88,10 @@ impl TaskState {
             last_failure: None,
             failed: None,
             kept: None,
+            replaced_by: None,
+            called: false,
+            acted: None,
+            checkpoint: None,
             handle: None,
             attempt_started: None,
             started: None,
@@ -194,6 +147,12 @@ impl TaskState {
                 self.kept = Some((*attempt, outputs.clone()));
             }
             Event::ConditionHeld { .. } => self.condition_held = true,
+            Event::FallbackCalled { fallback, .. } => self.replaced_by = Some(fallback.clone()),
+            Event::RepeatAllowed { .. } => (self.replaced_by, self.called) = (None, false),
+            Event::CheckpointKept { attempt, version, digest, .. } => {
+                let (attempt, version) = (*attempt, *version);
+                self.checkpoint = Some(Checkpoint { attempt, version, digest: digest.clone(), at });
+            }
             Event::GateDecided(_) | Event::GateExpired { .. } => {
                 if let (Phase::Gate(gate), Phase::Waiting | Phase::Finished) = (&self.phase, &next) {
                     match gate.moment {
@@ -276,14 +235,29 @@ impl TaskState {
                 | Phase::Working { running: false, .. }
                 | Phase::Paused { .. }
                 | Phase::Retrying { .. }
+                | Phase::Replaced { .. }
                 | Phase::Gate(_),
                 Event::TaskBlocked { failure, .. },
             ) => Phase::Blocked(failure.clone()),
             (Phase::Unknown { running: None, .. }, Event::TaskBlocked { failure, .. }) => {
                 Phase::Blocked(failure.clone())
             }
-            (Phase::Failing(_) | Phase::Waiting | Phase::Gate(_), Event::TaskSkipped { reason, .. }) => {
-                Phase::Skipped(reason.clone())
+            (
+                Phase::Failing(_) | Phase::Waiting | Phase::Replaced { .. } | Phase::Gate(_),
+                Event::TaskSkipped { reason, .. },
+            ) => Phase::Skipped(reason.clone()),
+            (Phase::Failing(failure), Event::FallbackCalled { fallback, .. })
+                if spec.fallback.is_some() && self.replaced_by.is_none() =>
+            {
+                Phase::Replaced { failure: failure.clone(), by: fallback.clone() }
+            }
+            (phase, Event::CheckpointKept { attempt, version, .. })
+                if spec.handoff.is_some()
+                    && !self.is_final()
+                    && *attempt == self.attempts
+                    && self.checkpoint.as_ref().is_none_or(|last| last.version < *version) =>
+            {
+                phase.clone()
             }
             (Phase::Interrupted { stage }, Event::TaskUnknown { attempt, .. }) if *attempt == self.attempts => {
                 let next = spec.stages.iter().position(|stage| stage.is_repeatable());

@@ -85,7 +85,7 @@ fn refused(arguments: &[&str], stderr: &str) {
 
 #[test]
 fn wrong_usage_exits_2_and_says_what_is_wrong() {
-    refused(&["frob"], "error: unrecognized subcommand 'frob'\n\nUsage: outpost-bp [OPTIONS] <COMMAND>");
+    refused(&["xyzzy"], "error: unrecognized subcommand 'xyzzy'\n\nUsage: outpost-bp [OPTIONS] <COMMAND>");
     refused(
         &["chekc", "a.md"],
         "error: unrecognized subcommand 'chekc'\n\n  tip: some similar subcommands exist: 'schema', 'check'\n\nUsage: outpost-bp [OPTIONS] <COMMAND>",

@@ -87,6 +87,12 @@ fn program(chance: &mut Chance) -> Program {
                     1 | 2 => OnFailure::Skip,
                     _ => OnFailure::Block,
                 },
+                fallback: None,
+                stands_in_for: Vec::new(),
+                undo: None,
+                undone_on_failure: false,
+                on_success: false,
+                handoff: None,
                 idempotent: chance.one_in(2),
                 conditional: chance.one_in(6),
                 weight: chance.below(4) as u32,
@@ -100,6 +106,8 @@ fn program(chance: &mut Chance) -> Program {
         slots: 1 + chance.below(4) as u32,
         capacity: Amounts { memory: 3, ..Amounts::default() },
         fail_fast: chance.one_in(6),
+        hooks: BTreeSet::new(),
+        undoes: false,
     }
 }
 

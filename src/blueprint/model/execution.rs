@@ -24,6 +24,8 @@ pub struct Execution<'s> {
     /// Who is told how the run goes.
     pub notify: Box<[RunNotice<'s>]>,
     pub mail_server: Option<MailServer<'s>>,
+    /// Commands for moments of the run, by their names.
+    pub hooks: Vec<HookCommand<'s>>,
     /// 2.1's default for tasks without `on_failure`.
     pub max_retries: Option<u32>,
     pub retry_delay: Option<Duration>,
@@ -37,10 +39,22 @@ impl<'s> Execution<'s> {
         self.locks.iter().find(|lock| lock.name.value == name)
     }
 
+    pub fn hook(&self, name: &str) -> Option<&HookCommand<'s>> {
+        self.hooks.iter().find(|hook| hook.name.value == name)
+    }
+
     /// How a request holds its lock.
     pub fn lock_mode(&self, request: &LockRequest<'_>) -> LockMode {
         self.lock(&request.name).map_or(LockMode::Exclusive, |lock| lock.mode_of(request))
     }
+}
+
+/// What the run does at one of its own moments.
+#[derive(Clone, Debug)]
+pub struct HookCommand<'s> {
+    pub name: Text<'s>,
+    pub command: Text<'s>,
+    pub timeout: Option<Duration>,
 }
 
 /// A lock tasks may ask for.

@@ -253,14 +253,18 @@ impl Stage {
 #[derive(Clone, Debug)]
 pub struct Rollback<'s> {
     pub command: Option<Text<'s>>,
-    /// 2.1's `strategy` and a deadline, where there are any.
+    /// 2.1's `strategy`, and how it is carried out, where anything is said of it.
     pub terms: Option<Box<RollbackTerms<'s>>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RollbackTerms<'s> {
     pub strategy: Option<Text<'s>>,
     pub timeout: Option<Duration>,
+    /// Nothing undoes the task.
+    pub irreversible: bool,
+    pub max_retries: Option<u32>,
+    pub retry_delay: Option<Duration>,
 }
 
 #[derive(Clone, Debug, Default)]

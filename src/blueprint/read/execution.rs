@@ -1,8 +1,8 @@
 //! The execution block → [`Execution`].
 
 use crate::blueprint::model::{
-    Compatibility, Environment, Execution, Hierarchy, LockDeclaration, LockMode, Preflight, SecretPolicy, SecretSource,
-    SecretSourceKind,
+    Compatibility, Environment, Execution, Hierarchy, HookCommand, LockDeclaration, LockMode, Preflight, SecretPolicy,
+    SecretSource, SecretSourceKind,
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
@@ -48,6 +48,7 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, problems: &mut Ve
             .collect(),
         notify: run_notices(node.field("notify")),
         mail_server: node.field("smtp").and_then(mail_server),
+        hooks: node.field("hooks").and_then(Node::as_map).unwrap_or_default().iter().filter_map(hook).collect(),
         max_retries: retry.and_then(|node| {
             node.count("max_retries").or_else(|| node.count("max_attempts").map(|attempts| attempts.saturating_sub(1)))
         }),
@@ -112,6 +113,12 @@ fn preflight<'s>(node: &Node<'s>) -> Option<Preflight<'s>> {
         error_message: node.filled("error_message"),
         timeout: node.duration("timeout"),
     })
+}
+
+fn hook<'s>(entry: &Entry<'s>) -> Option<HookCommand<'s>> {
+    let node = &entry.value;
+    let command = node.to_text().or_else(|| node.filled("command"))?;
+    Some(HookCommand { name: entry.key.clone(), command, timeout: node.duration("timeout") })
 }
 
 fn secret_source<'s>(node: &Node<'s>) -> Option<SecretSource<'s>> {

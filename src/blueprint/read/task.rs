@@ -325,8 +325,14 @@ fn rollback<'s>(node: Option<&Node<'s>>) -> Option<Rollback<'s>> {
         return Some(Rollback { command: Some(command), terms: None });
     }
     matches!(node.value, Value::Map(_)).then(|| {
-        let terms = RollbackTerms { strategy: node.filled("strategy"), timeout: node.duration("timeout") };
-        let terms = (terms.strategy.is_some() || terms.timeout.is_some()).then(|| Box::new(terms));
+        let terms = RollbackTerms {
+            strategy: node.filled("strategy"),
+            timeout: node.duration("timeout"),
+            irreversible: node.flag("irreversible").unwrap_or(false),
+            max_retries: node.count("max_retries"),
+            retry_delay: node.duration("retry_delay"),
+        };
+        let terms = (terms != RollbackTerms::default()).then(|| Box::new(terms));
         Rollback { command: node.filled("command"), terms }
     })
 }

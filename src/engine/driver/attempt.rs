@@ -7,7 +7,7 @@ use outpost_executor::{Handle, NotStarted, Outcome, Report, Standing, Trace};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument as _, debug};
 
-use super::{Answer, Driver, Job, sound};
+use super::{Answer, Driver, Job, Piece, sound};
 use crate::blueprint::TaskIndex;
 use crate::engine::error::Broken;
 use crate::engine::inputs;
@@ -15,21 +15,30 @@ use crate::engine::moment::now;
 use crate::engine::output::{self, Values};
 use crate::engine::verdict;
 use crate::engine::work::{Limit, Start};
-use crate::run::{Failure, FailureCode, FailurePhase, KeptPort, Moment, Phase, Refusal, Stage, StageReport};
+use crate::run::{self, Failure, FailureCode, FailurePhase, KeptPort, Moment, Phase, Refusal, Stage, StageReport};
 
 impl Driver<'_> {
-    /// Asks what became of stages that an earlier runner started, and waits for what still runs.
+    /// Asks what became of work that an earlier runner started, and waits for what still runs.
     pub(super) async fn look_back(&mut self) -> Result<(), Broken> {
         let mut asked = JoinSet::new();
-        for index in self.bench.blueprint.indices() {
+        let tasks = self.bench.blueprint.indices();
+        let stages = tasks.filter_map(|index| {
             let state = self.run.task(index);
             let Phase::Interrupted { stage } = &state.phase else {
-                continue;
+                return None;
             };
             let stage = self.run.program().tasks[index.get()].stages[*stage];
-            let token = self.bench.token(index, state.attempts, stage);
+            let piece = Piece::Stage(index, state.attempts, stage.word());
+            Some((piece, self.bench.token(index, state.attempts, stage), state.handle.clone()))
+        });
+        let chores = self.run.chores().filter(|(_, state)| state.standing == run::Standing::Interrupted);
+        let chores = chores.map(|(chore, state)| {
+            let token = self.bench.chore_token(chore, state.attempts);
+            (Piece::Chore(chore.clone()), token, state.handle.clone())
+        });
+        for (piece, token, handle) in stages.chain(chores) {
             let log = self.bench.files.log(&token.task, token.attempt, &token.stage);
-            let handle = state.handle.clone().map(Handle);
+            let handle = handle.map(Handle);
             let shell = Arc::clone(&self.shell);
             asked.spawn(async move {
                 let trace = Trace { token: &token, log: &log, handle: handle.as_ref() };
@@ -38,35 +47,47 @@ impl Driver<'_> {
                     Standing::Ended(report) => Some(*report),
                     Standing::Unknown => None,
                 };
-                (index, token.attempt, stage, report)
+                (piece, report)
             });
         }
         while let Some(answer) = asked.join_next().await {
-            let (index, attempt, stage, report) = sound(answer);
-            match report {
-                Some(Report { outcome: Outcome::NotStarted(NotStarted::Cancelled), .. }) => {
+            let (piece, report) = sound(answer);
+            match (piece, report) {
+                (Piece::Stage(index, ..), Some(Report { outcome: Outcome::NotStarted(NotStarted::Cancelled), .. })) => {
                     let events = self.run.never_started(now(), index).unwrap_or_default();
                     self.happened(events);
                 }
                 // Ended by the death of its runner, or nobody knows: it stays interrupted.
-                None | Some(Report { outcome: Outcome::Interrupted | Outcome::Cancelled | Outcome::Lost(_), .. }) => {}
+                (
+                    _,
+                    None | Some(Report { outcome: Outcome::Interrupted | Outcome::Cancelled | Outcome::Lost(_), .. }),
+                ) => {}
                 // How much of the attempt's time was left to it then is not known any more: the whole of it is told.
-                Some(report) => {
+                (Piece::Stage(index, attempt, word), Some(report)) => {
+                    let stage = self.stage(index, word)?;
                     self.ended(index, attempt, stage, &report, self.bench.limit(index, stage, Duration::ZERO))?;
+                }
+                (Piece::Chore(chore), Some(report)) => {
+                    let limit = self.bench.chore_limit(&self.run, &chore);
+                    self.chore_ended(&chore, &report, limit)?;
                 }
             }
         }
         Ok(())
     }
 
+    /// A stage by its word.
+    fn stage(&self, index: TaskIndex, word: &str) -> Result<Stage, Broken> {
+        let spec = &self.run.program().tasks[index.get()];
+        let stage = spec.stages.iter().copied().find(|known| known.word() == word);
+        stage.ok_or_else(|| Broken::History(format!("`{}` has no stage `{word}`", spec.id)))
+    }
+
     pub(super) async fn start(&mut self, task: &str, attempt: u32, stage: &str) -> Result<(), Broken> {
         let Some(index) = self.run.find(task) else {
             return Err(Broken::History(format!("there is no task `{task}`")));
         };
-        let spec = &self.run.program().tasks[index.get()];
-        let Some(stage) = spec.stages.iter().copied().find(|known| known.word() == stage) else {
-            return Err(Broken::History(format!("`{task}` has no stage `{stage}`")));
-        };
+        let stage = self.stage(index, stage)?;
         let limit = self.limit(index, stage);
         let inputs = inputs::lacking(self.bench, &self.capabilities, index)
             .map_or_else(|| inputs::of(self.bench, &self.run, index), Err);
@@ -85,15 +106,8 @@ impl Driver<'_> {
                 Ok(handle) => {
                     debug!(%handle, limit = ?limit.0, "started");
                     let events = self.run.started(self.clock, index, handle.0.clone()).unwrap_or_default();
-                    let (shell, waited) = (Arc::clone(&self.shell), handle.clone());
-                    let wait = async move {
-                        let report = shell.wait(&waited).await;
-                        debug!(outcome = ?report.outcome, milliseconds = report.elapsed_ms, "ended");
-                        (index, attempt, stage, report)
-                    };
-                    self.answers.spawn(wait.in_current_span());
-                    self.jobs.insert(index.0, Job { handle, limit });
                     self.happened(events);
+                    self.wait_for(Piece::Stage(index, attempt, stage.word()), handle, limit);
                     return Ok(());
                 }
                 Err(reason) => verdict::not_started(&reason, stage),
@@ -103,12 +117,30 @@ impl Driver<'_> {
         self.report(index, attempt, stage, 0, Err(failure))
     }
 
+    /// Work is on its way: its report will come.
+    pub(super) fn wait_for(&mut self, piece: Piece, handle: Handle, limit: Limit) {
+        let (shell, waited, asked) = (Arc::clone(&self.shell), handle.clone(), piece.clone());
+        let wait = async move {
+            let report = shell.wait(&waited).await;
+            debug!(outcome = ?report.outcome, milliseconds = report.elapsed_ms, "ended");
+            (asked, report)
+        };
+        self.answers.spawn(wait.in_current_span());
+        self.jobs.insert(piece, Job { handle, limit });
+    }
+
     pub(super) fn answered(&mut self, answer: Result<Answer, JoinError>) -> Result<(), Broken> {
-        let (index, attempt, stage, report) = sound(answer);
-        if let Some(Job { handle, limit }) = self.jobs.remove(&index.0) {
-            self.ended(index, attempt, stage, &report, limit)?;
-            self.unsettled.push(handle);
+        let (piece, report) = sound(answer);
+        let Some(Job { handle, limit }) = self.jobs.remove(&piece) else {
+            return Ok(());
+        };
+        match piece {
+            Piece::Stage(index, attempt, word) => {
+                self.ended(index, attempt, self.stage(index, word)?, &report, limit)?;
+            }
+            Piece::Chore(chore) => self.chore_ended(&chore, &report, limit)?,
         }
+        self.unsettled.push(handle);
         Ok(())
     }
 
@@ -122,10 +154,7 @@ impl Driver<'_> {
         limit: Limit,
     ) -> Result<(), Broken> {
         let task = self.bench.task(index);
-        if !report.leaked.is_empty() {
-            let names: Vec<String> = report.leaked.iter().map(ToString::to_string).collect();
-            self.watcher.remark(&format!("`{}` left processes behind, ended now: {}", task.id, names.join(", ")));
-        }
+        self.tell_leaked(&task.id, report);
         let expected = match stage {
             Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
             Stage::Setup | Stage::Run => None,
@@ -143,6 +172,13 @@ impl Driver<'_> {
             Err(failure) => Err(verdict::unperformed(failure)),
         };
         self.report(index, attempt, stage, report.elapsed_ms, outputs)
+    }
+
+    pub(super) fn tell_leaked(&mut self, whose: &str, report: &Report) {
+        if !report.leaked.is_empty() {
+            let names: Vec<String> = report.leaked.iter().map(ToString::to_string).collect();
+            self.watcher.remark(&format!("`{whose}` left processes behind, ended now: {}", names.join(", ")));
+        }
     }
 
     /// Outputs come with the work; where there is none, or nobody saw its end, what is there is taken once it

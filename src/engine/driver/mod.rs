@@ -5,6 +5,7 @@
 //! way. It decides nothing: that is the work of `run`.
 
 mod attempt;
+mod chore;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::blueprint::TaskIndex;
 use crate::document::Source;
 use crate::journal::{Journal, Local};
 use crate::locks::Locks;
-use crate::run::{Ending, Event, Mode, Moment, Phase, Refusal, Run, Stage};
+use crate::run::{Chore, Ending, Event, Mode, Moment, Phase, Refusal, Run};
 
 /// How often notes are looked for.
 const INBOX: Duration = Duration::from_millis(150);
@@ -74,8 +75,15 @@ pub struct Parts<'a> {
     pub patient: bool,
 }
 
-/// What an executor answered: the task, the attempt, its stage, and the report.
-type Answer = (TaskIndex, u32, Stage, Report);
+/// What an executor was asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Piece {
+    Stage(TaskIndex, u32, &'static str),
+    Chore(Chore),
+}
+
+/// What an executor answered.
+type Answer = (Piece, Report);
 
 /// Drives a run until it ends, waits for people, or is told to stop.
 pub struct Driver<'a> {
@@ -84,8 +92,8 @@ pub struct Driver<'a> {
     journal: Local,
     shell: Arc<dyn Executor>,
     outside: Outside<'a>,
-    /// Work under way, by task.
-    jobs: HashMap<u32, Job>,
+    /// Work under way.
+    jobs: HashMap<Piece, Job>,
     answers: JoinSet<Answer>,
     watcher: &'a mut dyn Watcher,
     capabilities: Capabilities,
@@ -227,7 +235,7 @@ impl<'a> Driver<'a> {
         if self.run.mode() == Mode::Draining && self.jobs.is_empty() {
             return Some(Outlook::Interrupted(2));
         }
-        (self.run.waiting().is_some() && !self.patient).then_some(Outlook::Waiting)
+        (self.run.waiting().is_some() && self.jobs.is_empty() && !self.patient).then_some(Outlook::Waiting)
     }
 
     /// Decides until nothing follows any more, and acts on it.
@@ -254,6 +262,10 @@ impl<'a> Driver<'a> {
                     Event::StageStarted { task, attempt, stage } => {
                         let span = span(&task, attempt, &stage);
                         self.start(&task, attempt, &stage).instrument(span).await?;
+                    }
+                    Event::ChoreStarted { chore, attempt } => {
+                        let span = span(chore.owner(), attempt, chore.word());
+                        self.start_chore(chore, attempt).instrument(span).await?;
                     }
                     Event::Stopping { .. } => self.cancel_all(),
                     _ => {}
@@ -364,7 +376,7 @@ impl<'a> Driver<'a> {
                 break;
             };
             // Work that ended by itself before it was told to has a result worth keeping.
-            let is_told = |(.., report): &Answer| {
+            let is_told = |(_, report): &Answer| {
                 matches!(report.outcome, Outcome::Cancelled | Outcome::NotStarted(NotStarted::Cancelled))
             };
             if !answer.as_ref().is_ok_and(is_told) {

@@ -137,6 +137,7 @@ impl<'a> Fold<'a> {
                         ("idempotent", "its runner ended, and the document says that twice does no harm".to_owned())
                     }
                     Permit::NeverStarted => ("never_started", "its runner ended before it began".to_owned()),
+                    Permit::HandedOff => ("handed_off", "its runner ended, and it has a checkpoint".to_owned()),
                     Permit::Ordered { by } => ("ordered", format!("{by} ordered it")),
                 };
                 let told = self.task(task);
@@ -182,6 +183,16 @@ impl<'a> Fold<'a> {
             | Event::TaskUnknown { .. }
             | Event::CancelRequested { .. }
             | Event::RunWaiting { .. }
+            | Event::FallbackCalled { .. }
+            | Event::CheckpointKept { .. }
+            | Event::ChoreStarted { .. }
+            | Event::ChoreHandle { .. }
+            | Event::ChoreEnded { .. }
+            | Event::ChoreUnknown { .. }
+            | Event::RollbackOrdered { .. }
+            | Event::NoticeSent { .. }
+            | Event::NoticeFailed { .. }
+            | Event::CleanedUp { .. }
             | Event::Halted { .. } => {}
         }
     }
@@ -372,12 +383,7 @@ impl PrintedLine {
 
 /// The word for how a run ended.
 pub(super) const fn ending(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Done => "done",
-        Ending::Failed => "failed",
-        Ending::Rejected => "rejected",
-        Ending::Cancelled => "cancelled",
-    }
+    ending.word()
 }
 
 fn is_optional(spec: &TaskSpec, word: &str) -> bool {

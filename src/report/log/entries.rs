@@ -113,7 +113,47 @@ impl Entries {
                 Told(Info, "blueprint.waiting", None, message, json!({"tasks": gates}))
             }
             // Nobody is there to see it: whoever drove the run tells of it.
-            Event::Halted { .. } | Event::StageHandle { .. } => return None,
+            Event::Halted { .. } | Event::StageHandle { .. } | Event::ChoreHandle { .. } => return None,
+            Event::FallbackCalled { fallback, .. } => {
+                Told(Warn, "task.fallback", Some("execution"), line(), json!({"fallback": fallback}))
+            }
+            Event::CheckpointKept { attempt, version, digest, .. } => {
+                let fields = json!({"attempt": attempt, "version": version, "digest": digest});
+                Told(Info, "task.checkpoint", Some("execution"), line(), fields)
+            }
+            Event::ChoreStarted { chore, attempt } => {
+                let fields = json!({"chore": chore, "attempt": attempt});
+                Told(Debug, "chore.start", Some("cleanup"), format!("{} begins", chore.word()), fields)
+            }
+            Event::ChoreEnded { chore, attempt, milliseconds, failure } => {
+                let mut fields = json!({"chore": chore, "attempt": attempt, "duration_ms": milliseconds});
+                match failure {
+                    None => Told(Info, "chore.complete", Some("cleanup"), format!("{} is over", chore.word()), fields),
+                    Some(failure) => {
+                        fields["error"] = error(failure);
+                        Told(Error, "chore.failed", Some("cleanup"), line(), fields)
+                    }
+                }
+            }
+            Event::ChoreUnknown { chore, attempt } => {
+                Told(Warn, "chore.unknown", Some("cleanup"), line(), json!({"chore": chore, "attempt": attempt}))
+            }
+            Event::RollbackOrdered { by, tasks } => {
+                Told(Warn, "blueprint.rollback", Some("cleanup"), line(), json!({"by": by, "tasks": tasks}))
+            }
+            Event::NoticeSent { notice, channel } => {
+                let message = format!("told by {channel}: {notice}");
+                Told(Info, "notice.sent", None, message, json!({"notice": notice, "channel": channel}))
+            }
+            Event::NoticeFailed { notice, channel, reason } => {
+                let fields = json!({"notice": notice, "channel": channel, "reason": reason});
+                Told(Warn, "notice.failed", None, line(), fields)
+            }
+            Event::CleanedUp { action, what, problem, .. } => {
+                let level = if problem.is_some() { Warn } else { Info };
+                let fields = json!({"action": action, "what": what, "problem": problem});
+                Told(level, "output.cleaned", Some("cleanup"), line(), fields)
+            }
             Event::Draining { reason, .. } => Told(Warn, "blueprint.draining", None, line(), json!({"reason": reason})),
             Event::Stopping { reason } => Told(Warn, "blueprint.stopping", None, line(), json!({"reason": reason})),
             Event::CancelRequested { by } => Told(Warn, "blueprint.cancelled", None, line(), json!({"by": by})),
@@ -217,6 +257,8 @@ fn ended(run: &Run, state: Ending) -> Told {
         }
         Ending::Rejected => (Error, "blueprint.failed", "the run ended at a gate".to_owned()),
         Ending::Cancelled => (Error, "blueprint.failed", "the run was cancelled".to_owned()),
+        Ending::RolledBack => (Warn, "blueprint.rolled_back", "what the run did is undone".to_owned()),
+        Ending::RollbackFailed => (Error, "blueprint.failed", "what the run did is not undone altogether".to_owned()),
     };
     Told(level, name, None, message, fields)
 }

@@ -12,7 +12,8 @@ use crate::blueprint::{Blueprint, TaskIndex};
 use crate::report::progress::short;
 use crate::report::table::one_line;
 use crate::run::{
-    Completion, Ending, Event, GateDecision, GateMoment, Mode, Moment, OnTimeout, OpenGate, Permit, Phase, Run,
+    Chore, Completion, Ending, Event, GateDecision, GateMoment, Mode, Moment, OnTimeout, OpenGate, Permit, Phase, Run,
+    Standing, Undo,
 };
 
 /// Tasks that are named in a line at most.
@@ -110,6 +111,9 @@ pub fn why(facts: &Facts<'_>, index: TaskIndex) -> Why {
                 facts.resumes(format!("would run again as attempt {next}, because {failed}"))
             }
         }
+        Phase::Replaced { failure, by } => {
+            Why::new(format!("failed for good ({}), and waits for its fallback {by}", failure.message))
+        }
         Phase::Unknown { running: Some(_), .. } if facts.is_driven => {
             Why::new("is unknown: its verification runs now and will tell how its work ended")
         }
@@ -127,9 +131,15 @@ pub fn why(facts: &Facts<'_>, index: TaskIndex) -> Why {
         Phase::Skipped(reason) => Why::new(format!("was skipped: {reason}")),
         Phase::Blocked(failure) => facts.blocked(index, &failure.message, failure.is_rejection()),
     };
+    let why = match facts.run.undo(index) {
+        Undo::Undone => Why::new("is rolled back"),
+        Undo::Running => Why::new("is being rolled back"),
+        Undo::Failed | Undo::Unknown => facts.rollback(index),
+        Undo::Nothing | Undo::Irreversible | Undo::Due => why,
+    };
     // Where the run is over for good, nothing makes a task go on.
     match facts.run.ending() {
-        Some(ending) if ending != Ending::Failed => Why { command: None, ..why },
+        Some(ending) if !matches!(ending, Ending::Failed | Ending::RollbackFailed) => Why { command: None, ..why },
         _ => why,
     }
 }
@@ -167,6 +177,7 @@ impl Facts<'_> {
                     reason = Some(match by {
                         Permit::Idempotent => "its runner ended, and the document says that twice does no harm".into(),
                         Permit::NeverStarted => "its runner ended before it began".into(),
+                        Permit::HandedOff => "its runner ended, and the document says how it goes on".into(),
                         Permit::Ordered { by } => format!("{by} ordered it"),
                     });
                 }
@@ -287,11 +298,23 @@ impl Facts<'_> {
         Why::new("is about to start: all it needs is complete")
     }
 
+    /// Its rollback did not go well.
+    fn rollback(&self, index: TaskIndex) -> Why {
+        let task = &self.run.program().tasks[index.get()].id;
+        let chore = Chore::Rollback { task: task.clone() };
+        let why = match self.run.chore(&chore).map(|state| &state.standing) {
+            Some(Standing::Failed(failure)) => format!("could not be rolled back: {}", failure.message),
+            _ => "may be rolled back or not: its rollback ran when its runner ended".to_owned(),
+        };
+        Why::new(why).with(format!("outpost-bp rollback {} {task}", self.id))
+    }
+
     /// What ended the run, if it is over.
     fn over(&self) -> Option<&'static str> {
         Some(match self.run.ending()? {
             Ending::Cancelled => "the run was cancelled",
             Ending::Rejected => "a gate ended the run",
+            Ending::RolledBack | Ending::RollbackFailed => "the run was rolled back",
             Ending::Done | Ending::Failed => "the run ended",
         })
     }

@@ -1,15 +1,16 @@
 //! Where a run stands: for people on one screen, for machines as JSON of a fixed shape.
 
-use std::fmt::Write as _;
-use std::time::Duration;
+mod screen;
 
 use serde::Serialize;
 
-use super::progress::{Tally, plain, short, took};
-use super::summary::held_up;
-use super::table::wrapped;
+pub use self::screen::{Screen, screen};
+
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::run::{Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Phase, Run, RunStarted};
+use crate::run::{
+    Chore, ChoreState, Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Phase, Run, RunStarted,
+    Standing, Undo,
+};
 
 /// A run as `status --json` shows it. Fields are only ever added.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +26,21 @@ pub struct Status {
     pub tasks: Vec<TaskStatus>,
     pub gates: Vec<GateStatus>,
     pub locks: Vec<LockStatus>,
+    /// Commands outside of attempts: what undoes tasks, what follows their success, the run's hooks.
+    pub chores: Vec<ChoreStatus>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ChoreStatus {
+    /// `rollback`, `on_success` or `hook`.
+    pub kind: &'static str,
+    /// Its word in logs.
+    pub name: &'static str,
+    pub task: Option<String>,
+    /// `due`, `running`, `done`, `failed` or `unknown`.
+    pub state: &'static str,
+    pub attempts: u32,
+    pub error: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -131,6 +147,8 @@ pub fn state(run: &Run, driven: bool) -> &'static str {
         Some(Ending::Done) => "done",
         Some(Ending::Failed | Ending::Rejected) => "failed",
         Some(Ending::Cancelled) => "cancelled",
+        Some(Ending::RolledBack) => "rolled_back",
+        Some(Ending::RollbackFailed) => "rollback_failed",
         None if run.waiting().is_some() => "waiting",
         None if driven => "running",
         None => "interrupted",
@@ -160,8 +178,29 @@ impl Status {
             started_at: began.map(|at| at.to_string()),
             tasks,
             gates,
+            chores: run.chores().filter_map(|(chore, state)| ChoreStatus::of(chore, state)).collect(),
             locks: locks.into_iter().filter(|lock| lock.run == *id).collect(),
         }
+    }
+}
+
+impl ChoreStatus {
+    fn of(chore: &Chore, state: &ChoreState) -> Option<Self> {
+        let kind = match chore {
+            Chore::Rollback { .. } => "rollback",
+            Chore::OnSuccess { .. } => "on_success",
+            Chore::Hook { .. } => "hook",
+        };
+        let (word, error) = match &state.standing {
+            Standing::Idle => return None,
+            Standing::Due => ("due", None),
+            Standing::Running => ("running", None),
+            Standing::Interrupted | Standing::Unknown => ("unknown", Some("it ran when its runner ended".to_owned())),
+            Standing::Done => ("done", None),
+            Standing::Failed(failure) => ("failed", Some(failure.message.clone())),
+        };
+        let task = chore.task().map(str::to_owned);
+        Some(Self { kind, name: chore.word(), task, state: word, attempts: state.attempts, error })
     }
 }
 
@@ -175,10 +214,12 @@ fn task(run: &Run, blueprint: &Blueprint<'_>, index: TaskIndex, driven: bool, lo
             stage = Some(*now);
             "in_progress"
         }
-        Phase::Gate(_) | Phase::Finished | Phase::Failing(_) | Phase::Retrying { .. } => "in_progress",
+        Phase::Gate(_) | Phase::Finished | Phase::Failing(_) | Phase::Retrying { .. } | Phase::Replaced { .. } => {
+            "in_progress"
+        }
         Phase::Interrupted { stage: now } => {
             stage = Some(*now);
-            "interrupted"
+            if state.checkpoint.is_some() { "checkpointed" } else { "interrupted" }
         }
         Phase::Unknown { stage: now, .. } => {
             stage = Some(*now);
@@ -193,6 +234,14 @@ fn task(run: &Run, blueprint: &Blueprint<'_>, index: TaskIndex, driven: bool, lo
             error = Some(failure);
             "blocked"
         }
+    };
+    // Whatever it came to, that is undone.
+    let status = match run.undo(index) {
+        Undo::Running => "rolling_back",
+        Undo::Undone => "rolled_back",
+        Undo::Failed => "rollback_failed",
+        Undo::Unknown => "rollback_unknown",
+        Undo::Nothing | Undo::Irreversible | Undo::Due => status,
     };
     // What the run leaves alone is as the document says.
     let status = if spec.settled { blueprint.task(index).status.word() } else { status };
@@ -254,157 +303,4 @@ fn gate(run: &Run, blueprint: &Blueprint<'_>, index: TaskIndex) -> Option<GateSt
         approvals_needed: spec.approvals,
         approvers: spec.approvers.clone(),
     })
-}
-
-/// What the screen is made for.
-#[derive(Clone, Copy, Debug)]
-pub struct Screen {
-    pub width: usize,
-    /// Most lines about tasks.
-    pub rows: usize,
-    pub now: Moment,
-}
-
-/// The status on one screen: what needs attention first, what is done not at all.
-pub fn screen(status: &Status, run: &Run, blueprint: &Blueprint<'_>, screen: Screen) -> String {
-    let tally = Tally::of(run);
-    let mut text = format!("{}  run {}  {}\n", plain(&status.blueprint), status.run, status.state);
-    let mut facts = vec![bar(&tally), format!("{} of {} tasks complete", tally.complete, tally.total)];
-    let runs = if status.driver.is_some() { "running" } else { "interrupted" };
-    let counts = [
-        (tally.running, runs),
-        (tally.people, "waiting for a person"),
-        (tally.blocked, "blocked"),
-        (tally.skipped, "skipped"),
-    ];
-    for (count, word) in counts {
-        if count > 0 {
-            facts.push(format!("{count} {word}"));
-        }
-    }
-    let _ = writeln!(text, "{}", facts.join(", ").replacen(", ", "  ", 1));
-    if let Some(driver) = &status.driver {
-        let _ = writeln!(text, "driven by {driver}");
-    }
-    text.push('\n');
-    let mut rows: Vec<(u32, String)> = status
-        .tasks
-        .iter()
-        .enumerate()
-        .filter_map(|(place, task)| row(run, blueprint, TaskIndex::new(place), task, status, screen))
-        .collect();
-    rows.sort_by_key(|(rank, _)| *rank);
-    let (mut shown, mut left) = (0, screen.rows);
-    for (_, row) in &rows {
-        let lines = row.lines().count();
-        if lines > left {
-            break;
-        }
-        text += row;
-        (shown, left) = (shown + 1, left - lines);
-    }
-    let hidden = rows.len() - shown;
-    if hidden > 0 {
-        let _ = writeln!(text, "… and {hidden} more: --all, or --json");
-    }
-    if rows.is_empty() {
-        text.pop();
-    }
-    text += &next(status, run);
-    text
-}
-
-fn bar(tally: &Tally) -> String {
-    const WIDTH: usize = 24;
-    let done = (tally.settled() * WIDTH).checked_div(tally.total).unwrap_or(WIDTH);
-    format!("[{}{}]", "#".repeat(done), ".".repeat(WIDTH - done))
-}
-
-/// The lines of a task and how urgent they are; none for what is done and what merely waits its turn.
-fn row(
-    run: &Run,
-    blueprint: &Blueprint<'_>,
-    index: TaskIndex,
-    task: &TaskStatus,
-    status: &Status,
-    screen: Screen,
-) -> Option<(u32, String)> {
-    let state = run.task(index);
-    let since = |from| took(from, Some(screen.now)).map_or_else(String::new, |time| format!(", {}", short(time)));
-    let until = |at: Moment| short(Duration::from_millis(at.0.saturating_sub(screen.now.0)));
-    let again = if task.attempts > 1 { format!(", attempt {}", task.attempts) } else { String::new() };
-    let mut commands = Vec::new();
-    let (rank, text) = match &state.phase {
-        Phase::Gate(gate) => {
-            let entry = status.gates.iter().find(|gate| gate.task == task.id)?;
-            let action = if entry.action.is_empty() { "to approve it" } else { &entry.action };
-            commands.push(format!("outpost-bp approve {} --run {}", task.id, status.run));
-            let given = match entry.approvals.len() {
-                0 if entry.approvals_needed < 2 => String::new(),
-                given => format!(", {given} of {} approvals", entry.approvals_needed),
-            };
-            (0, format!("waits for a person: {action} ({} left{given})", until(gate.deadline)))
-        }
-        Phase::Unknown { running: None, next: None, .. } => {
-            commands.push(format!("outpost-bp resume {} --rerun {}", status.run, task.id));
-            (0, "unknown: it ran when its runner ended; look how far it came".to_owned())
-        }
-        Phase::Blocked(failure) => {
-            let held = held_up(run, index).len();
-            commands.push(format!("outpost-bp logs {} --run {}", task.id, status.run));
-            let held = if held > 0 { format!(" (keeps {held} from starting)") } else { String::new() };
-            (1, format!("blocked: {}{held}", failure.message))
-        }
-        Phase::Working { .. } if status.driver.is_some() => {
-            (2, format!("{}{again}{}", task.stage.unwrap_or("runs"), since(state.attempt_started)))
-        }
-        Phase::Working { .. } | Phase::Interrupted { .. } | Phase::Paused { .. } => {
-            (2, format!("interrupted in {}{again}", task.stage.unwrap_or("an attempt")))
-        }
-        Phase::Retrying { at } => (3, format!("attempt {} in {}", task.attempts + 1, until(*at))),
-        Phase::Skipped(reason) => (6, format!("skipped: {reason}")),
-        Phase::Waiting if !task.waiting_for.is_empty() => {
-            let is_next = task.waiting_for.iter().all(|what| !what.starts_with("task:"));
-            (if is_next { 4 } else { 5 }, format!("waits for {}", named(&task.waiting_for, status)))
-        }
-        _ => return None,
-    };
-    let name = blueprint.task(index).id.as_str();
-    let indent = 12;
-    let mut lines = wrapped(&format!("{name:<indent$}"), &text, Some(screen.width));
-    for command in commands {
-        let _ = writeln!(lines, "{:indent$}{command}", "");
-    }
-    Some((rank, lines))
-}
-
-/// `task:T1` → `T1`; `lock:db` → the lock and who has it.
-fn named(waiting_for: &[String], status: &Status) -> String {
-    const MOST: usize = 6;
-    let one = |what: &String| match what.split_once(':') {
-        Some(("lock", name)) => {
-            let holder = status.locks.iter().find(|lock| lock.name == name && lock.standing == "holds");
-            let holder = holder.map_or_else(String::new, |holder| format!(", which {} has", holder.task));
-            format!("the lock {name}{holder}")
-        }
-        Some((_, name)) => name.to_owned(),
-        None if what == "runner" => "a runner".to_owned(),
-        None => format!("a {what}"),
-    };
-    let mut names: Vec<String> = waiting_for.iter().take(MOST).map(one).collect();
-    if waiting_for.len() > MOST {
-        names.push(format!("{} more", waiting_for.len() - MOST));
-    }
-    names.join(", ")
-}
-
-/// What somebody who reads this can do.
-fn next(status: &Status, run: &Run) -> String {
-    let id = &status.run;
-    match status.state {
-        "interrupted" => format!("\nto go on: outpost-bp resume {id}\n"),
-        "waiting" if status.driver.is_none() => format!("\nthen: outpost-bp resume {id}\n"),
-        "failed" if run.ending() == Some(Ending::Failed) => format!("\nmend it, then: outpost-bp resume {id}\n"),
-        _ => String::new(),
-    }
 }

@@ -3,6 +3,8 @@
 //! Data never becomes shell text: what a task binds reaches its command as environment variables and
 //! as a JSON file. Commands are the document's own words.
 
+mod chore;
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -14,11 +16,11 @@ use std::time::Duration;
 use outpost_executor::{StdoutFile, Token, Work};
 use serde_json::{Map, Value};
 
-use super::output::{self, MOST_BYTES, Places, Values};
-use super::place::Variables;
-use super::store::RunFiles;
 use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
+use crate::engine::output::{self, MOST_BYTES, Places, Values};
+use crate::engine::place::Variables;
+use crate::engine::store::RunFiles;
 use crate::run::{Failure, FailureCode, FailurePhase, Moment, Stage};
 
 /// The format's limit for a task without one.
@@ -81,8 +83,12 @@ impl Bench<'_> {
 
     /// Which start this is, beyond doubt: two projects may have runs of one name, begun in one second.
     pub fn token(&self, index: TaskIndex, attempt: u32, stage: Stage) -> Token {
+        self.named(&self.task(index).id, attempt, stage.word())
+    }
+
+    fn named(&self, owner: &str, attempt: u32, word: &str) -> Token {
         let run = self.files.folder().to_string_lossy().into_owned();
-        Token { run, task: self.task(index).id.to_string(), attempt, stage: stage.word().to_owned() }
+        Token { run, task: owner.to_owned(), attempt, stage: word.to_owned() }
     }
 
     /// Judges what an attempt left: the files it promised, and its ports.
@@ -154,14 +160,14 @@ impl Bench<'_> {
         let token = self.token(index, attempt, stage);
         let log = self.files.log(&task.id, attempt, stage.word());
         set_aside(&log).map_err(|error| unusable(&log, &error))?;
-        let (program, mut args) = shell(self.blueprint, task);
+        let (program, mut args) = shell(self.blueprint, Some(task));
         args.push("-c".into());
         args.push(command.into());
         let mut work = Work::new(token, program, &variables.directory, log);
         work.args = args;
         work.timeout = Some(limit);
         work.locks = locks;
-        work.env = self.environment_of(task, &variables, attempt, stage);
+        work.env = self.environment_of(task, &variables, attempt, stage.word());
         let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
         bind(&mut work, inputs, file_of_inputs)?;
         if let Some(last) = last {
@@ -188,7 +194,7 @@ impl Bench<'_> {
         task: &Task<'_>,
         variables: &Variables<'_>,
         attempt: u32,
-        stage: Stage,
+        word: &str,
     ) -> Vec<(OsString, OsString)> {
         let mut env: Vec<(OsString, OsString)> = Vec::new();
         env.extend(self.environment.iter().map(|(name, value)| (name.into(), value.into())));
@@ -200,7 +206,7 @@ impl Bench<'_> {
             ("OUTPOST_RUN", self.files.id().to_owned()),
             ("OUTPOST_TASK", task.id.to_string()),
             ("OUTPOST_ATTEMPT", attempt.to_string()),
-            ("OUTPOST_STAGE", stage.word().to_owned()),
+            ("OUTPOST_STAGE", word.to_owned()),
         ] {
             env.push((name.into(), value.into()));
         }
@@ -246,9 +252,9 @@ fn command<'t>(task: &'t Task<'_>, stage: Stage) -> Option<&'t str> {
     }
 }
 
-/// The shell of a task and what stands before `-c`.
-fn shell(blueprint: &Blueprint<'_>, task: &Task<'_>) -> (OsString, Vec<OsString>) {
-    let own = task.context.as_ref();
+/// The shell of a task, or of the document, and what stands before `-c`.
+fn shell(blueprint: &Blueprint<'_>, task: Option<&Task<'_>>) -> (OsString, Vec<OsString>) {
+    let own = task.and_then(|task| task.context.as_ref());
     let named = own.and_then(|context| context.shell.as_deref()).or(blueprint.execution.shell.as_deref());
     let flags = own
         .and_then(|context| context.shell_args.as_deref())

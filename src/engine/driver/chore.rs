@@ -1,0 +1,51 @@
+//! A chore: a command outside of attempts, started, waited for and judged like a stage.
+
+use outpost_executor::Report;
+
+use super::{Driver, Piece};
+use crate::engine::error::Broken;
+use crate::engine::verdict;
+use crate::engine::work::Limit;
+use crate::run::{Chore, Failure, Refusal};
+
+impl Driver<'_> {
+    pub(super) async fn start_chore(&mut self, chore: Chore, attempt: u32) -> Result<(), Broken> {
+        let limit = self.bench.chore_limit(&self.run, &chore);
+        let locks = match chore.task().and_then(|task| self.run.find(task)) {
+            Some(index) if matches!(chore, Chore::Rollback { .. }) => self.outside.descriptors(index),
+            _ => Ok(Vec::new()),
+        };
+        let work = locks
+            .map_err(|error| verdict::chore(&chore, format!("its locks cannot be passed on: {error}")))
+            .and_then(|locks| self.bench.prepare_chore(&self.run, &chore, attempt, limit.0, locks));
+        let failure = match work {
+            Ok(work) => match self.shell.start(work).await {
+                Ok(handle) => {
+                    let events = self.run.chore_started(self.clock, chore.clone(), handle.0.clone());
+                    self.happened(events.unwrap_or_default());
+                    self.wait_for(Piece::Chore(chore), handle, limit);
+                    return Ok(());
+                }
+                Err(reason) => verdict::chore(&chore, format!("`{}` did not start: {reason}", chore.word())),
+            },
+            Err(failure) => failure,
+        };
+        self.tell_chore(&chore, 0, Some(failure))
+    }
+
+    pub(super) fn chore_ended(&mut self, chore: &Chore, report: &Report, limit: Limit) -> Result<(), Broken> {
+        self.tell_leaked(chore.owner(), report);
+        self.tell_chore(chore, report.elapsed_ms, verdict::on_chore(chore, report, limit))
+    }
+
+    fn tell_chore(&mut self, chore: &Chore, milliseconds: u64, failure: Option<Failure>) -> Result<(), Broken> {
+        match self.run.chore_ended(self.clock, chore.clone(), milliseconds, failure.map(Box::new)) {
+            Ok(events) => {
+                self.happened(events);
+                Ok(())
+            }
+            Err(Refusal::Illegal(illegal)) => Err(Broken::History(illegal.to_string())),
+            Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A chore as work for an executor: what undoes a task, what follows its success, what the run asks for.
+//!
+//! A task's chores run where and how the task does; hooks run in the directory of the project.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use outpost_executor::{Token, Work};
+
+use super::{Bench, Limit, TASK_TIMEOUT, set_aside, shell, unusable};
+use crate::blueprint::TaskIndex;
+use crate::document::Text;
+use crate::run::{Chore, Failure, FailureCode, FailurePhase, Hook, Run};
+
+impl Bench<'_> {
+    /// Which start of which chore this is, beyond doubt.
+    pub fn chore_token(&self, chore: &Chore, attempt: u32) -> Token {
+        self.named(chore.owner(), attempt, chore.word())
+    }
+
+    /// How long a chore may take, and the field that says so.
+    pub fn chore_limit(&self, run: &Run, chore: &Chore) -> Limit {
+        let task = chore.task().and_then(|task| run.find(task)).map(|index| self.task(index));
+        let whole = task.and_then(|task| task.resources.as_ref()?.timeout).unwrap_or(TASK_TIMEOUT);
+        let (own, field): (Option<Duration>, _) = match chore {
+            Chore::Rollback { .. } => {
+                let terms = task.and_then(|task| task.rollback.as_ref()?.terms.as_ref());
+                (terms.and_then(|terms| terms.timeout), "rollback.timeout")
+            }
+            Chore::OnSuccess { .. } => (None, "resources.timeout"),
+            Chore::Hook { hook } => {
+                (self.blueprint.execution.hook(hook.word()).and_then(|hook| hook.timeout), "execution.hooks timeout")
+            }
+        };
+        own.map_or((whole, "resources.timeout"), |own| (own, field))
+    }
+
+    /// The work of a chore.
+    pub fn prepare_chore(
+        &self,
+        run: &Run,
+        chore: &Chore,
+        attempt: u32,
+        limit: Duration,
+        locks: Vec<OwnedFd>,
+    ) -> Result<Work, Failure> {
+        let index = chore.task().and_then(|task| run.find(task));
+        let Some(command) = self.chore_command(chore, index) else {
+            let message = format!("the document has no `{}` any more", chore.word());
+            let failure = Failure::new(FailureCode::ExecutionFailed, FailurePhase::Cleanup, message);
+            return Err(Failure { lasting: true, ..failure });
+        };
+        let token = self.chore_token(chore, attempt);
+        let log = self.files.log(&token.task, attempt, &token.stage);
+        set_aside(&log).map_err(|error| unusable(&log, &error))?;
+        let (program, mut args) = shell(self.blueprint, index.map(|index| self.task(index)));
+        args.extend(["-c".into(), command.into()]);
+        let directory = index.map_or_else(
+            || self.root.clone(),
+            |index| self.variables(index, run.task(index).attempt_started.unwrap_or(run.latest())).directory,
+        );
+        let mut work = Work::new(token, program, directory, log);
+        work.args = args;
+        work.timeout = Some(limit);
+        work.locks = locks;
+        work.env = match (chore, index) {
+            (Chore::Hook { hook }, _) => self.environment_of_hook(run, *hook),
+            (_, Some(index)) => {
+                let at = run.task(index).attempt_started.unwrap_or(run.latest());
+                self.environment_of(self.task(index), &self.variables(index, at), attempt, chore.word())
+            }
+            (_, None) => Vec::new(),
+        };
+        if let Some((last, _)) = index.and_then(|index| run.task(index).kept.as_ref()) {
+            let owner = chore.owner();
+            work.env.push(("OUTPOST_OUTPUTS".into(), self.files.ports(owner, *last).into()));
+        }
+        Ok(work)
+    }
+
+    fn chore_command(&self, chore: &Chore, index: Option<TaskIndex>) -> Option<&str> {
+        match chore {
+            Chore::Rollback { .. } => self.task(index?).rollback.as_ref()?.command.as_deref(),
+            Chore::OnSuccess { .. } => self.task(index?).on_success().map(Text::as_str),
+            Chore::Hook { hook } => Some(self.blueprint.execution.hook(hook.word())?.command.as_str()),
+        }
+    }
+
+    fn environment_of_hook(&self, run: &Run, hook: Hook) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+        let mut env: Vec<_> = self.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let state = match hook {
+            Hook::OnStart => "starting",
+            Hook::OnWaiting => "waiting",
+            Hook::OnSuccess | Hook::OnFailure | Hook::OnExit => run.verdict().word(),
+        };
+        for (name, value) in [("OUTPOST_RUN", self.files.id()), ("OUTPOST_HOOK", hook.word()), ("OUTPOST_STATE", state)]
+        {
+            env.push((name.into(), value.into()));
+        }
+        env
+    }
+}
