@@ -95,13 +95,17 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
             let comment = if decision.comment.is_empty() { String::new() } else { format!(": {}", decision.comment) };
             line(&decision.task, format!("{word} by {}{comment}", decision.by), Weight::Notice)
         }
-        Event::GateExpired { task, consequence } => {
+        Event::GateExpired { task, consequence, unset } => {
+            let why = unset.as_ref().map_or_else(
+                || "nobody decided in time".to_owned(),
+                |variable| format!("nobody decided, `{variable}` is not set"),
+            );
             let then = match consequence {
                 OnTimeout::Abort => "the run ends",
                 OnTimeout::Skip => "it is skipped",
                 OnTimeout::Continue => "it goes on without a decision, as the document says",
             };
-            line(task, format!("nobody decided in time: {then}"), Weight::Notice)
+            line(task, format!("{why}: {then}"), Weight::Notice)
         }
         Event::Draining { reason, .. } => line("", format!("nothing more is started: {reason}"), Weight::Notice),
         Event::Stopping { reason } => line("", format!("what runs is ended: {reason}"), Weight::Notice),
@@ -138,7 +142,7 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
             line("", format!("{many} rolled back, the last first: {who}"), Weight::Notice)
         }
         Event::NoticeFailed { notice, channel, reason } => {
-            let task = notice.split_once(':').map_or("", |(_, task)| task);
+            let task = notice.split(':').nth(1).unwrap_or_default();
             let task = if run.find(task).is_some() { task } else { "" };
             line(task, format!("nobody was told by {channel}: {reason}"), Weight::Notice)
         }

@@ -6,6 +6,7 @@
 use super::event::{Chore, CleanUp, Event, GateDecision, KeptPort, Moment, Permit};
 use super::failure::{Failure, FailureCode, FailurePhase};
 use super::phase::Phase;
+use super::program::OnTimeout;
 use super::state::{Mode, Run};
 use super::task::Illegal;
 use crate::blueprint::TaskIndex;
@@ -210,6 +211,24 @@ impl Run {
         problem: Option<String>,
     ) -> Result<Vec<Event>, Refusal> {
         self.take(now, Event::CleanedUp { task: task.to_owned(), action, what, problem })
+    }
+
+    /// The variable that a decision was to stand in is not set, and the document says what happens then.
+    pub fn gate_unset(
+        &mut self,
+        now: Moment,
+        task: TaskIndex,
+        variable: &str,
+        consequence: OnTimeout,
+    ) -> Result<Vec<Event>, Refusal> {
+        let task = self.program.tasks[task.get()].id.clone();
+        let event = Event::GateExpired { task, consequence, unset: Some(variable.to_owned()) };
+        let mut events = self.take(now, event)?;
+        if consequence == OnTimeout::Abort && self.mode < Mode::Stopping {
+            let reason = format!("nobody decided: `{variable}` is not set");
+            events.extend(self.take(now, Event::Stopping { reason })?);
+        }
+        Ok(events)
     }
 
     /// The executor's name for the stage that was just started.

@@ -59,6 +59,7 @@ impl Run {
             chores,
             acts: self.acts,
             notices: self.notices,
+            rested: self.rested,
             hooked: self.hooked,
             mode: self.mode,
             ends: self.ends,

@@ -118,7 +118,7 @@ impl Run {
                 Phase::Gate(_) => {
                     let spec = &self.program.tasks[index as usize];
                     let consequence = spec.gate.as_ref().map_or(OnTimeout::Abort, |gate| gate.on_timeout);
-                    self.happen(now, Event::GateExpired { task: spec.id.clone(), consequence }, events);
+                    self.happen(now, Event::GateExpired { task: spec.id.clone(), consequence, unset: None }, events);
                     if consequence == OnTimeout::Abort {
                         self.stop(now, "a gate timed out", events);
                     }

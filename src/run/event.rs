@@ -117,6 +117,9 @@ pub enum Event {
     GateExpired {
         task: String,
         consequence: OnTimeout,
+        /// The variable that the decision was to stand in, and that is not set: then it is not the deadline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unset: Option<String>,
     },
     /// A failed task's fallback does its work.
     FallbackCalled {
@@ -159,7 +162,8 @@ pub enum Event {
         by: Option<String>,
         tasks: Vec<String>,
     },
-    /// Somebody was told: `notice` names what of, and is the same in every attempt to tell it.
+    /// Somebody was told. `notice` names what of, with colons between kind, task, since when, and which reminder; it is
+    /// the same in every attempt to tell it.
     NoticeSent {
         notice: String,
         channel: String,

@@ -13,6 +13,7 @@ mod conclude;
 mod decide;
 mod event;
 mod failure;
+mod notice;
 mod phase;
 mod program;
 mod retry;
@@ -28,6 +29,7 @@ pub use event::{
     Chore, CleanUp, Completion, Ending, Event, GateDecision, GateMoment, Hook, KeptPort, Moment, Permit, RunStarted,
 };
 pub use failure::{Failure, FailureCode, FailurePhase};
+pub use notice::Notice;
 pub use phase::{OpenGate, Phase};
 pub use program::{
     Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Resumption, Stage, TaskSpec, UndoSpec,

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::chore::{ChoreState, Chores};
 use super::event::{Chore, Ending, Event, GateDecision, Hook, Moment};
-use super::phase::Phase;
+use super::notice::Notice;
+use super::phase::{OpenGate, Phase};
 use super::program::{Amounts, OnTimeout, Program};
 use super::rollback::Rollback;
 use super::task::{Illegal, TaskState};
@@ -73,6 +74,8 @@ pub struct Run {
     pub(super) starter: String,
     /// Gates and unknown tasks that the run waits for; nothing while it goes on by itself.
     pub(super) told: Option<Vec<String>>,
+    /// When it ended, or began to wait for people.
+    pub(super) rested: Moment,
     /// Whether it ends, and does not pause, when it has drained.
     pub(super) ends: bool,
     /// Until when tasks wait for locks, for those that may not wait for ever.
@@ -88,8 +91,8 @@ pub struct Run {
     pub(super) hooked: Option<Vec<String>>,
     /// How many tasks have begun something that may have to be undone.
     pub(super) acts: u64,
-    /// Who was told what, or could not be.
-    pub(super) notices: BTreeSet<(String, String)>,
+    /// What became of each notice, by its name and its channel.
+    pub(super) notices: BTreeMap<(String, String), Notice>,
     /// Tasks that are not complete, skipped or blocked.
     pub(super) open: usize,
     /// The latest time any event happened at: time does not run backwards within a run.
@@ -133,6 +136,7 @@ impl Run {
             decisions: BTreeMap::new(),
             starter: String::new(),
             told: None,
+            rested: Moment::default(),
             ends: false,
             lock_waits: BTreeMap::new(),
             chores: Chores::default(),
@@ -141,7 +145,7 @@ impl Run {
             undoing: BTreeSet::new(),
             hooked: None,
             acts: 0,
-            notices: BTreeSet::new(),
+            notices: BTreeMap::new(),
             open,
             latest: Moment::default(),
         }
@@ -219,8 +223,11 @@ impl Run {
             | Event::ChoreUnknown { chore, .. } => {
                 self.apply_to_chore(chore, event, at).ok_or_else(|| refuse(chore.word()))?;
             }
-            Event::NoticeSent { notice, channel } | Event::NoticeFailed { notice, channel, .. } => {
-                self.notices.insert((notice.clone(), channel.clone()));
+            Event::NoticeSent { notice, channel } => {
+                self.notices.insert((notice.clone(), channel.clone()), Notice { at, problem: None });
+            }
+            Event::NoticeFailed { notice, channel, reason } => {
+                self.notices.insert((notice.clone(), channel.clone()), Notice { at, problem: Some(reason.clone()) });
             }
             Event::CleanedUp { .. } => {}
             Event::RunStarted(started) => self.starter.clone_from(&started.by),
@@ -239,6 +246,7 @@ impl Run {
             Event::RunEnded { state } => {
                 self.ending = Some(*state);
                 self.rollback = None;
+                self.rested = at;
             }
             Event::StageStarted { task, .. }
             | Event::StageHandle { task, .. }
@@ -264,7 +272,10 @@ impl Run {
         }
         self.rejected |= matches!(event, Event::GateExpired { consequence: OnTimeout::Abort, .. });
         match event {
-            Event::RunWaiting { gates } => self.told = Some(gates.clone()),
+            Event::RunWaiting { gates } => {
+                self.told = Some(gates.clone());
+                self.rested = at;
+            }
             // They change nothing of what it waits for.
             Event::ChoreStarted { .. }
             | Event::ChoreHandle { .. }
@@ -309,9 +320,18 @@ impl Run {
         self.rollback.is_some()
     }
 
-    /// Whether this was told over this channel, or could not be.
-    pub fn was_noticed(&self, notice: &str, channel: &str) -> bool {
-        self.notices.contains(&(notice.to_owned(), channel.to_owned()))
+    /// Gates that wait for a decision.
+    pub fn open_gates(&self) -> impl Iterator<Item = (TaskIndex, &OpenGate)> {
+        // Each has a deadline, and is found by it.
+        self.timers.iter().filter_map(|(_, index)| match &self.tasks[*index as usize].phase {
+            Phase::Gate(gate) => Some((TaskIndex(*index), gate)),
+            _ => None,
+        })
+    }
+
+    /// When the run ended, or began to wait for people.
+    pub const fn rested(&self) -> Moment {
+        self.rested
     }
 
     /// Who began the run.

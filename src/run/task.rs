@@ -305,11 +305,16 @@ impl TaskState {
                 let needed = spec.gate.as_ref().map_or(1, |gate| gate.approvals.max(1));
                 if gate.approved_by.len() < needed as usize { Phase::Gate(gate) } else { passed(&gate) }
             }
-            (Phase::Gate(gate), Event::GateExpired { consequence, .. }) if at >= gate.deadline => match consequence {
-                OnTimeout::Continue => passed(gate),
-                OnTimeout::Skip => Phase::Skipped("nobody decided in time".to_owned()),
-                OnTimeout::Abort => Phase::Blocked(Box::new(expired())),
-            },
+            (Phase::Gate(gate), Event::GateExpired { consequence, unset, .. })
+                if unset.is_some() || at >= gate.deadline =>
+            {
+                let reason = undecided(unset.as_deref());
+                match consequence {
+                    OnTimeout::Continue => passed(gate),
+                    OnTimeout::Skip => Phase::Skipped(reason),
+                    OnTimeout::Abort => Phase::Blocked(Box::new(expired(reason))),
+                }
+            }
             (Phase::Waiting | Phase::Finished, Event::TaskCompleted { how, .. }) if self.may_complete(spec, *how) => {
                 Phase::Complete(*how)
             }
@@ -372,9 +377,13 @@ fn rejected(decision: &super::event::GateDecision) -> Failure {
     Failure { lasting: true, ..Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, message) }
 }
 
-fn expired() -> Failure {
+fn undecided(unset: Option<&str>) -> String {
+    unset.map_or_else(|| "nobody decided in time".to_owned(), |name| format!("nobody decided: `{name}` is not set"))
+}
+
+fn expired(reason: String) -> Failure {
     use super::failure::{FailureCode, FailurePhase};
-    let failure = Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, "nobody decided in time");
+    let failure = Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, reason);
     Failure { lasting: true, ..failure }
 }
 

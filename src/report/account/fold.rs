@@ -152,7 +152,7 @@ impl<'a> Fold<'a> {
             Event::ConditionHeld { task } => self.task(task).free = at,
             Event::GateOpened { task, time, digest, deadline } => self.gate_opened(at, task, *time, digest, *deadline),
             Event::GateDecided(decision) => self.gate_decided(at, decision, run),
-            Event::GateExpired { task, consequence } => {
+            Event::GateExpired { task, consequence, .. } => {
                 let word = match consequence {
                     OnTimeout::Abort => "abort",
                     OnTimeout::Skip => "skip",
