@@ -6,12 +6,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::kept::{Kept, look, store};
-use super::{Exit, Failure, Output};
+use super::{Exit, Failure, Output, remind};
 use crate::blueprint::TaskIndex;
 use crate::engine::inbox::{self, Note};
 use crate::engine::moment::{now, timestamp};
 use crate::engine::store::RunFiles;
 use crate::report::progress::{plain, short};
+use crate::report::status::NoticeStatus;
 use crate::report::table::{one_line, wrapped};
 use crate::run::{Event, GateDecision, Moment, OnTimeout, OpenGate, Phase};
 
@@ -20,6 +21,9 @@ pub(super) struct GatesArgs {
     /// Also what was decided, in runs that are over as well
     #[arg(long)]
     all: bool,
+    /// Tell people what they were not told: notices, reminders and escalations of runs that nobody drives
+    #[arg(long, conflicts_with_all = ["all", "json"])]
+    remind: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,6 +45,8 @@ struct Gate {
     is_driven: bool,
     /// Decisions that nobody took yet.
     left: Vec<GateDecision>,
+    /// Who was told, and who could not be.
+    notices: Vec<NoticeStatus>,
 }
 
 /// A decision in the journal.
@@ -51,6 +57,9 @@ struct Decided {
 }
 
 pub(super) fn run(args: &GatesArgs, output: &mut Output) -> Result<Exit, Failure> {
+    if args.remind {
+        return remind::run(output);
+    }
     let (mut gates, mut decided) = (Vec::new(), Vec::new());
     for files in store()?.runs()? {
         let found = look(&files, |kept| {
@@ -115,6 +124,12 @@ fn open(files: &RunFiles, kept: &Kept<'_>) -> Vec<Gate> {
             on_timeout: spec.map_or(OnTimeout::Abort, |spec| spec.on_timeout),
             is_driven: kept.history.held_by.is_some(),
             left: left.collect(),
+            notices: kept
+                .run
+                .notices_of(&task.id, open)
+                .iter()
+                .map(|(channel, notice)| NoticeStatus::new(None, channel, notice))
+                .collect(),
         })
     };
     kept.run.indices().filter_map(gate).collect()
@@ -137,6 +152,16 @@ impl Gate {
         let left = if *deadline > now { format!("{} left", between(now, *deadline)) } else { "over".to_owned() };
         say("  until:   ", &format!("{} ({left}), {}", clock(*deadline), self.consequence()));
         say("  who:     ", &self.who());
+        let told: Vec<&str> =
+            self.notices.iter().filter(|one| one.error.is_none()).map(|one| one.channel.as_str()).collect();
+        if !told.is_empty() {
+            say("  told:    ", &told.join(", "));
+        }
+        for notice in &self.notices {
+            if let Some(error) = &notice.error {
+                say("  untold:  ", &format!("{}: {error}", notice.channel));
+            }
+        }
         for word in &self.left {
             let said = if word.approved { "approved" } else { "rejected" };
             say("  left:    ", &format!("{said} by {}, not yet taken by the run", word.by));
@@ -190,6 +215,11 @@ impl Gate {
             "approvals": self.open.approved_by,
             "approvals_needed": self.approvals,
             "left": self.left,
+            "notices": self
+                .notices
+                .iter()
+                .map(|one| json!({ "channel": one.channel, "at": one.at, "error": one.error }))
+                .collect::<Vec<_>>(),
             "command": self.command(),
         })
     }

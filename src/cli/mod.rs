@@ -16,6 +16,7 @@ mod logs;
 mod observe;
 mod plan;
 mod prepare;
+mod remind;
 mod replace;
 mod replay;
 mod report;
@@ -109,7 +110,9 @@ enum Command {
     )]
     Runs(runs::RunsArgs),
     /// List what waits for a person
-    #[command(after_help = "Examples:\n  outpost-bp gates\n  outpost-bp gates --all --json")]
+    #[command(
+        after_help = "With `--remind` people are told what is due: for `cron`, where nobody drives the run meanwhile. Who was told is not told again. What `run` and `resume` drive, they tell themselves.\n\nExamples:\n  outpost-bp gates\n  outpost-bp gates --all --json\n  outpost-bp gates --remind\n\nExit codes: 0, and 1 where `--remind` could not tell somebody"
+    )]
     Gates(gates::GatesArgs),
     /// List who holds the locks of the project, and who waits for them
     #[command(after_help = "Examples:\n  outpost-bp locks\n  outpost-bp locks --json")]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::plan::needs::Needs;
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::Requirement;
-use crate::blueprint::model::{Task, Transfer};
+use crate::blueprint::model::{Channel, Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::engine::capability::Outcome;
@@ -33,18 +33,31 @@ pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
     let running = |has: &dyn Fn(&Task<'_>) -> bool| -> Vec<TaskIndex> {
         plan.running().filter(|index| has(blueprint.task(*index))).collect()
     };
-    let notify = running(&|task| task.gate.as_ref().is_some_and(|gate| !gate.notify.is_empty()));
     let cleanup = running(&|task| task.output.as_ref().is_some_and(|output| output.cleanup.is_some()));
     let handoff = running(&|task| task.handoff.is_some());
-    let words = [("human_required.notify", notify), ("output.cleanup", cleanup), ("handoff", handoff)];
+    let words = [("output.cleanup", cleanup), ("handoff", handoff)];
     for (word, tasks) in words.iter().filter(|(_, tasks)| !tasks.is_empty()) {
         text += &format!("this version does not carry out `{word}` ({})\n", ids(blueprint, tasks, MOST));
     }
-    let execution = &blueprint.execution;
-    let settings =
-        [("execution.notify", !execution.notify.is_empty()), ("execution.storage", execution.storage.is_some())];
-    for (word, _) in settings.iter().filter(|(_, is_there)| *is_there) {
-        text += &format!("this version does not carry out `{word}`\n");
+    if blueprint.execution.storage.is_some() {
+        text += "this version does not carry out `execution.storage`\n";
+    }
+    text + &unreachable(blueprint, plan)
+}
+
+/// Who will not be told, because what the document leaves to the environment is not there.
+fn unreachable(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let gates = plan.running().filter_map(|index| blueprint.task(index).gate.as_deref());
+    let of_gates = gates.flat_map(|gate| &gate.notify).map(|notice| &notice.to);
+    let all: Vec<_> = of_gates.chain(blueprint.execution.notify.iter().map(|notice| &notice.to)).collect();
+    let mut text = String::new();
+    if all.iter().any(|to| to.channel == Channel::Slack && to.url.is_none()) && !is_set("OUTPOST_SLACK_URL") {
+        text += "nobody is told by slack: write its `url`, or set OUTPOST_SLACK_URL\n";
+    }
+    let has_server = blueprint.execution.mail_server.is_some() || is_set("OUTPOST_SMTP_URL");
+    if all.iter().any(|to| to.channel == Channel::Email) && !has_server {
+        text += "nobody is told by email: write `execution.smtp`, or set OUTPOST_SMTP_URL\n";
     }
     text
 }

@@ -14,7 +14,7 @@ use crate::blueprint::Blueprint;
 use crate::document::Source;
 use crate::engine::driver::Watcher;
 use crate::engine::moment::{now, timestamp};
-use crate::report::progress::{Line, Weight, board, last_words, line};
+use crate::report::progress::{Line, Weight, board, last_words, line, plain};
 use crate::report::stream::Told;
 use crate::report::table::one_line;
 use crate::run::{Event, Moment, Run};
@@ -186,6 +186,16 @@ impl Watcher for Screen<'_, '_> {
 
     fn remark(&mut self, text: &str) {
         self.print(text);
+    }
+
+    /// With the terminal's bell, where there is one. In GitHub Actions no line may be a command of its own.
+    fn call(&mut self, text: &str) {
+        let bell = if matches!(self.surface, Surface::Board(_)) { "\u{7}" } else { "" };
+        let lines: Vec<String> = text.lines().map(plain).collect();
+        match &self.surface {
+            Surface::GitHub => self.print(&format!("::notice::{}", message(&lines.join("\n")))),
+            Surface::Board(_) | Surface::Plain => self.print(&format!("{bell}{}", lines.join("\n"))),
+        }
     }
 
     fn tick(&mut self, run: &Run) {

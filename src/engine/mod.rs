@@ -16,6 +16,7 @@ mod inputs;
 pub mod jq;
 pub mod moment;
 pub mod net;
+pub mod notice;
 pub mod output;
 mod outside;
 mod patience;

@@ -112,7 +112,24 @@ impl Session {
     }
 
     /// Drives the run until it ends, waits for people, or is interrupted.
-    pub fn drive(mut self, driving: Driving<'_>) -> Result<(Outlook, Run), Broken> {
+    pub fn drive(self, driving: Driving<'_>) -> Result<(Outlook, Run), Broken> {
+        self.with_driver(driving, async |driver| {
+            let outlook = driver.drive().await;
+            debug!(outlook = ?outlook.as_ref().ok(), "nothing is left to drive");
+            outlook
+        })
+    }
+
+    /// Tells people what they were not told, and does nothing else.
+    pub fn remind(self, driving: Driving<'_>) -> Result<Run, Broken> {
+        self.with_driver(driving, async |driver| driver.remind().await).map(|((), run)| run)
+    }
+
+    fn with_driver<T>(
+        mut self,
+        driving: Driving<'_>,
+        go: impl AsyncFnOnce(&mut Driver<'_>) -> Result<T, Broken>,
+    ) -> Result<(T, Run), Broken> {
         let Driving { store, blueprint, source, environment, capabilities, watcher, patient } = driving;
         for (at, event) in std::mem::take(&mut self.unseen) {
             watcher.saw(at, &event, &self.run);
@@ -136,13 +153,12 @@ impl Session {
             let parts =
                 Parts { run, bench: &bench, source, journal, shell: executor, locks, watcher, capabilities, patient };
             let mut driver = Driver::new(parts);
-            let outlook = driver.drive().await;
+            let outcome = go(&mut driver).await;
             let run = driver.into_run();
             if let Some(shell) = Arc::into_inner(shell) {
                 shell.close().await;
             }
-            debug!(outlook = ?outlook.as_ref().ok(), "nothing is left to drive");
-            Ok((outlook?, run))
+            Ok((outcome?, run))
         };
         runtime.block_on(driven.instrument(span))
     }
@@ -190,6 +206,11 @@ impl Opened {
         let mut session = self.replayed(source, by)?;
         session.take_over()?;
         Ok(session)
+    }
+
+    /// Takes the run up only to tell people: what ran is left to who drives it next.
+    pub fn into_reminder(self, source: &Source, by: String) -> Result<Session, Broken> {
+        self.replayed(source, by)
     }
 
     /// Takes the run over to undo what these tasks did, in this order.

@@ -11,8 +11,12 @@ mod emulator;
 mod events;
 mod failing;
 mod gates;
+mod listener;
 mod logging;
+mod mail;
 mod network;
+mod notices;
+
 mod order;
 #[path = "../project/mod.rs"]
 mod project;

@@ -6,13 +6,14 @@
 
 mod attempt;
 mod chore;
+mod notices;
+mod signals;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, Span, debug, debug_span, trace};
 
@@ -27,6 +28,8 @@ use crate::document::Source;
 use crate::journal::{Journal, Local};
 use crate::locks::Locks;
 use crate::run::{Chore, Ending, Event, Mode, Moment, Phase, Refusal, Run};
+use notices::Notices;
+use signals::Signals;
 
 /// How often notes are looked for.
 const INBOX: Duration = Duration::from_millis(150);
@@ -48,6 +51,11 @@ pub trait Watcher {
 
     /// Something a person should know that changes nothing.
     fn remark(&mut self, text: &str);
+
+    /// A person is wanted, in lines of the document's own words.
+    fn call(&mut self, text: &str) {
+        self.remark(text);
+    }
 
     /// Time passed; called several times a second.
     fn tick(&mut self, run: &Run);
@@ -97,6 +105,7 @@ pub struct Driver<'a> {
     answers: JoinSet<Answer>,
     watcher: &'a mut dyn Watcher,
     capabilities: Capabilities,
+    notices: Notices,
     patient: bool,
     looked: Option<Instant>,
     /// The time of this turn: what happens in one turn happens at once, and is one record's time.
@@ -122,29 +131,6 @@ impl std::fmt::Debug for Driver<'_> {
     }
 }
 
-/// The signals that end a driver.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Broken> {
-        let one = |kind| signal(kind).map_err(|error| Broken::Io("signals".to_owned(), error));
-        let (interrupt, terminate) = (one(SignalKind::interrupt())?, one(SignalKind::terminate())?);
-        Ok(Self { interrupt, terminate, hangup: one(SignalKind::hangup())? })
-    }
-
-    async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-            _ = self.hangup.recv() => 1,
-        }
-    }
-}
-
 impl<'a> Driver<'a> {
     pub fn new(parts: Parts<'a>) -> Self {
         let Parts { run, bench, source, journal, shell, locks, watcher, capabilities, patient } = parts;
@@ -158,6 +144,7 @@ impl<'a> Driver<'a> {
             answers: JoinSet::new(),
             watcher,
             capabilities,
+            notices: Notices::new(bench, source),
             patient,
             looked: None,
             clock: now(),
@@ -193,7 +180,9 @@ impl<'a> Driver<'a> {
         loop {
             self.clock = now();
             self.take_notes()?;
+            self.read_variables();
             self.go_on().await?;
+            self.tell();
             self.watcher.tick(&self.run);
             if let Some(outlook) = self.outlook() {
                 // Somebody may have decided a moment ago, and believes to be heard.
@@ -201,6 +190,12 @@ impl<'a> Driver<'a> {
                     self.looked = None;
                     continue;
                 }
+                if !self.notices.desk.is_idle() {
+                    self.see_off(&mut signals).await?;
+                    has_listened = false;
+                    continue;
+                }
+                self.flush()?;
                 self.journal.sync()?;
                 return Ok(outlook);
             }
@@ -222,6 +217,7 @@ impl<'a> Driver<'a> {
                         self.answered(answer)?;
                     }
                 }
+                Some(told) = self.notices.desk.told() => self.told(told),
                 () = tokio::time::sleep(pause) => self.run.retry_outside(),
             }
         }

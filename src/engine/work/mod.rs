@@ -253,7 +253,7 @@ fn command<'t>(task: &'t Task<'_>, stage: Stage) -> Option<&'t str> {
 }
 
 /// The shell of a task, or of the document, and what stands before `-c`.
-fn shell(blueprint: &Blueprint<'_>, task: Option<&Task<'_>>) -> (OsString, Vec<OsString>) {
+pub(super) fn shell(blueprint: &Blueprint<'_>, task: Option<&Task<'_>>) -> (OsString, Vec<OsString>) {
     let own = task.and_then(|task| task.context.as_ref());
     let named = own.and_then(|context| context.shell.as_deref()).or(blueprint.execution.shell.as_deref());
     let flags = own

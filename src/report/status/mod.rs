@@ -8,7 +8,7 @@ pub use self::screen::{Screen, screen};
 
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{
-    Chore, ChoreState, Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Phase, Run, RunStarted,
+    Chore, ChoreState, Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Notice, Phase, Run, RunStarted,
     Standing, Undo,
 };
 
@@ -28,6 +28,45 @@ pub struct Status {
     pub locks: Vec<LockStatus>,
     /// Commands outside of attempts: what undoes tasks, what follows their success, the run's hooks.
     pub chores: Vec<ChoreStatus>,
+    /// How it went to tell people: of each gate that is open and each channel the last word, and all that the run
+    /// itself had to tell.
+    pub notices: Vec<NoticeStatus>,
+}
+
+/// Somebody was told, or could not be.
+#[derive(Clone, Debug, Serialize)]
+pub struct NoticeStatus {
+    /// Absent where it is about the whole run.
+    pub task: Option<String>,
+    /// The way it went, by its place in the document.
+    pub channel: String,
+    pub at: String,
+    /// Why nobody could be told.
+    pub error: Option<String>,
+}
+
+impl NoticeStatus {
+    pub fn new(task: Option<&str>, channel: &str, notice: &Notice) -> Self {
+        Self {
+            task: task.map(str::to_owned),
+            channel: channel.to_owned(),
+            at: notice.at.to_string(),
+            error: notice.problem.clone(),
+        }
+    }
+
+    fn all(run: &Run) -> Vec<Self> {
+        let mut all = Vec::new();
+        for (index, gate) in run.open_gates().filter(|_| run.ending().is_none()) {
+            let task = run.program().tasks[index.get()].id.as_str();
+            all.extend(
+                run.notices_of(task, gate).iter().map(|(channel, notice)| Self::new(Some(task), channel, notice)),
+            );
+        }
+        let of_run = run.notices().filter(|(name, ..)| name.split(':').nth(1) == Some(""));
+        all.extend(of_run.map(|(_, channel, notice)| Self::new(None, channel, notice)));
+        all
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -179,6 +218,7 @@ impl Status {
             tasks,
             gates,
             chores: run.chores().filter_map(|(chore, state)| ChoreStatus::of(chore, state)).collect(),
+            notices: NoticeStatus::all(run),
             locks: locks.into_iter().filter(|lock| lock.run == *id).collect(),
         }
     }

@@ -71,6 +71,13 @@ pub fn screen(status: &Status, run: &Run, blueprint: &Blueprint<'_>, screen: Scr
             text += &wrapped(&format!("{whose:<12}"), &format!("{}: {error}", chore.name), Some(screen.width));
         }
     }
+    for notice in &status.notices {
+        if let Some(error) = &notice.error {
+            let whose = notice.task.as_deref().unwrap_or("run");
+            let told = format!("nobody was told by {}: {error}", notice.channel);
+            text += &wrapped(&format!("{whose:<12}"), &told, Some(screen.width));
+        }
+    }
     text += &next(status, run);
     text
 }

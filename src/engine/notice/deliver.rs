@@ -1,0 +1,73 @@
+//! One notice on its way: tried until it is told, until trying again is of no use, or until the driver leaves.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::letter::Letter;
+use super::way::Way;
+
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// Between attempts, where who was asked does not say how long.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+];
+/// The longest that anybody may ask us to wait.
+const LONGEST: Duration = Duration::from_secs(300);
+/// Attempts that are enough when nobody has time any more.
+const ENOUGH: usize = 3;
+
+/// Why an attempt did not tell anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It may work later, in this time at the earliest.
+    Passing(String, Option<Duration>),
+    /// It would not work the next time either.
+    Lasting(String),
+}
+
+impl Fault {
+    pub(super) fn passing(reason: impl Into<String>) -> Self {
+        Self::Passing(reason.into(), None)
+    }
+}
+
+/// Tells, or says why that is not possible. `leaving` turns true when the driver has nothing else to do.
+pub(super) async fn deliver(way: &Way, letter: &Letter, mut leaving: watch::Receiver<bool>) -> Result<(), String> {
+    let mut attempts = 0;
+    loop {
+        let told = timeout(ATTEMPT, way.send(letter)).await;
+        let fault = match told {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(fault)) => fault,
+            Err(_) => Fault::passing(format!("no answer within {} seconds", ATTEMPT.as_secs())),
+        };
+        attempts += 1;
+        let (reason, asked) = match fault {
+            Fault::Lasting(reason) => return Err(reason),
+            Fault::Passing(reason, asked) => (reason, asked),
+        };
+        let given_up = || format!("{reason} ({attempts} attempts)");
+        let Some(pause) = PAUSES.get(attempts - 1) else {
+            return Err(given_up());
+        };
+        let pause = asked.map_or(*pause, |asked| asked.min(LONGEST));
+        let hurry = async {
+            // Whoever sends on it outlives this task; without them there is no hurry.
+            if attempts < ENOUGH || leaving.wait_for(|leaving| *leaving).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = hurry => return Err(given_up()),
+        }
+    }
+}

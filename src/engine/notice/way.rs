@@ -1,0 +1,89 @@
+//! The ways a notice can go, made of what the document says, of secrets, and of the environment.
+
+use super::command::Command;
+use super::deliver::Fault;
+use super::email::Mail;
+use super::letter::Letter;
+use super::slack::Slack;
+use super::webhook::Webhook;
+use crate::blueprint::model::{Channel, Draft, Recipient};
+use crate::blueprint::variable;
+use crate::document::Text;
+
+/// Where variables and secrets have their values. A seam: the names go in, the values stay with the way.
+pub(super) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// How one recipient is reached.
+#[derive(Debug)]
+pub enum Way {
+    Webhook(Webhook),
+    Slack(Slack),
+    Email(Box<Mail>),
+    Command(Command),
+}
+
+impl Way {
+    /// The way to a recipient, or what is missing on it. `secrets` and `environment` have values by name.
+    pub fn to(
+        to: &Recipient<'_>,
+        draft: &Draft<'_>,
+        secrets: &Lookup<'_>,
+        environment: &Lookup<'_>,
+        command: impl FnOnce(&str) -> Command,
+    ) -> Result<Self, String> {
+        let filled = |text: &Text<'_>| filled(text, secrets);
+        match to.channel {
+            Channel::Webhook => {
+                let url = to.url.as_ref().ok_or("it has no `url`")?;
+                let headers: Result<Vec<_>, String> =
+                    to.headers.iter().map(|(name, value)| Ok((name.to_string(), filled(value)?))).collect();
+                let secret = to.secret.as_ref().map(filled).transpose()?;
+                Webhook::new(&filled(url)?, &headers?, secret.as_deref()).map(Self::Webhook)
+            }
+            Channel::Slack => {
+                let url = match &to.url {
+                    Some(url) => filled(url)?,
+                    None => {
+                        environment("OUTPOST_SLACK_URL").ok_or("it has no `url`, and OUTPOST_SLACK_URL is not set")?
+                    }
+                };
+                Slack::new(&url, to.recipient.as_deref()).map(Self::Slack)
+            }
+            Channel::Email => {
+                let recipient = to.recipient.as_deref().ok_or("it has no `recipient`")?;
+                Mail::new(recipient, draft.execution.mail_server.as_ref(), &filled, environment)
+                    .map(|mail| Self::Email(Box::new(mail)))
+            }
+            Channel::Command => {
+                let text = to.command.as_deref().ok_or("it has no `command`")?;
+                Ok(Self::Command(command(text)))
+            }
+            Channel::Console | Channel::Env => Err("nothing is sent there".to_owned()),
+        }
+    }
+
+    pub(super) async fn send(&self, letter: &Letter) -> Result<(), Fault> {
+        match self {
+            Self::Webhook(webhook) => webhook.send(letter).await,
+            Self::Slack(slack) => slack.send(letter).await,
+            Self::Email(mail) => mail.send(letter).await,
+            Self::Command(command) => command.send(letter).await,
+        }
+    }
+}
+
+/// Text with the values of its secrets.
+fn filled(text: &str, secrets: &Lookup<'_>) -> Result<String, String> {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), 0);
+    for reference in variable::references(text).filter(|reference| reference.closed) {
+        let Some((name, default)) = reference.secret() else {
+            continue;
+        };
+        out += &text[rest..reference.at];
+        out += &secrets(name)
+            .or_else(|| default.map(str::to_owned))
+            .ok_or_else(|| format!("the secret `{name}` has no value here"))?;
+        rest = reference.at + reference.name.len() + 3;
+    }
+    Ok(out + &text[rest..])
+}
