@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use outpost_executor::log::{Entry, Reader, Stream};
 
+use super::graph::picture;
 use super::kept::{Kept, look, store};
 use super::replace::put;
 use super::status::status;
@@ -17,7 +18,8 @@ use super::{Exit, Failure, Output, complete};
 use crate::engine::history::compile;
 use crate::engine::moment::now;
 use crate::engine::store::{RunFiles, Store};
-use crate::report::account::{Account, Facts, Fold, Printed, PrintedLine, markdown};
+use crate::plan::Dag;
+use crate::report::account::{Account, Facts, Fold, Printed, PrintedLine, html, markdown};
 use crate::report::why;
 
 #[derive(Args, Debug)]
@@ -35,6 +37,8 @@ pub(super) struct ReportArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// One page that needs nothing else, for people
+    Html,
     /// Markdown, for a pull request
     Md,
     /// Everything that is known, for programs
@@ -46,6 +50,7 @@ impl Format {
         let ending =
             args.output.as_deref().and_then(|path| Path::new(path).extension()).and_then(|ending| ending.to_str());
         args.format.unwrap_or(match ending {
+            Some("html" | "htm") => Self::Html,
             Some("json") => Self::Json,
             _ => Self::Md,
         })
@@ -58,6 +63,10 @@ pub(super) fn run(args: &ReportArgs, output: &mut Output) -> Result<Exit, Failur
     let text = look(&files, |kept| {
         let account = account(kept, &store)?;
         Ok(match Format::of(args) {
+            Format::Html => {
+                let dag = Dag::of(kept.blueprint, kept.blueprint.links());
+                html(&account, &picture(kept.blueprint, &dag))
+            }
             Format::Md => markdown(&account),
             Format::Json => {
                 account.json().map_err(|error| Failure::new(error.to_string(), "choose another `--format`"))?

@@ -36,7 +36,8 @@ pub fn markdown(account: &Account) -> String {
     );
     let mut left_out = account.left_out.clone();
     let mut parts = vec![attention(account, &mut left_out)];
-    if let Some(next) = &run.next {
+    let is_told = |next: &&String| account.meant().all(|task| task.command.as_ref() != Some(*next));
+    if let Some(next) = run.next.as_ref().filter(is_told) {
         parts.push(format!("To go on: `{next}`\n\n"));
     }
     parts.push(tasks(account, &mut left_out));
@@ -94,7 +95,7 @@ fn tasks(account: &Account, left_out: &mut Vec<String>) -> String {
     shown.truncate(ROWS);
     shown.sort_unstable();
     if all.len() > shown.len() {
-        left_out.push(format!("{} tasks; all of them: --format html or json", all.len() - shown.len()));
+        left_out.push(format!("{} tasks; all of them: `--format html` or `json`", all.len() - shown.len()));
     }
     let mut text = String::from("| | task | state | took | attempts | verified by |\n|---|---|---|---|---|---|\n");
     for task in shown.into_iter().map(|place| all[place]) {

@@ -6,6 +6,7 @@
 
 mod fold;
 mod held;
+mod html;
 mod markdown;
 mod print;
 mod tell;
@@ -16,6 +17,7 @@ pub mod words;
 use serde::{Serialize, Serializer};
 
 pub use fold::Fold;
+pub use html::html;
 pub use markdown::markdown;
 pub use print::Logs;
 pub use tell::Facts;

@@ -49,7 +49,7 @@ pub(super) fn print(account: &mut Account, logs: &mut Logs<'_>) {
         }
     }
     if without > 0 {
-        let all = format!("outpost-bp logs TASK --run {}", account.run.id);
+        let all = format!("`outpost-bp logs TASK --run {}`", account.run.id);
         account.left_out.push(format!("what {without} stages printed; all of it: {all}"));
     }
 }

@@ -93,7 +93,7 @@ impl Fold<'_> {
         account.run.milliseconds = account.run.began_at.until(At(until));
         if reasons == 0 {
             account.left_out.push(format!(
-                "why tasks wait is told for {REASONS} of them; of any other: outpost-bp why TASK --run {}",
+                "why tasks wait is told for {REASONS} of them; of any other: `outpost-bp why TASK --run {}`",
                 facts.why.id
             ));
         }

@@ -8,7 +8,7 @@
 use super::picture::{Gate, NodeBox, Picture, Status};
 
 /// All statuses, in the order a legend lists them.
-pub(super) const STATUSES: [Status; 7] = [
+pub(super) const STATUSES: [Status; 9] = [
     Status::NotStarted,
     Status::InProgress,
     Status::Checkpointed,
@@ -16,9 +16,16 @@ pub(super) const STATUSES: [Status; 7] = [
     Status::Blocked,
     Status::Failed,
     Status::Skipped,
+    Status::Asked,
+    Status::Unknown,
 ];
 
 impl Status {
+    /// Whether only a run has it, and no document.
+    pub(super) const fn is_of_a_run(self) -> bool {
+        matches!(self, Self::Asked | Self::Unknown)
+    }
+
     /// The status in words.
     pub(super) fn describe(self) -> &'static str {
         match self {
@@ -29,6 +36,8 @@ impl Status {
             Self::Skipped => "skipped",
             Self::Checkpointed => "checkpointed",
             Self::Failed => "failed",
+            Self::Asked => "waits for a person",
+            Self::Unknown => "unknown or interrupted",
         }
     }
 
@@ -42,6 +51,8 @@ impl Status {
             Self::Skipped => '»',
             Self::Checkpointed => '◆',
             Self::Failed => '✘',
+            Self::Asked => '◐',
+            Self::Unknown => '?',
         }
     }
 
@@ -55,6 +66,8 @@ impl Status {
             Self::Skipped => '-',
             Self::Checkpointed => '~',
             Self::Failed => '!',
+            Self::Asked => '@',
+            Self::Unknown => '?',
         }
     }
 
@@ -68,6 +81,8 @@ impl Status {
             Self::Skipped => "skipped",
             Self::Checkpointed => "checkpointed",
             Self::Failed => "failed",
+            Self::Asked => "asked",
+            Self::Unknown => "unknown",
         }
     }
 }

@@ -80,6 +80,8 @@ fn fill_status(status: Status) -> &'static str {
         Status::Skipped => "#eaeef2",
         Status::Checkpointed => "#fbefff",
         Status::Failed => "#ffebe9",
+        Status::Asked => "#f1e5ff",
+        Status::Unknown => "#fff1d6",
     }
 }
 

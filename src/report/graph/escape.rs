@@ -25,7 +25,7 @@ pub(super) fn flatten_text(text: &str) -> String {
 }
 
 /// Text for XML content and for attribute values in either kind of quotes.
-pub(super) fn escape_xml(text: &str) -> String {
+pub(in crate::report) fn escape_xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in flatten_text(text).chars() {
         match c {

@@ -35,6 +35,7 @@ mod tracks;
 
 pub use ascii::ascii;
 pub use dot::dot;
+pub(super) use escape::escape_xml;
 pub use mermaid::mermaid;
 pub use svg::svg;
 

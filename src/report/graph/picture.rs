@@ -17,6 +17,42 @@ pub struct Picture {
     pub locks: Vec<String>,
 }
 
+impl Picture {
+    /// The picture of those tasks that are `kept`: a task whose parent is not stands below the nearest ancestor
+    /// that is.
+    #[must_use]
+    pub fn part(&self, kept: &[bool]) -> Self {
+        let is_kept = |place: usize| kept.get(place).copied().unwrap_or_default();
+        let mut places = vec![None; self.nodes.len()];
+        let mut count = 0;
+        for (_, new) in places.iter_mut().enumerate().filter(|(place, _)| is_kept(*place)) {
+            *new = Some(count);
+            count += 1;
+        }
+        let place_of = |place: usize| places.get(place).copied().flatten();
+        let parent_of = |mut place: usize| {
+            // Parents may form a ring.
+            for _ in 0..self.nodes.len() {
+                place = self.nodes.get(place)?.parent?;
+                if let Some(new) = place_of(place) {
+                    return Some(new);
+                }
+            }
+            None
+        };
+        let nodes = self.nodes.iter().enumerate().filter(|(place, _)| is_kept(*place));
+        let arrow =
+            |arrow: &Arrow| Some(Arrow { from: place_of(arrow.from)?, to: place_of(arrow.to)?, ..arrow.clone() });
+        Self {
+            title: self.title.clone(),
+            tiers: self.tiers.clone(),
+            nodes: nodes.map(|(place, node)| NodeBox { parent: parent_of(place), ..node.clone() }).collect(),
+            arrows: self.arrows.iter().filter_map(arrow).collect(),
+            locks: self.locks.clone(),
+        }
+    }
+}
+
 /// One tier of the blueprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierBox {
@@ -60,6 +96,10 @@ pub enum Status {
     Skipped,
     Checkpointed,
     Failed,
+    /// Of a run: it waits for a person.
+    Asked,
+    /// Of a run: nobody knows how its work ended.
+    Unknown,
 }
 
 /// `to` needs `from`.

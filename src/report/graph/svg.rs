@@ -28,7 +28,7 @@ pub fn svg(picture: &Picture) -> String {
     write_tier_titles(&mut body, picture, &layout);
     write_frame_titles(&mut body, picture, &layout);
     write_boxes(&mut body, picture, &layout);
-    let height = write_legend(&mut body, layout.width, layout.height + 6.0, layout.left_out);
+    let height = write_legend(&mut body, picture, layout.width, layout.height + 6.0, layout.left_out);
     let width = layout.width;
     let summary = summarise(picture, &layout);
     let title = escape_xml(&picture.title);

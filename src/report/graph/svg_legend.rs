@@ -3,14 +3,14 @@
 //! Guarantees: every line style, mark and badge the drawing may use is explained, and the
 //! legend stays within the width of the drawing.
 //!
-//! Does not know which of them the drawing does use.
+//! What only runs have is explained only where it is used; of the rest it does not know what the drawing uses.
 
 use std::fmt::Write;
 
 use super::caption::STATUSES;
 use super::escape::escape_xml;
 use super::measure::MARGIN;
-use super::picture::ArrowKind;
+use super::picture::{ArrowKind, Picture, Status};
 use super::plaque::{Badge, BadgeKind, ICON_WIDTH};
 use super::reduction::DrawnArrow;
 use super::svg_arrow::dress_arrow;
@@ -54,13 +54,14 @@ impl Pen<'_> {
 }
 
 /// Writes the legend from `top` downwards and returns where the drawing ends.
-pub(super) fn write_legend(out: &mut String, width: f64, top: f64, left_out: usize) -> f64 {
+pub(super) fn write_legend(out: &mut String, picture: &Picture, width: f64, top: f64, left_out: usize) -> f64 {
     let mut pen = Pen { out, width, left: MARGIN, top };
     write_arrow_entries(&mut pen);
     pen.new_row();
     write_badge_entries(&mut pen);
     pen.new_row();
-    for status in STATUSES {
+    let used = |status: Status| picture.nodes.iter().any(|node| node.status == status);
+    for status in STATUSES.into_iter().filter(|status| !status.is_of_a_run() || used(*status)) {
         let at = pen.take(12.0, status.describe());
         let _ = write!(pen.out, "<use href=\"#mark-{}\" x=\"{at:.1}\" y=\"{:.1}\"/>", status.class(), pen.top + 4.0);
         pen.explain(at + 18.0, status.describe());

@@ -42,6 +42,10 @@ text{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Roboto,'Helvet
 .blocked.writing>text.id,.blocked.writing>text.name{stroke:#fff3cc}
 .failed>.box,.failed>.title{fill:#ffe3e0}
 .failed.writing>text.id,.failed.writing>text.name{stroke:#ffe3e0}
+.asked>.box,.asked>.title{fill:#f1e7fd}
+.asked.writing>text.id,.asked.writing>text.name{stroke:#f1e7fd}
+.unknown>.box,.unknown>.title{fill:#fdeecf}
+.unknown.writing>text.id,.unknown.writing>text.name{stroke:#fdeecf}
 .skipped>.box,.skipped>.title{fill:#e9ecef}
 .skipped.writing>text.id,.skipped.writing>text.name{stroke:#e9ecef}
 .skipped>.box{stroke-dasharray:4 3}
@@ -85,6 +89,10 @@ text{fill:#e6edf3}
 .blocked.writing>text.id,.blocked.writing>text.name{stroke:#3f330c}
 .failed>.box,.failed>.title{fill:#4b1a1a}
 .failed.writing>text.id,.failed.writing>text.name{stroke:#4b1a1a}
+.asked>.box,.asked>.title{fill:#33204d}
+.asked.writing>text.id,.asked.writing>text.name{stroke:#33204d}
+.unknown>.box,.unknown>.title{fill:#40300b}
+.unknown.writing>text.id,.unknown.writing>text.name{stroke:#40300b}
 .skipped>.box,.skipped>.title{fill:#262c33}
 .skipped.writing>text.id,.skipped.writing>text.name{stroke:#262c33}
 .arrow{stroke:#a5b0bb}
@@ -111,6 +119,8 @@ pub(super) const SYMBOLS: &str = "<defs>
 <g id=\"mark-complete\"><path class=\"mark\" style=\"stroke-width:2.4\" d=\"M.8 5.2l3 3.2 5.4-7\"/></g>
 <g id=\"mark-blocked\"><path class=\"mark solid\" d=\"M1 1h8v8h-8z\"/></g>
 <g id=\"mark-failed\"><path class=\"mark\" style=\"stroke-width:2.4\" d=\"M1 1l8 8M9 1l-8 8\"/></g>
+<g id=\"mark-asked\"><circle class=\"mark\" cx=\"5\" cy=\"5\" r=\"4\"/><path class=\"mark solid\" d=\"M5 1a4 4 0 0 1 0 8z\"/></g>
+<g id=\"mark-unknown\"><path class=\"mark\" d=\"M2 3a3 3 0 1 1 4.4 2.6q-1.4.7-1.4 1.6M5 9v.4\"/></g>
 <g id=\"mark-skipped\"><path class=\"mark\" d=\"M1 1l4 4-4 4M5 1l4 4-4 4\"/></g>
 <marker id=\"head\" markerUnits=\"userSpaceOnUse\" markerWidth=\"9\" markerHeight=\"8\" refX=\"8.5\" refY=\"4\" orient=\"auto\"><path class=\"head\" d=\"M0 0l9 4-9 4z\"/></marker>
 <marker id=\"head-implied\" markerUnits=\"userSpaceOnUse\" markerWidth=\"8\" markerHeight=\"8\" refX=\"7.5\" refY=\"4\" orient=\"auto\"><path class=\"head implied\" d=\"M0 .5l8 3.5-8 3.5z\"/></marker>
