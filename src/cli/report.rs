@@ -19,7 +19,7 @@ use crate::engine::history::compile;
 use crate::engine::moment::now;
 use crate::engine::store::{RunFiles, Store};
 use crate::plan::Dag;
-use crate::report::account::{Account, Facts, Fold, Printed, PrintedLine, html, markdown};
+use crate::report::account::{Account, Facts, Fold, Printed, PrintedLine, html, junit, markdown};
 use crate::report::why;
 
 #[derive(Args, Debug)]
@@ -41,6 +41,8 @@ enum Format {
     Html,
     /// Markdown, for a pull request
     Md,
+    /// JUnit XML, for what CI systems show of tests
+    Junit,
     /// Everything that is known, for programs
     Json,
 }
@@ -51,6 +53,7 @@ impl Format {
             args.output.as_deref().and_then(|path| Path::new(path).extension()).and_then(|ending| ending.to_str());
         args.format.unwrap_or(match ending {
             Some("html" | "htm") => Self::Html,
+            Some("xml") => Self::Junit,
             Some("json") => Self::Json,
             _ => Self::Md,
         })
@@ -68,6 +71,7 @@ pub(super) fn run(args: &ReportArgs, output: &mut Output) -> Result<Exit, Failur
                 html(&account, &picture(kept.blueprint, &dag))
             }
             Format::Md => markdown(&account),
+            Format::Junit => junit(&account).map_err(|error| Failure::new(error, "choose another `--format`"))?,
             Format::Json => {
                 account.json().map_err(|error| Failure::new(error.to_string(), "choose another `--format`"))?
             }

@@ -7,6 +7,7 @@
 mod fold;
 mod held;
 mod html;
+mod junit;
 mod markdown;
 mod print;
 mod tell;
@@ -18,6 +19,7 @@ use serde::{Serialize, Serializer};
 
 pub use fold::Fold;
 pub use html::html;
+pub use junit::junit;
 pub use markdown::markdown;
 pub use print::Logs;
 pub use tell::Facts;
