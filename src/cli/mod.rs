@@ -101,7 +101,7 @@ enum Command {
     Why(why::WhyArgs),
     /// Tell what a run did, with the evidence
     #[command(
-        after_help = "Examples:\n  outpost-bp report --output report.md\n  outpost-bp report --format json | jq .counts"
+        after_help = "Examples:\n  outpost-bp report --output report.html\n  outpost-bp report 20261121 --output junit.xml\n  outpost-bp report --format json | jq .counts"
     )]
     Report(report::ReportArgs),
     /// List the runs of the project, the latest first

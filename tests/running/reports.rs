@@ -1,11 +1,12 @@
 //! Reports of real runs: what failed, what was tried again, what a person decided, told in every format.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::project;
-use crate::project::Project;
+use crate::project::{Ended, Project};
 
 /// Its first task fails once, the second waits for a person, and the third fails for good.
 fn told() -> Project {
@@ -76,7 +77,15 @@ fn a_report_tells_of_a_run_that_waits_and_of_one_that_died() {
 #[test]
 fn the_ending_of_the_file_chooses_the_format() {
     let project = finished();
-    for (name, begins) in [("r.json", "{\n"), ("r.md", "## ✘ Rows: failed\n"), ("r.txt", "## ")] {
+    let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites ";
+    let endings = [
+        ("r.html", "<!doctype html>\n"),
+        ("r.xml", xml),
+        ("r.json", "{\n"),
+        ("r.md", "## ✘ Rows: failed\n"),
+        ("r.txt", "## "),
+    ];
+    for (name, begins) in endings {
         let ended = project.outpost(&["report", "--output", name]).with(0);
         ended.says(&[name, "the report of run"]);
         let text = fs::read_to_string(project.path(name)).expect("a report");
@@ -104,4 +113,77 @@ fn f_04_a_report_shows_title_banner_vision_and_metrics() {
     }
     let report = json(&project);
     assert_eq!(report["document"]["metrics"]["headings"][1], "Goal");
+}
+
+#[test]
+fn junit_has_a_case_for_each_task() {
+    let project = finished();
+    let text = project.outpost(&["report", "--format", "junit"]).with(0).stdout;
+    for shown in [
+        "tests=\"3\" failures=\"1\" errors=\"0\"",
+        "<testcase name=\"a a\" classname=\"blueprint\"",
+        "file=\"blueprint.md\" line=\"8\">",
+        "<flakyFailure ",
+        "message=\"attempt 1: `run` exited with 1\" type=\"E_EXECUTION_FAILED\"",
+        "<failure message=\"`run` exited with 7\" type=\"E_EXECUTION_FAILED\">",
+        "! no room left",
+    ] {
+        assert!(text.contains(shown), "no {shown} in:\n{text}");
+    }
+}
+
+/// Has a browser look at a page. Nothing where there is none.
+#[expect(clippy::print_stderr, reason = "what was not tested is told to whoever runs the tests")]
+fn browsed(project: &Project, page: &str, options: &[&str]) -> Option<Ended> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let browser = names.iter().find(|name| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
+    let Some(browser) = browser else {
+        eprintln!("SKIPPED: no chromium here, so no browser has looked at the page of a report");
+        return None;
+    };
+    let mut command = Command::new(browser);
+    project.place(&mut command);
+    command
+        .args("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-dev-shm-usage".split(' '));
+    command.args("--disable-background-networking --disable-component-update --disable-sync".split(' '));
+    command.arg(format!("--user-data-dir={}", project.path("browser").display()));
+    command.args(["--enable-logging=stderr", "--dump-dom"]).args(options);
+    command.arg(format!("file://{}", project.path(page).display()));
+    let ended = project.start(command).end();
+    if ended.code != Some(0) {
+        eprintln!(
+            "SKIPPED: {browser} does not work here, so no browser has looked at the page of a report: {}",
+            ended.stderr
+        );
+        return None;
+    }
+    Some(ended)
+}
+
+#[test]
+fn a_browser_shows_the_page_without_a_complaint_and_without_scrolling_sideways() {
+    let project = finished();
+    project.outpost(&["report", "--output", "page.html"]).with(0);
+    let Some(shown) = browsed(&project, "page.html", &[]) else {
+        return;
+    };
+    assert!(shown.stdout.contains("verified &lt;b&gt;it&lt;/b&gt;"), "{}", shown.stdout);
+    assert!(!shown.stderr.contains("CONSOLE"), "{}", shown.stderr);
+    // The page forbids scripts: it is a page around it that asks how wide it is.
+    let page = fs::read_to_string(project.path("page.html")).expect("a page");
+    let page = page.replace('&', "&amp;").replace('"', "&quot;");
+    for width in [390, 1280] {
+        project.write(
+            "around.html",
+            &format!(
+                "<!doctype html><title></title><iframe style=\"width:{width}px;height:900px\" srcdoc=\"{page}\"></iframe>\
+                 <script>onload = () => {{ const shown = document.querySelector('iframe').contentDocument.documentElement;\
+                 document.title = `${{shown.clientWidth}} ${{shown.scrollWidth}}`; }}</script>"
+            ),
+        );
+        let asked = browsed(&project, "around.html", &["--hide-scrollbars"]).expect("a browser");
+        let title = asked.stdout.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next());
+        assert_eq!(title, Some(format!("{width} {width}").as_str()), "{}", asked.stderr);
+    }
 }

@@ -63,10 +63,10 @@ fn suite(account: &Account, first: &TaskPart) -> TestSuite {
     suite
 }
 
-/// When the run began, without the parts of a second that some readers do not take.
+/// When the run began, in the form that nextest writes and readers are used to.
 fn seconds(account: &Account) -> String {
     let time = account.run.began_at.0.to_string();
-    time.split(['.', 'Z']).next().unwrap_or_default().to_owned()
+    time.split(['.', 'Z']).next().unwrap_or_default().to_owned() + "+00:00"
 }
 
 fn case(account: &Account, task: &TaskPart, class: String) -> TestCase {
@@ -105,7 +105,7 @@ fn status(task: &TaskPart) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_message(reason);
     status.set_type(task.failure.as_ref().map_or(task.word(), |failure| failure.code.as_str()));
-    let last = task.attempts.last().and_then(|attempt| said(attempt));
+    let last = task.attempts.last().and_then(said);
     status.set_description(last.unwrap_or_default());
     status.add_reruns(reruns(task));
     status

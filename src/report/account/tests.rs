@@ -4,10 +4,11 @@
 //! hostile: what they would do is looked for in each format by a test of its own.
 
 use super::words::Standing;
-use super::{Account, Facts, Fold, Printed, PrintedLine, markdown};
+use super::{Account, Facts, Fold, Printed, PrintedLine, TaskPart, html, junit, markdown};
 use crate::blueprint::{Blueprint, digest, read};
+use crate::cli::picture;
 use crate::document::Source;
-use crate::plan::Plan;
+use crate::plan::{Dag, Plan};
 use crate::report::status::Status;
 use crate::report::why;
 use crate::run::{
@@ -186,6 +187,12 @@ pub(in crate::report) fn told<T>(take: usize, tell: impl FnOnce(&Account, &Bluep
     tell(&account, &blueprint)
 }
 
+/// The page of an account, with the drawing of its document.
+fn page(account: &Account, blueprint: &Blueprint<'_>) -> String {
+    let dag = Dag::of(blueprint, blueprint.links());
+    html(account, &picture(blueprint, &dag))
+}
+
 /// Everything that happened.
 pub(in crate::report) const ALL: usize = usize::MAX;
 
@@ -255,10 +262,92 @@ fn a_report_as_markdown_fits_into_a_comment() {
     told(ALL, |account, _| {
         let mut large = account.clone();
         let task = account.tasks.iter().find(|task| task.id == "T2.1").expect("a task");
-        large.tasks = (0..3_000).map(|number| super::TaskPart { id: format!("X{number}"), ..task.clone() }).collect();
+        large.tasks = (0..3_000).map(|number| TaskPart { id: format!("X{number}"), ..task.clone() }).collect();
         large.tasks[0].name = "long ".repeat(10_000);
         let text = markdown(&large);
         assert!(text.len() < 65_000, "{}", text.len());
         assert!(text.contains("2850 tasks; all of them"), "{text}");
+    });
+}
+
+#[test]
+fn the_junit_of_the_same_run() {
+    let text = told(ALL, |account, _| junit(account).expect("XML"));
+    held_to("junit", &text);
+    let read = quick_junit::Report::deserialize_from_str(&text).expect("what was written can be read");
+    assert_eq!((read.tests, read.failures, read.errors), (8, 1, 0));
+}
+
+#[test]
+fn the_page_of_the_same_run() {
+    let text = told(ALL, page);
+    // The style and the drawing have tests of their own.
+    let mut shown = text;
+    for (from, to) in [("<style>\n", "</style>\n</head>"), ("<svg xmlns", "</svg>\n</div>")] {
+        let begin = shown.find(from).expect(from) + from.len();
+        let end = begin + shown[begin..].find(to).expect(to);
+        shown.replace_range(begin..end, "…");
+    }
+    held_to("page", &shown);
+}
+
+/// Elements that a page may have, and those that have no end.
+const ELEMENTS: [&str; 64] = [
+    "a", "article", "b", "body", "caption", "code", "dd", "desc", "details", "div", "dl", "dt", "footer", "g", "h1",
+    "h2", "h3", "h4", "head", "header", "html", "input", "label", "li", "line", "link", "main", "marker", "meta",
+    "nav", "ol", "p", "path", "pre", "rect", "section", "span", "style", "summary", "svg", "table", "tbody", "td",
+    "text", "th", "thead", "time", "title", "tr", "ul", "use", "defs", "circle", "!doctype", "polyline", "polygon",
+    "ellipse", "tspan", "dialog", "br", "hr", "sub", "strong", "em",
+];
+const WITHOUT_END: [&str; 4] = ["meta", "link", "input", "!doctype"];
+
+#[test]
+fn nothing_on_the_page_is_more_than_text_and_every_element_ends() {
+    for take in [1, 6, 17, 30, ALL] {
+        let text = told(take, page);
+        let mut open: Vec<&str> = Vec::new();
+        for piece in text.split('<').skip(1) {
+            let (tag, _) = piece.split_once('>').expect("a tag ends");
+            let name = tag.trim_start_matches('/').split([' ', '/', '\n']).next().unwrap_or_default();
+            assert!(ELEMENTS.contains(&name), "<{tag}> after {take} events");
+            // Attributes stand in double quotes, so that what is outside of them is ours.
+            let ours: String = tag.split('"').step_by(2).collect();
+            assert!(!ours.contains(" on") && !ours.contains('\''), "<{tag}>");
+            if tag.starts_with('/') {
+                assert_eq!(open.pop(), Some(name), "after {take} events");
+            } else if !tag.ends_with('/') && !WITHOUT_END.contains(&name) {
+                open.push(name);
+            }
+        }
+        assert_eq!(open, [""; 0]);
+        for forbidden in ["src=\"", "http://", "url(http", "@import", "javascript:"] {
+            let outside = text.replace("http://www.w3.org/2000/svg", "");
+            assert!(!outside.contains(forbidden), "{forbidden} after {take} events");
+        }
+    }
+}
+
+#[test]
+fn a_page_of_thousands_of_tasks_is_bounded_and_says_what_it_leaves_out() {
+    told(ALL, |account, blueprint| {
+        let mut large = account.clone();
+        let [passed, failed] =
+            ["T0.1", "T2.1"].map(|id| account.tasks.iter().find(|task| task.id == id).expect("a task"));
+        large.tasks = (0..6_000)
+            .map(|number| {
+                let task = if number % 1_000 == 7 { failed } else { passed };
+                TaskPart { id: format!("X{number}"), ..task.clone() }
+            })
+            .collect();
+        let text = page(&large, blueprint);
+        assert!(text.len() < 8 << 20, "{}", text.len());
+        for said in ["5850 tasks of the timeline", "4500 tasks; all of them", "verifications that passed; all of them"]
+        {
+            assert!(text.contains(said), "{said}");
+        }
+        // What somebody looks for is there, wherever it stands.
+        for number in [7, 1_007, 5_007] {
+            assert!(text.contains(&format!("id=\"t-X{number}\" open")), "X{number}");
+        }
     });
 }

@@ -24,10 +24,8 @@ impl Picture {
     pub fn part(&self, kept: &[bool]) -> Self {
         let is_kept = |place: usize| kept.get(place).copied().unwrap_or_default();
         let mut places = vec![None; self.nodes.len()];
-        let mut count = 0;
-        for (_, new) in places.iter_mut().enumerate().filter(|(place, _)| is_kept(*place)) {
-            *new = Some(count);
-            count += 1;
+        for (new, place) in (0..self.nodes.len()).filter(|place| is_kept(*place)).enumerate() {
+            places[place] = Some(new);
         }
         let place_of = |place: usize| places.get(place).copied().flatten();
         let parent_of = |mut place: usize| {
@@ -121,4 +119,36 @@ pub enum ArrowKind {
     Order,
     /// A value travels along it.
     Data,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{broken_picture, mixed_picture};
+    use super::super::svg;
+
+    #[test]
+    fn a_part_has_its_tasks_their_arrows_and_their_nearest_parents() {
+        let picture = mixed_picture(3, 20);
+        // `T0.5` stands below `T0.4`, and that below `T0.0`: without the one between, below the first.
+        let kept: Vec<bool> = (0..20).map(|place| place != 4).collect();
+        let part = picture.part(&kept);
+        assert_eq!((part.nodes.len(), part.nodes[4].id.as_str(), part.nodes[4].parent), (19, "T0.5", Some(0)));
+        let between = |from: &str, to: &str| {
+            let arrow = |arrow: &&super::Arrow| part.nodes[arrow.from].id == from && part.nodes[arrow.to].id == to;
+            part.arrows.iter().find(arrow).is_some()
+        };
+        for arrow in picture.arrows.iter().filter(|arrow| arrow.from != 4 && arrow.to != 4) {
+            assert!(between(&picture.nodes[arrow.from].id, &picture.nodes[arrow.to].id));
+        }
+        assert!(picture.part(&[]).nodes.is_empty());
+    }
+
+    #[test]
+    fn a_part_of_a_broken_picture_is_drawn() {
+        for seed in 0..20 {
+            let picture = broken_picture(seed, 30);
+            let kept: Vec<bool> = (0..30).map(|place| place % 3 > 0).collect();
+            assert!(svg(&picture.part(&kept)).contains("T0.29"), "seed {seed}");
+        }
+    }
 }

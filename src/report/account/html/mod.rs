@@ -234,7 +234,7 @@ fn link(task: &str) -> String {
 fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     // An odd backtick is none.
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return e(text);
     }
     let part =

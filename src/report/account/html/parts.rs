@@ -159,7 +159,7 @@ pub(super) fn blueprint(account: &Account) -> String {
             format!("<tr>{cells}</tr>\n")
         };
         if !document.metrics.headings.is_empty() {
-            let _ = write!(text, "<thead>{}</thead>\n", line(&document.metrics.headings, "th"));
+            let _ = writeln!(text, "<thead>{}</thead>", line(&document.metrics.headings, "th"));
         }
         text += "<tbody>\n";
         for row in &document.metrics.rows {

@@ -120,3 +120,47 @@ pub(super) fn span(account: &Account, stage: &StagePart, end: At) -> (u64, u64) 
     });
     (from.0.0, to.0.0.max(from.0.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::{ALL, told};
+    use super::super::super::{Account, At};
+    use super::Scale;
+    use crate::run::Moment;
+
+    fn at(account: &Account, seconds: u64) -> At {
+        At(account.run.began_at.0.after(seconds * 1000))
+    }
+
+    #[test]
+    fn eleven_hours_in_which_nothing_worked_take_little_room() {
+        told(ALL, |account, _| {
+            let scale = Scale::of(account, at(account, 40_009));
+            let places: Vec<f64> =
+                [0, 2, 8, 20_000, 40_000, 40_006, 40_009].map(|second| scale.place(at(account, second))).to_vec();
+            assert!(places.is_sorted(), "{places:?}");
+            assert_eq!((places[0], places[6]), (0.0, 100.0));
+            assert!(places[4] - places[2] < 10.0, "{places:?}");
+            assert!(places[1] > 5.0 && places[6] - places[5] > 5.0, "{places:?}");
+            assert_eq!(scale.pieces.iter().filter(|piece| piece.is_cut).count(), 1);
+        });
+    }
+
+    #[test]
+    fn marks_stand_apart_and_in_order() {
+        told(ALL, |account, _| {
+            let marks = Scale::of(account, at(account, 40_009)).marks();
+            assert!(marks.len() > 3, "{marks:?}");
+            assert!(marks.windows(2).all(|two| two[1].0 - two[0].0 > 9.9 && two[0].1 < two[1].1), "{marks:?}");
+        });
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_worked_has_an_axis() {
+        told(2, |account, _| {
+            let scale = Scale::of(account, at(account, 0));
+            assert_eq!(scale.place(At(Moment(0))), 0.0);
+            assert!(!scale.pieces.is_empty() && scale.pieces.iter().all(|piece| !piece.is_cut));
+        });
+    }
+}

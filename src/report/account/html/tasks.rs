@@ -182,9 +182,9 @@ fn staged(text: &mut String, stage: &StagePart) {
     let mut said = vec![stage.word()];
     said.extend(stage.exit());
     said.extend(stage.milliseconds.map(took));
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "<li><p><span class=\"r-mark r-{class}\" aria-hidden=\"true\">{}</span> <b>{}</b> <span class=\"r-soft\">{}</span></p>\n",
+        "<li><p><span class=\"r-mark r-{class}\" aria-hidden=\"true\">{}</span> <b>{}</b> <span class=\"r-soft\">{}</span></p>",
         stage.mark(),
         e(&stage.stage),
         e(&said.join(", "))
