@@ -282,6 +282,15 @@ impl Simulation {
             let id = self.program.tasks[index].id.clone();
             let by = format!("p{}", self.outside.chance.below(3));
             let events = match &self.run.task(TaskIndex::new(index)).phase {
+                Phase::Gate(_) if self.outside.chance.one_in(10) => {
+                    let consequences = [OnTimeout::Abort, OnTimeout::Skip, OnTimeout::Continue];
+                    let consequence = consequences[self.outside.chance.below(3) as usize];
+                    self.run.gate_unset(self.outside.now, TaskIndex::new(index), "VARIABLE", consequence)
+                }
+                Phase::Gate(_) if self.outside.chance.one_in(10) => {
+                    let problem = self.outside.chance.one_in(2).then(|| "no answer".to_owned());
+                    self.run.noticed(self.outside.now, format!("gate:{id}:1"), "console".to_owned(), problem)
+                }
                 Phase::Gate(gate) => {
                     let digest = gate.digest.clone();
                     let approved = !self.outside.chance.one_in(5);

@@ -157,9 +157,12 @@ impl Rules {
                     }
                 }
             }
-            Event::GateExpired { task, .. } => {
-                assert!(now >= self.deadlines[task]);
-                match self.spec(task).gate.as_ref().expect("a gate").on_timeout {
+            Event::GateExpired { task, consequence, unset } => {
+                if unset.is_none() {
+                    assert!(now >= self.deadlines[task]);
+                    assert_eq!(*consequence, self.spec(task).gate.as_ref().expect("a gate").on_timeout);
+                }
+                match consequence {
                     OnTimeout::Abort => self.finish(&task.clone(), false),
                     OnTimeout::Skip => self.finish(&task.clone(), true),
                     OnTimeout::Continue => {
