@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::kept::{Kept, look, store};
 use super::{Exit, Failure, Output, remind};
 use crate::blueprint::TaskIndex;
+use crate::blueprint::model::Channel;
 use crate::engine::inbox::{self, Note};
 use crate::engine::moment::{now, timestamp};
 use crate::engine::store::RunFiles;
@@ -45,6 +46,8 @@ struct Gate {
     is_driven: bool,
     /// Decisions that nobody took yet.
     left: Vec<GateDecision>,
+    /// Variables that a decision may stand in.
+    variables: Vec<String>,
     /// Who was told, and who could not be.
     notices: Vec<NoticeStatus>,
 }
@@ -124,6 +127,12 @@ fn open(files: &RunFiles, kept: &Kept<'_>) -> Vec<Gate> {
             on_timeout: spec.map_or(OnTimeout::Abort, |spec| spec.on_timeout),
             is_driven: kept.history.held_by.is_some(),
             left: left.collect(),
+            variables: written
+                .iter()
+                .flat_map(|gate| &gate.notify)
+                .filter(|notice| notice.to.channel == Channel::Env)
+                .filter_map(|notice| notice.to.variable.as_ref().map(ToString::to_string))
+                .collect(),
             notices: kept
                 .run
                 .notices_of(&task.id, open)
@@ -152,6 +161,10 @@ impl Gate {
         let left = if *deadline > now { format!("{} left", between(now, *deadline)) } else { "over".to_owned() };
         say("  until:   ", &format!("{} ({left}), {}", clock(*deadline), self.consequence()));
         say("  who:     ", &self.who());
+        if !self.variables.is_empty() {
+            let names = self.variables.join(" or ");
+            say("  or:      ", &format!("{names} set to `approve` or `reject` where it is resumed"));
+        }
         let told: Vec<&str> =
             self.notices.iter().filter(|one| one.error.is_none()).map(|one| one.channel.as_str()).collect();
         if !told.is_empty() {
@@ -215,6 +228,7 @@ impl Gate {
             "approvals": self.open.approved_by,
             "approvals_needed": self.approvals,
             "left": self.left,
+            "variables": self.variables,
             "notices": self
                 .notices
                 .iter()

@@ -323,6 +323,11 @@ fn f_26_a_run_tells_how_it_goes() {
     waiting.outpost(&["resume"]).with(3);
     waiting.outpost(&["cancel"]).with(0);
     assert_eq!(kinds()[4..], ["run.waiting", "run.cancelled"], "the same people are no news");
+    let undone = format!("notify: {}", news("on: [rolled_back], "));
+    let undone = project(&undone, &[("a", "", "run: note ran\nrollback: note undone")]);
+    undone.outpost(&["run", "blueprint.md"]).with(0);
+    undone.outpost(&["rollback", "--yes"]).with(5);
+    assert_eq!(kinds()[6..], ["run.rolled_back"]);
 }
 
 #[test]
@@ -412,12 +417,18 @@ fn f_26_a_decision_is_read_from_a_variable_and_never_guessed() {
     }
     let project = gated(ENV);
     with_variable(&project, "run", Some("sk-hunter2")).with(3).says(&["neither `approve` nor `reject`"]);
+    let gates = project.outpost(&["gates"]).with(0).stdout;
+    assert!(gates.contains("  or:      DEPLOY set to `approve` or `reject` where it is resumed\n"), "{gates}");
     // What it holds may be a secret that a person was asked for.
     let project = gated("{channel: env, variable: DEPLOY, any_value: true}");
     let done = with_variable(&project, "run", Some("sk-hunter2")).with(0);
     assert_eq!(decided(&project), by(true));
     let journal = std::fs::read_to_string(project.run_folder().expect("a run").join("journal.log")).expect("a journal");
     assert!(!journal.contains("hunter2") && !done.stderr.contains("hunter2"));
+    // Nobody is called for what is decided already.
+    let project = gated(&format!("[{ENV}, {{channel: console}}]"));
+    with_variable(&project, "run", Some("approve")).with(0);
+    assert_eq!(told(&project, "notice_sent"), [""; 0]);
     let project = gated_with(ENV, ", approvers: [ada]");
     with_variable(&project, "run", Some("approve")).with(3).says(&["only ada may decide"]);
 }
@@ -434,4 +445,10 @@ fn f_26_a_variable_that_is_not_set_approves_nothing() {
         let project = gated_with("{channel: env, variable: DEPLOY}", &format!(", on_missing: {word}"));
         with_variable(&project, "run", Some("no")).with(4);
     }
+    // What runs beside it is ended with the run.
+    let gate = "human_required: {action: look, reason: so, notify: {channel: env, variable: DEPLOY}, on_missing: abort}\nrun: note ran";
+    let project =
+        project("", &[("long", "", "run: touch begun; sleep 300"), ("a", "b", gate), ("b", "", "run: await begun")]);
+    with_variable(&project, "run", None).with(4);
+    project.until_nothing_runs();
 }

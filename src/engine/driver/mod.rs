@@ -180,8 +180,10 @@ impl<'a> Driver<'a> {
         loop {
             self.clock = now();
             self.take_notes()?;
-            self.read_variables();
             self.go_on().await?;
+            while self.read_variables()? {
+                self.go_on().await?;
+            }
             self.tell();
             self.watcher.tick(&self.run);
             if let Some(outlook) = self.outlook() {

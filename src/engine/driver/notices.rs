@@ -26,6 +26,8 @@ const LEAVE: Duration = Duration::from_secs(11);
 /// What a driver has to do with notices.
 pub(super) struct Notices {
     pub(super) desk: Desk,
+    /// Whether a decision may stand in a variable.
+    has_variables: bool,
     /// Gates whose variables were looked at: those of a process do not change.
     read: BTreeSet<(u32, Moment)>,
 }
@@ -38,16 +40,19 @@ impl Notices {
             directory: bench.root.clone(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         };
-        Self { desk: Desk::new(facts, bench.blueprint), read: BTreeSet::new() }
+        let gates = bench.blueprint.tasks.iter().filter_map(|task| task.gate.as_deref());
+        let has_variables = gates.flat_map(|gate| &gate.notify).any(|notice| notice.to.channel == Channel::Env);
+        Self { desk: Desk::new(facts, bench.blueprint), has_variables, read: BTreeSet::new() }
     }
 }
 
 impl Driver<'_> {
-    /// Decisions that stand in variables. Each gate is asked for once.
-    pub(super) fn read_variables(&mut self) {
-        if self.run.mode() != Mode::Going {
-            return;
+    /// Decisions that stand in variables: whether there were any. Each gate is asked for once.
+    pub(super) fn read_variables(&mut self) -> Result<bool, Broken> {
+        if !self.notices.has_variables || self.run.mode() != Mode::Going {
+            return Ok(false);
         }
+        let mut has_any = false;
         let open: Vec<(TaskIndex, Moment, String)> =
             self.run.open_gates().map(|(index, gate)| (index, gate.opened, gate.digest.clone())).collect();
         for (index, opened, digest) in open {
@@ -65,7 +70,7 @@ impl Driver<'_> {
             for &(variable, any_value) in &variables {
                 let said = said(std::env::var_os(variable).as_deref(), any_value);
                 is_set |= said != Said::Nothing;
-                self.hear(index, variable, said, &digest);
+                has_any |= self.hear(index, variable, said, &digest);
             }
             let consequence = match gate.on_missing {
                 Some(GateTimeout::Abort) => OnTimeout::Abort,
@@ -78,17 +83,21 @@ impl Driver<'_> {
                 let events = self.run.gate_unset(self.clock, index, variables[0].0, consequence).unwrap_or_default();
                 let stops = events.iter().any(|event| matches!(event, Event::Stopping { .. }));
                 self.happened(events);
+                has_any = true;
                 if stops {
+                    self.flush()?;
                     self.cancel_all();
                 }
             }
         }
+        Ok(has_any)
     }
 
-    fn hear(&mut self, index: TaskIndex, variable: &str, said: Said, digest: &str) {
+    /// Whether what a variable says is taken.
+    fn hear(&mut self, index: TaskIndex, variable: &str, said: Said, digest: &str) -> bool {
         let task = self.bench.task(index).id.to_string();
         let (approved, digest) = match said {
-            Said::Nothing => return,
+            Said::Nothing => return false,
             Said::Yes => (true, digest.to_owned()),
             Said::YesTo(digest) => (true, digest),
             Said::No => (false, digest.to_owned()),
@@ -96,7 +105,7 @@ impl Driver<'_> {
                 self.watcher.remark(&format!(
                     "`{variable}` is set and says neither `approve` nor `reject`: {task} waits for a person"
                 ));
-                return;
+                return false;
             }
         };
         let by = format!("env:{variable}");
@@ -106,9 +115,15 @@ impl Driver<'_> {
         let own = self.bench.task(index).gate.as_ref().is_some_and(|gate| gate.self_approval == Some(false));
         let told = if approved && own { Err(Refusal::Own) } else { self.run.decided(self.clock, decision) };
         match told {
-            Ok(events) => self.happened(events),
-            Err(Refusal::Repeated(_)) => {}
-            Err(refusal) => self.watcher.remark(&format!("`{variable}` decides nothing of {task}: {refusal}")),
+            Ok(events) => {
+                self.happened(events);
+                true
+            }
+            Err(Refusal::Repeated(_)) => false,
+            Err(refusal) => {
+                self.watcher.remark(&format!("`{variable}` decides nothing of {task}: {refusal}"));
+                false
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::letter::Letter;
@@ -39,11 +39,21 @@ impl Fault {
     }
 }
 
-/// Tells, or says why that is not possible. `leaving` turns true when the driver has nothing else to do.
-pub(super) async fn deliver(way: &Way, letter: &Letter, mut leaving: watch::Receiver<bool>) -> Result<(), String> {
+/// Tells, or says why that is not possible. `leaving` turns true when the driver has nothing else to do; `room` has a
+/// place for each attempt that may go on at once.
+pub(super) async fn deliver(
+    way: &Way,
+    letter: &Letter,
+    mut leaving: watch::Receiver<bool>,
+    room: &Semaphore,
+) -> Result<(), String> {
     let mut attempts = 0;
     loop {
-        let told = timeout(ATTEMPT, way.send(letter)).await;
+        let told = {
+            // It is never closed. Who waits between attempts takes no place.
+            let _place = room.acquire().await;
+            timeout(ATTEMPT, way.send(letter)).await
+        };
         let fault = match told {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(fault)) => fault,

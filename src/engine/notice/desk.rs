@@ -2,8 +2,9 @@
 //! what became of them, and writes it down.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::deliver::deliver;
@@ -12,6 +13,9 @@ use super::letter::{Facts, Letter};
 use super::way::Way;
 use crate::blueprint::model::Draft;
 use crate::run::{Moment, Run};
+
+/// Attempts at once: a hundred gates that open together are no hundred connections or processes.
+const ROOM: usize = 8;
 
 /// What became of a notice.
 #[derive(Clone, Debug)]
@@ -33,6 +37,7 @@ pub struct Desk {
     /// Those that are on their way.
     away: HashSet<(String, String)>,
     leaving: watch::Sender<bool>,
+    room: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -45,6 +50,7 @@ impl Desk {
             letters: JoinSet::new(),
             away: HashSet::new(),
             leaving: watch::Sender::new(false),
+            room: Arc::new(Semaphore::new(ROOM)),
         }
     }
 
@@ -64,10 +70,10 @@ impl Desk {
     pub fn send(&mut self, due: &Due<'_>, letter: Letter, way: Result<Way, String>) {
         let (key, channel) = (due.key.clone(), due.channel.clone());
         self.away.insert((key.clone(), channel.clone()));
-        let leaving = self.leaving.subscribe();
+        let (leaving, room) = (self.leaving.subscribe(), Arc::clone(&self.room));
         self.letters.spawn(async move {
             let told = match way {
-                Ok(way) => deliver(&way, &letter, leaving).await,
+                Ok(way) => deliver(&way, &letter, leaving, &room).await,
                 Err(problem) => Err(problem),
             };
             Told { key, channel, problem: told.err() }

@@ -96,6 +96,7 @@ pub(super) fn unanswered(error: reqwest::Error) -> Fault {
     // What is around the cause tells only how the request was made.
     let problem = net::problem(error);
     let cause = problem.rsplit(": ").next().unwrap_or(&problem);
+    let cause = cause.split(" (os error").next().unwrap_or(cause);
     Fault::passing(if could_not_connect { format!("no connection: {cause}") } else { problem })
 }
 
