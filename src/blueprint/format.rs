@@ -450,7 +450,7 @@ record! { LOGGING "logging" {
 record! { STORAGE "storage" {
     may "mode" Word(&["shared_fs", "object_store", "hybrid"]), "where data is kept";
     may "shared_path" Path, "the directory of `shared_fs`";
-    may "backend" Word(&["s3"]), "the object store";
+    may "backend" Word(&["s3", "gcs", "azure"]), "the object store; `s3` is carried out";
     may "bucket" Filled, "its bucket";
     may "region" Filled, "its region";
     may "prefix" Path, "put before every key";

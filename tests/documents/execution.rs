@@ -158,6 +158,49 @@ fn f_35_network_outputs_name_a_protocol_we_speak() {
     assert_eq!(check(", network: {protocol: sqs, endpoint: 'sqs://x'}"), one(Code::Unsupported, "sqs"));
     assert_eq!(check(", network: {protocol: s3, endpoint: 'https://x'}"), one(Code::BadOutput, "'https://x'"));
     assert_eq!(check("")[0].0, Code::BadOutput);
+    assert_eq!(check(", network: {protocol: s3, endpoint: 's3://bucket'}"), one(Code::BadOutput, "'s3://bucket'"));
+}
+
+#[test]
+fn f_35_credentials_fit_their_protocol_and_are_references() {
+    let check = |protocol: &str, auth: &str| {
+        let network = format!("{{protocol: {protocol}, endpoint: '{protocol}://a/b', auth: {auth}}}");
+        codes(&document(&[task("T0.1", &format!("output: {{location: network, network: {network}}}\n"))]))
+    };
+    for (protocol, auth) in [
+        ("s3", "{type: aws_credentials}"),
+        ("s3", "{type: aws_credentials, secret_ref: '${secrets.AWS}'}"),
+        ("https", "{type: none}"),
+        ("http", "{type: bearer_token, secret_ref: '${secrets.T}'}"),
+        ("https", "{type: api_key, header: X-Key, secret_ref: '${secrets.T:}'}"),
+    ] {
+        assert_eq!(check(protocol, auth), [], "{protocol} {auth}");
+    }
+    for (protocol, auth, place) in [
+        ("s3", "{type: none}", "{type: none}"),
+        ("https", "{type: aws_credentials}", "{type: aws_credentials}"),
+        ("https", "{type: bearer_token}", "{type: bearer_token}"),
+        ("https", "{type: bearer_token, secret_ref: hunter2}", "hunter2"),
+        ("https", "{type: bearer_token, secret_ref: 'x${secrets.T}'}", "'x${secrets.T}'"),
+    ] {
+        assert_eq!(check(protocol, auth), one(Code::BadOutput, place), "{protocol} {auth}");
+    }
+}
+
+#[test]
+fn f_30_storage_in_a_bucket_says_which() {
+    let check = |storage: &str| {
+        codes(&document(&[format!("```yaml\nexecution:\n  storage: {storage}\n```\n\n"), task("T0.1", "")]))
+    };
+    assert_eq!(check("{mode: object_store, backend: s3, bucket: b, region: eu-north-1}"), []);
+    assert_eq!(check("{mode: hybrid, bucket: b, credentials: {source: file, credentials_file: keys}}"), []);
+    assert_eq!(check("{mode: hybrid, checkpoint_storage: shared_fs}"), []);
+    assert_eq!(check("{mode: object_store}")[0].0, Code::MissingField);
+    assert_eq!(check("{mode: object_store, backend: gcs, bucket: b}"), one(Code::Unsupported, "gcs"));
+    assert_eq!(
+        check("{mode: object_store, bucket: b, credentials: {source: file}}"),
+        one(Code::MissingField, "{source: file}")
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod jq;
 pub(super) mod links;
 mod notify;
 mod references;
+mod remote;
 mod schemas;
 mod secrets;
 mod tasks;
@@ -39,6 +40,7 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
         execution::check(draft, problems);
         notify::check_run(&draft.execution, problems);
     }
+    remote::check_storage(draft, problems);
     secrets::check(source, problems);
     absent_fields(found);
     links

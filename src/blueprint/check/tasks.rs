@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::notify;
+use super::{notify, remote};
 use crate::blueprint::misspelt_executor;
-use crate::blueprint::model::{Draft, Handoff, Output, PORT_TYPES, Task, Transfer};
+use crate::blueprint::model::{Draft, Handoff, Output, PORT_TYPES, Task};
 use crate::diagnostic::{Code, Diagnostic, nearest};
-use crate::document::{Node, Text, Written};
+use crate::document::Text;
 
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Diagnostic>) {
     for task in &draft.tasks {
@@ -74,54 +74,7 @@ fn check_output(output: &Output<'_>, problems: &mut Vec<Diagnostic>) {
             );
         }
     }
-    if output.location == Transfer::Network {
-        match &output.network {
-            None => problems.push(
-                Diagnostic::new(Code::BadOutput, output.span, "`location: network` without a `network` block")
-                    .help("add `network:` with a `protocol` and an `endpoint`"),
-            ),
-            Some(network) => check_network(&network.tree(), problems),
-        }
-    }
-    if let Some(cleanup) = output.cleanup.as_ref().map(Written::tree) {
-        for key in ["on_blueprint_complete", "on_blueprint_failure"] {
-            if let Some(action) = cleanup.get(key).filter(|node| node.text() == Some("archive"))
-                && cleanup.get("archive_path").is_none()
-            {
-                problems.push(
-                    Diagnostic::new(Code::BadOutput, action.span, "`archive` without an `archive_path`")
-                        .help("add `archive_path`, or write `keep`"),
-                );
-            }
-        }
-    }
-}
-
-fn check_network(network: &Node<'_>, problems: &mut Vec<Diagnostic>) {
-    let Some(protocol) = network.get("protocol") else {
-        return;
-    };
-    let Some(word) = protocol.text() else {
-        return;
-    };
-    if matches!(word, "sqs" | "kafka") {
-        problems.push(
-            Diagnostic::new(Code::Unsupported, protocol.span, format!("`{word}` outputs are not supported"))
-                .help("write to `s3`, `http` or `https`, and let a command send the message"),
-        );
-        return;
-    }
-    if let Some(endpoint) = network.get("endpoint")
-        && let Some(address) = endpoint.text()
-        && !address.starts_with(&format!("{word}://"))
-        && !address.starts_with("${")
-    {
-        problems.push(
-            Diagnostic::new(Code::BadOutput, endpoint.span, format!("the endpoint does not begin with `{word}://`"))
-                .related(protocol.span, "because of this protocol")
-                .help("make protocol and endpoint the same"),
-        );
-    }
+    remote::check_output(output, problems);
 }
 
 /// The deepest nesting of brackets in a path. The parser's time doubles with every filter in a filter.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LockMode, LockRequest, Logging, MailServer, RunNotice};
+use super::{LockMode, LockRequest, Logging, MailServer, RunNotice, Storage};
 use crate::diagnostic::Span;
 use crate::document::{Text, Written};
 
@@ -30,8 +30,7 @@ pub struct Execution<'s> {
     pub max_retries: Option<u32>,
     pub retry_delay: Option<Duration>,
     pub logging: Option<Box<Logging<'s>>>,
-    /// The `storage` block as written.
-    pub storage: Option<Written<'s>>,
+    pub storage: Option<Box<Storage<'s>>>,
 }
 
 impl<'s> Execution<'s> {

@@ -6,6 +6,7 @@
 mod execution;
 mod logging;
 mod notify;
+mod remote;
 mod task;
 
 use std::collections::HashMap;
@@ -17,6 +18,10 @@ pub use execution::{
 };
 pub use logging::{LOG_DESTINATIONS, LOG_FORMATS, LOG_LEVELS, LogDestination, LogFormat, LogLevel, Logging};
 pub use notify::{Channel, GateNotice, MailServer, Occasion, Recipient, RunNotice};
+pub use remote::{
+    Auth, AuthKind, Cleanup, CleanupAction, CleanupPolicy, CredentialsSource, Network, Storage, StorageCredentials,
+    StorageMode, StoragePlace,
+};
 pub use task::{
     Binding, BindingSource, Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback,
     FallbackTask, Gate, GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, PORT_TYPES, Port,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{GateNotice, TaskIndex};
+use super::{Cleanup, GateNotice, Network, TaskIndex};
 use crate::blueprint::capability::Capability;
 use crate::blueprint::status::Status;
 use crate::diagnostic::Span;
@@ -169,10 +169,8 @@ pub struct Output<'s> {
     pub path: Option<Text<'s>>,
     pub format: Option<Text<'s>>,
     pub ports: Box<[Port<'s>]>,
-    /// The `cleanup` block as written.
-    pub cleanup: Option<Written<'s>>,
-    /// The `network` block as written.
-    pub network: Option<Written<'s>>,
+    pub cleanup: Option<Box<Cleanup<'s>>>,
+    pub network: Option<Box<Network<'s>>>,
     pub span: Span,
 }
 

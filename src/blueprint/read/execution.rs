@@ -10,6 +10,7 @@ use crate::document::{Entry, Node};
 use super::field::{Fields, pairs, texts};
 use super::logging;
 use super::notify::{mail_server, run_notices};
+use super::remote;
 use super::task::ROLLBACK_MODES;
 
 const LOCK_MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
@@ -54,7 +55,7 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, problems: &mut Ve
         }),
         retry_delay: retry.and_then(|node| node.duration("retry_delay").or_else(|| node.duration("delay"))),
         logging: node.field("logging").map(|node| Box::new(logging::read(node))),
-        storage: node.written("storage", text),
+        storage: node.field("storage").map(remote::storage),
     }
 }
 

@@ -6,6 +6,7 @@ mod field;
 mod logging;
 mod notify;
 mod outline;
+mod remote;
 mod task;
 
 use std::collections::{HashMap, HashSet};

@@ -18,6 +18,7 @@ use crate::document::{Node, Text, Value};
 use super::execution::lock_mode;
 use super::field::{Fields, pairs, texts};
 use super::notify::gate_notices;
+use super::remote;
 
 const TRANSFERS: &[(&str, Transfer)] = &[
     ("stdout", Transfer::Stdout),
@@ -220,8 +221,8 @@ fn output<'s>(task: &Node<'s>, text: Option<&'s str>) -> Option<Box<Output<'s>>>
         path: block.and_then(|node| node.filled("path")),
         format: block.and_then(|node| node.filled("format")),
         ports: ports.into(),
-        cleanup: block.and_then(|node| node.written("cleanup", text)),
-        network: block.and_then(|node| node.written("network", text)),
+        cleanup: block.and_then(|node| node.field("cleanup")).map(remote::cleanup),
+        network: block.and_then(|node| node.field("network")).and_then(remote::network),
         span: block.unwrap_or(task).span,
     }))
 }
