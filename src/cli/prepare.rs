@@ -12,6 +12,7 @@ use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::engine::capability::Outcome;
 use crate::engine::preflight;
+use crate::engine::remote::{HAS_AWS, NO_AWS};
 use crate::engine::work::Capabilities;
 use crate::plan::Plan;
 use crate::report::progress::ids;
@@ -38,9 +39,6 @@ pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
     let words = [("output.cleanup", cleanup), ("handoff", handoff)];
     for (word, tasks) in words.iter().filter(|(_, tasks)| !tasks.is_empty()) {
         text += &format!("this version does not carry out `{word}` ({})\n", ids(blueprint, tasks, MOST));
-    }
-    if blueprint.execution.storage.is_some() {
-        text += "this version does not carry out `execution.storage`\n";
     }
     text + &unreachable(blueprint, plan)
 }
@@ -159,14 +157,17 @@ fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>) -> Vec<Str
             ids(blueprint, &need.tasks, MOST)
         ));
     }
-    let network = plan.running().filter(|index| {
-        blueprint.task(*index).output.as_ref().is_some_and(|output| output.location == Transfer::Network)
-    });
-    for index in network {
-        missing.push(format!(
-            "`{}` leaves its output in the network, which this version does not do",
-            blueprint.task(index).id
-        ));
+    let speaks_s3 = |index: &TaskIndex| {
+        let output = blueprint.task(*index).output.as_deref();
+        let network = output.filter(|output| output.location == Transfer::Network).and_then(|o| o.network.as_deref());
+        network.is_some_and(|network| network.protocol.value == "s3")
+    };
+    let objects = blueprint.execution.storage.as_ref().is_some_and(|storage| storage.uses_objects());
+    let s3: Vec<TaskIndex> = plan.running().filter(speaks_s3).collect();
+    if !HAS_AWS && objects {
+        missing.push(format!("E_CAPABILITY_MISSING: `execution.storage` is in S3; {NO_AWS}"));
+    } else if !HAS_AWS && !s3.is_empty() {
+        missing.push(format!("E_CAPABILITY_MISSING: outputs go to S3 ({}); {NO_AWS}", ids(blueprint, &s3, MOST)));
     }
     missing
 }

@@ -2,22 +2,31 @@
 //! And whether it runs at all: its condition, over the environment, the tools here, and earlier tasks.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
 use super::jq;
-use super::output::{self, Values};
+use super::output::{self, Places, RECORD, Values};
+use super::remote::Problem;
+use super::remote::errand::{Arrivals, Arrived};
 use super::work::{Bench, Capabilities};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{Binding, BindingSource};
 use crate::run::{Failure, FailureCode, FailurePhase, Phase, Run};
 
 /// The inputs of a task.
-pub(super) fn of(bench: &Bench<'_>, run: &Run, index: TaskIndex) -> Result<Values, Failure> {
+pub(super) fn of(bench: &Bench<'_>, run: &Run, index: TaskIndex, arrivals: &Arrivals) -> Result<Values, Failure> {
     let task = bench.task(index);
     let mut inputs = Values::new();
+    for (source, arrived) in arrivals {
+        if let Ok(arrived) = arrived {
+            // As the format has it, beside what is bound.
+            inputs.insert(format!("{}.output", bench.task(TaskIndex(*source)).id), arrived.entry.clone());
+        }
+    }
     for binding in &*task.bindings {
-        match bound(bench, run, index, binding) {
+        match bound(bench, run, index, binding, arrivals) {
             Ok(value) => {
                 inputs.insert(binding.name.to_string(), value);
             }
@@ -25,7 +34,8 @@ pub(super) fn of(bench: &Bench<'_>, run: &Run, index: TaskIndex) -> Result<Value
             Err(reason) => {
                 let message = format!("its input `{}` is missing: {reason}", binding.name);
                 let failure = Failure::new(FailureCode::DependencyMissing, FailurePhase::Setup, message);
-                return Err(Failure { lasting: true, ..failure });
+                let may_pass = matches!(arrival(run, binding, arrivals), Some(Err(problem)) if problem.passing);
+                return Err(Failure { lasting: !may_pass, ..failure });
             }
         }
     }
@@ -36,7 +46,21 @@ pub(super) fn of(bench: &Bench<'_>, run: &Run, index: TaskIndex) -> Result<Value
     Ok(inputs)
 }
 
-fn bound(bench: &Bench<'_>, run: &Run, index: TaskIndex, binding: &Binding<'_>) -> Result<Value, String> {
+/// What came of fetching the output that a binding takes from.
+fn arrival<'a>(run: &Run, binding: &Binding<'_>, arrivals: &'a Arrivals) -> Option<&'a Result<Arrived, Problem>> {
+    match &binding.source {
+        BindingSource::Task { target: Some(source), .. } => arrivals.get(&stand_in(run, *source).0),
+        _ => None,
+    }
+}
+
+fn bound(
+    bench: &Bench<'_>,
+    run: &Run,
+    index: TaskIndex,
+    binding: &Binding<'_>,
+    arrivals: &Arrivals,
+) -> Result<Value, String> {
     // The time in paths is that of the attempt.
     let began = run.task(index).attempt_started.unwrap_or(run.latest());
     let value = match &binding.source {
@@ -44,7 +68,11 @@ fn bound(bench: &Bench<'_>, run: &Run, index: TaskIndex, binding: &Binding<'_>) 
             Ok(Value::String(bench.path(index, began, None, path).to_string_lossy().into_owned()))
         }
         BindingSource::Task { target: None, task, .. } => Err(format!("there is no task `{task}`")),
-        BindingSource::Task { target: Some(source), port, .. } => port_of(bench, run, *source, port.as_deref()),
+        BindingSource::Task { target: Some(source), port, .. } => match arrival(run, binding, arrivals) {
+            Some(Err(problem)) => Err(problem.to_string()),
+            Some(Ok(arrived)) => port_of(bench, run, *source, port.as_deref(), Some(&arrived.file)),
+            None => port_of(bench, run, *source, port.as_deref(), None),
+        },
     };
     let value =
         value.or_else(|reason| match binding.fallback.as_ref().and_then(|fallback| fallback.path.as_deref()) {
@@ -69,10 +97,25 @@ fn bound(bench: &Bench<'_>, run: &Run, index: TaskIndex, binding: &Binding<'_>) 
     }
 }
 
-fn port_of(bench: &Bench<'_>, run: &Run, source: TaskIndex, port: Option<&str>) -> Result<Value, String> {
+fn port_of(
+    bench: &Bench<'_>,
+    run: &Run,
+    source: TaskIndex,
+    port: Option<&str>,
+    arrived: Option<&Path>,
+) -> Result<Value, String> {
     let source = stand_in(run, source);
-    let id = bench.task(source).id.as_str();
-    let mut values = left(bench, run, source)?;
+    let task = bench.task(source);
+    let id = task.id.as_str();
+    let mut values = match arrived {
+        // What was done before this run, or is not looked into, is the file that arrived.
+        Some(file) if run.task(source).kept.is_none() || task.output.as_deref().is_some_and(output::is_opaque) => {
+            let nowhere = PathBuf::new();
+            let places = Places { offered: nowhere.clone(), declared: Some(file.to_owned()), printed: nowhere };
+            output::collect(task, &places)?
+        }
+        _ => left(bench, run, source)?,
+    };
     match port {
         Some(port) => values.remove(port).ok_or_else(|| format!("`{id}` did not leave the port `{port}`")),
         None => values.into_values().next().ok_or_else(|| format!("`{id}` left no port")),
@@ -80,7 +123,7 @@ fn port_of(bench: &Bench<'_>, run: &Run, source: TaskIndex, port: Option<&str>) 
 }
 
 /// Who did the work of a task: itself, or its fallback.
-fn stand_in(run: &Run, source: TaskIndex) -> TaskIndex {
+pub(super) fn stand_in(run: &Run, source: TaskIndex) -> TaskIndex {
     let state = run.task(source);
     let fallback = state.replaced_by.as_deref().filter(|_| matches!(state.phase, Phase::Skipped(_)));
     // A fallback may have one of its own; they form no circle.
@@ -91,7 +134,11 @@ fn stand_in(run: &Run, source: TaskIndex) -> TaskIndex {
 fn left(bench: &Bench<'_>, run: &Run, source: TaskIndex) -> Result<Values, String> {
     let id = bench.task(source).id.as_str();
     match &run.task(source).kept {
-        Some((attempt, ports)) => output::kept(&bench.files.ports(id, *attempt), ports),
+        Some((attempt, ports)) => {
+            let mut values = output::kept(&bench.files.ports(id, *attempt), ports)?;
+            values.remove(RECORD);
+            Ok(values)
+        }
         None if run.program().tasks[source.get()].settled => bench
             .left(source, 0, run.latest())
             .map_err(|reason| format!("`{id}` was done before this run, and {reason}")),

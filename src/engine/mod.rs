@@ -3,7 +3,8 @@
 //! [`driver`] drives a run and is the only place that awaits; the rest is what it drives with: [`session`]
 //! opens a run, [`history`] reads one, [`work`] makes work of a stage, `inputs` and [`output`] carry data
 //! in and out, [`inbox`] takes notes for the runner, [`store`] says where all of it is kept. [`capability`],
-//! [`secret`] and [`preflight`] ask what this machine has; [`net`] is how HTTP is spoken. None of it knows how answers are shown.
+//! [`secret`] and [`preflight`] ask what this machine has; [`net`] is how HTTP is spoken, [`remote`] sends and fetches
+//! files over it and over S3. None of it knows how answers are shown.
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -22,6 +23,7 @@ mod outside;
 mod patience;
 pub mod place;
 pub mod preflight;
+pub mod remote;
 pub mod retire;
 pub mod secret;
 pub mod session;

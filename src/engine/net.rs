@@ -21,9 +21,13 @@ pub fn client(patience: Duration) -> Result<Client, String> {
 
 /// What went wrong, to the bottom of it, without the address: it may hold a secret.
 pub fn problem(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    causes(&error.without_url())
+}
+
+/// An error and what caused it, each once.
+pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    let mut cause = Error::source(&error);
+    let mut cause = error.source();
     while let Some(deeper) = cause {
         let deeper_text = deeper.to_string();
         if !text.contains(&deeper_text) {

@@ -4,14 +4,14 @@
 //! the attempt counts. Ports are kept as one JSON file, so that those who bind them get what was judged.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::remote;
 use crate::blueprint::model::{Output, Port, Task, Transfer};
 use crate::run::KeptPort;
 
@@ -20,25 +20,29 @@ pub const MOST_BYTES: u64 = 16 << 20;
 
 /// Where an attempt's output may be.
 #[derive(Debug)]
-pub struct Places<'a> {
+pub struct Places {
     /// What `OUTPOST_OUTPUT` names: wins when it exists.
-    pub offered: &'a Path,
+    pub offered: PathBuf,
     /// What the document names.
     pub declared: Option<PathBuf>,
     /// What the task printed, if that is its output.
-    pub printed: &'a Path,
+    pub printed: PathBuf,
 }
 
 /// The ports of a task with their values.
 pub type Values = BTreeMap<String, Value>;
 
+/// Kept beside the ports of some tasks: the file that they came in, and where it went. No port can be called so.
+pub const RECORD: &str = "@output";
+
 /// Reads and judges what a task left. The error says what is missing or wrong.
-pub fn collect(task: &Task<'_>, places: &Places<'_>) -> Result<Values, String> {
+pub fn collect(task: &Task<'_>, places: &Places) -> Result<Values, String> {
     let Some(output) = task.output.as_deref().filter(|output| !output.ports.is_empty()) else {
         return Ok(Values::new());
     };
     let fixed = output.ports.iter().all(|port| port.value.is_some());
     let left = match find(output, places) {
+        Some(path) if is_opaque(output) => Some(Value::String(path.to_string_lossy().into_owned())),
         Some(path) => Some(read(output, &path)?),
         None if fixed => None,
         None => return Err(missing(output, places)),
@@ -59,17 +63,23 @@ pub fn collect(task: &Task<'_>, places: &Places<'_>) -> Result<Values, String> {
     Ok(values)
 }
 
-fn find(output: &Output<'_>, places: &Places<'_>) -> Option<PathBuf> {
+/// Whether what a task leaves is sent as it is, and not looked into: its ports are the path of a file.
+pub fn is_opaque(output: &Output<'_>) -> bool {
+    output.location == Transfer::Network && output.format.as_deref() == Some("binary")
+}
+
+/// The file that a task left its output in.
+pub fn find(output: &Output<'_>, places: &Places) -> Option<PathBuf> {
     if places.offered.exists() {
-        return Some(places.offered.to_owned());
+        return Some(places.offered.clone());
     }
     match output.location {
-        Transfer::Stdout => Some(places.printed.to_owned()).filter(|path| path.exists()),
+        Transfer::Stdout => Some(places.printed.clone()).filter(|path| path.exists()),
         _ => places.declared.clone().filter(|path| path.exists()),
     }
 }
 
-fn missing(output: &Output<'_>, places: &Places<'_>) -> String {
+pub fn missing(output: &Output<'_>, places: &Places) -> String {
     match (output.location, &places.declared) {
         (Transfer::Stdout, _) => "it printed nothing, and its output is what it prints".to_owned(),
         (_, Some(path)) => format!("it left no output: there is no `{}`", path.display()),
@@ -80,12 +90,7 @@ fn missing(output: &Output<'_>, places: &Places<'_>) -> String {
 /// The content of an output file as a value. No link is followed and no device is read.
 fn read(output: &Output<'_>, path: &Path) -> Result<Value, String> {
     let fault = |what: &dyn std::fmt::Display| format!("its output `{}` cannot be read: {what}", path.display());
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| fault(&error))?;
-    if !file.metadata().map_err(|error| fault(&error))?.is_file() {
-        return Err(fault(&"it is not a regular file"));
-    }
+    let file = remote::open(path).map_err(|error| fault(&error))?;
     let mut bytes = Vec::new();
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| fault(&error))?;
     if bytes.len() as u64 > MOST_BYTES {
@@ -177,10 +182,8 @@ fn digest(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
-
     use serde_json::json;
+    use std::fs;
 
     use super::{Places, Values, collect, keep, kept};
     use crate::blueprint::read;
@@ -197,7 +200,7 @@ mod tests {
             fs::write(&file, left).expect("write");
         }
         let nowhere = folder.path().join("nowhere");
-        let places = Places { offered: &nowhere, declared: Some(file.clone()), printed: &file };
+        let places = Places { offered: nowhere, declared: Some(file.clone()), printed: file };
         collect(&reading.draft.tasks[0], &places)
     }
 
@@ -243,7 +246,7 @@ mod tests {
         let text = "```yaml\ntask_id: a\nname: a\nrun: x\noutput: {location: file, path: /x, ports: {p: {type: integer}}}\n```\n";
         let (source, _) = Source::from_bytes("t.md", text.as_bytes().to_vec());
         let reading = read(&source, false);
-        let places = Places { offered: &link, declared: None, printed: Path::new("/nowhere") };
+        let places = Places { offered: link, declared: None, printed: "/nowhere".into() };
         assert!(collect(&reading.draft.tasks[0], &places).is_err());
     }
 

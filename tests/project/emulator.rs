@@ -12,9 +12,15 @@ use std::time::Duration;
 
 use outpost_bp::engine::net;
 
-/// Serves until its standard input ends; the first line tells the port.
+/// Serves until its standard input ends; the first line tells the port. What completes an upload of several parts answers
+/// under another name than that of S3, which the SDK does not take: it is renamed on the way.
 const SERVE: &str = "
 import os, sys, threading
+from moto.core.serialize import S3Serializer
+body = S3Serializer._serialize_body
+wrong, right = ('CompleteMultipartUpload' + end for end in ('Response', 'Result'))
+S3Serializer._serialize_body = lambda self, parts: body(
+    self, {right if name == wrong else name: part for name, part in parts.items()})
 from werkzeug.serving import make_server
 from moto.server import DomainDispatcherApplication, create_backend_app
 server = make_server('127.0.0.1', 0, DomainDispatcherApplication(create_backend_app), threaded=True)

@@ -23,7 +23,9 @@ mod project;
 mod reports;
 mod resources;
 mod settings;
+mod shelf;
 mod statuses;
+mod storage;
 
 /// A document of these tasks: `(id, needs, the rest of the block)`.
 fn document(execution: &str, tasks: &[(&str, &str, &str)]) -> String {
@@ -37,6 +39,13 @@ fn document(execution: &str, tasks: &[(&str, &str, &str)]) -> String {
 /// A project with a document of these tasks.
 fn project(execution: &str, tasks: &[(&str, &str, &str)]) -> project::Project {
     project::Project::of(&document(execution, tasks))
+}
+
+/// Runs a command that takes the emulator for AWS; nothing without one.
+fn with_aws(project: &project::Project, arguments: &[&str]) -> Option<project::Ended> {
+    let mut command = project.command(arguments);
+    emulator::emulator()?.place(&mut command);
+    Some(project.start(command).end())
 }
 
 /// The tasks that are blocked, with the code that says why, in alphabetical order.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{LockMode, LockRequest, Logging, MailServer, RunNotice, Storage};
 use crate::diagnostic::Span;
-use crate::document::{Text, Written};
+use crate::document::Text;
 
 #[derive(Clone, Debug, Default)]
 pub struct Execution<'s> {

@@ -292,7 +292,7 @@ impl<'s> Reading<'s> {
         if checker.check(node, &EXECUTION) {
             self.looks_21 |=
                 ["parallelism", "retry_policy", "budget", "observability"].iter().any(|key| node.get(key).is_some());
-            self.execution.push(execution::read(node, self.text, &mut self.problems));
+            self.execution.push(execution::read(node, &mut self.problems));
         }
         self.problems.append(&mut checker.problems);
         self.legacy.append(&mut checker.legacy);

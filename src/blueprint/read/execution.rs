@@ -16,7 +16,7 @@ use super::task::ROLLBACK_MODES;
 const LOCK_MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
 
 /// Reads a block whose shape was checked.
-pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, problems: &mut Vec<Diagnostic>) -> Execution<'s> {
+pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execution<'s> {
     let parallelism = node.field("parallelism");
     let retry = node.field("retry_policy");
     Execution {

@@ -20,6 +20,14 @@ use crate::run::{self, Failure, FailureCode, FailurePhase, KeptPort, Moment, Pha
 impl Driver<'_> {
     /// Asks what became of work that an earlier runner started, and waits for what still runs.
     pub(super) async fn look_back(&mut self) -> Result<(), Broken> {
+        let is_fetching = |index: &TaskIndex| {
+            matches!(self.run.task(*index).phase, Phase::Interrupted { .. }) && self.was_fetching(*index)
+        };
+        let fetching: Vec<TaskIndex> = self.bench.blueprint.indices().filter(is_fetching).collect();
+        for index in fetching {
+            let events = self.run.never_started(now(), index).unwrap_or_default();
+            self.happened(events);
+        }
         let mut asked = JoinSet::new();
         let tasks = self.bench.blueprint.indices();
         let stages = tasks.filter_map(|index| {
@@ -65,7 +73,10 @@ impl Driver<'_> {
                 // How much of the attempt's time was left to it then is not known any more: the whole of it is told.
                 (Piece::Stage(index, attempt, word), Some(report)) => {
                     let stage = self.stage(index, word)?;
-                    self.ended(index, attempt, stage, &report, self.bench.limit(index, stage, Duration::ZERO))?;
+                    let limit = self.bench.limit(index, stage, Duration::ZERO);
+                    if !self.ended(index, attempt, stage, &report, limit)? {
+                        self.await_transfer().await?;
+                    }
                 }
                 (Piece::Chore(chore), Some(report)) => {
                     let limit = self.bench.chore_limit(&self.run, &chore);
@@ -88,9 +99,21 @@ impl Driver<'_> {
             return Err(Broken::History(format!("there is no task `{task}`")));
         };
         let stage = self.stage(index, stage)?;
+        self.begin(index, attempt, stage).await
+    }
+
+    /// Asks an executor to start a stage, once all that it needs is here.
+    pub(super) async fn begin(&mut self, index: TaskIndex, attempt: u32, stage: Stage) -> Result<(), Broken> {
         let limit = self.limit(index, stage);
-        let inputs = inputs::lacking(self.bench, &self.capabilities, index)
-            .map_or_else(|| inputs::of(self.bench, &self.run, index), Err);
+        let arrivals = match inputs::lacking(self.bench, &self.capabilities, index) {
+            Some(failure) => Err(failure),
+            None => self.arrivals(index, attempt, stage),
+        };
+        let inputs = match arrivals {
+            Ok(Some(arrivals)) => inputs::of(self.bench, &self.run, index, &arrivals),
+            Ok(None) => return Ok(()),
+            Err(failure) => Err(failure),
+        };
         let prepared = inputs.and_then(|inputs| {
             let locks = self.outside.descriptors(index).map_err(|error| {
                 let message = format!("its locks cannot be passed on: {error}");
@@ -131,20 +154,32 @@ impl Driver<'_> {
 
     pub(super) fn answered(&mut self, answer: Result<Answer, JoinError>) -> Result<(), Broken> {
         let (piece, report) = sound(answer);
-        let Some(Job { handle, limit }) = self.jobs.remove(&piece) else {
+        let Some(limit) = self.jobs.get(&piece).map(|job| job.limit) else {
             return Ok(());
         };
-        match piece {
+        let is_over = match &piece {
             Piece::Stage(index, attempt, word) => {
-                self.ended(index, attempt, self.stage(index, word)?, &report, limit)?;
+                self.ended(*index, *attempt, self.stage(*index, word)?, &report, limit)?
             }
-            Piece::Chore(chore) => self.chore_ended(&chore, &report, limit)?,
+            Piece::Chore(chore) => {
+                self.chore_ended(chore, &report, limit)?;
+                true
+            }
+        };
+        if is_over {
+            self.is_over(&piece);
         }
-        self.unsettled.push(handle);
         Ok(())
     }
 
-    /// A stage is over: judge it, keep what it left, write both down.
+    /// The end of a stage is told: its executor may forget it once that is written down.
+    pub(super) fn is_over(&mut self, piece: &Piece) {
+        if let Some(Job { handle, .. }) = self.jobs.remove(piece) {
+            self.unsettled.push(handle);
+        }
+    }
+
+    /// A stage is over: judge it, keep what it left, write both down. Not yet where what it left has to be sent first.
     fn ended(
         &mut self,
         index: TaskIndex,
@@ -152,7 +187,7 @@ impl Driver<'_> {
         stage: Stage,
         report: &Report,
         limit: Limit,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let task = self.bench.task(index);
         self.tell_leaked(&task.id, report);
         let expected = match stage {
@@ -162,16 +197,21 @@ impl Driver<'_> {
         let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
         let outputs = match verdict::on(stage, report, expected, limit) {
             Some(failure) => Err(failure),
-            None if self.leaves_output(index, stage) => self.left(index, attempt),
-            None => Ok(Values::new()),
+            None if self.leaves_output(index, stage) => self.left(index, attempt).and_then(|values| {
+                let is_sent = self.send((index, attempt, stage), report.elapsed_ms, &values)?;
+                Ok((!is_sent).then_some(values))
+            }),
+            None => Ok(Some(Values::new())),
         };
         let is_performed = self.run.program().tasks[index.get()].stages.contains(&Stage::Run);
         let outputs = match outputs {
-            Ok(values) => Ok(self.keep(index, attempt, &values)?),
+            Ok(None) => return Ok(false),
+            Ok(Some(values)) => Ok(self.keep(index, attempt, &values)?),
             Err(failure) if is_performed => Err(failure),
             Err(failure) => Err(verdict::unperformed(failure)),
         };
-        self.report(index, attempt, stage, report.elapsed_ms, outputs)
+        self.report(index, attempt, stage, report.elapsed_ms, outputs)?;
+        Ok(true)
     }
 
     pub(super) fn tell_leaked(&mut self, whose: &str, report: &Report) {
@@ -205,7 +245,7 @@ impl Driver<'_> {
 
     /// Keeps what a task left. That it cannot be kept is no failure of the task: the run stops, and its executor
     /// has the report of the work until `resume` comes back to it.
-    fn keep(&self, index: TaskIndex, attempt: u32, values: &Values) -> Result<Vec<KeptPort>, Broken> {
+    pub(super) fn keep(&self, index: TaskIndex, attempt: u32, values: &Values) -> Result<Vec<KeptPort>, Broken> {
         if values.is_empty() {
             return Ok(Vec::new());
         }
@@ -213,7 +253,7 @@ impl Driver<'_> {
         output::keep(&file, values).map_err(|error| Broken::Io(file.display().to_string(), error))
     }
 
-    fn report(
+    pub(super) fn report(
         &mut self,
         index: TaskIndex,
         attempt: u32,
@@ -237,7 +277,7 @@ impl Driver<'_> {
     }
 
     /// When the attempt of a task began: the time that stands in its paths, in all its stages.
-    fn began(&self, index: TaskIndex) -> Moment {
+    pub(super) fn began(&self, index: TaskIndex) -> Moment {
         self.run.task(index).attempt_started.unwrap_or(self.run.latest())
     }
 

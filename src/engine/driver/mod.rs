@@ -8,6 +8,7 @@ mod attempt;
 mod chore;
 mod notices;
 mod signals;
+mod transfer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::locks::Locks;
 use crate::run::{Chore, Ending, Event, Mode, Moment, Phase, Refusal, Run};
 use notices::Notices;
 use signals::Signals;
+use transfer::Transfers;
 
 /// How often notes are looked for.
 const INBOX: Duration = Duration::from_millis(150);
@@ -103,6 +105,7 @@ pub struct Driver<'a> {
     /// Work under way.
     jobs: HashMap<Piece, Job>,
     answers: JoinSet<Answer>,
+    transfers: Transfers,
     watcher: &'a mut dyn Watcher,
     capabilities: Capabilities,
     notices: Notices,
@@ -142,6 +145,7 @@ impl<'a> Driver<'a> {
             outside: Outside::new(bench, source, locks),
             jobs: HashMap::new(),
             answers: JoinSet::new(),
+            transfers: Transfers::new(),
             watcher,
             capabilities,
             notices: Notices::new(bench, source),
@@ -220,6 +224,10 @@ impl<'a> Driver<'a> {
                     }
                 }
                 Some(told) = self.notices.desk.told() => self.told(told),
+                Some(transfer) = self.transfers.next() => {
+                    self.clock = now();
+                    self.transferred(transfer).await?;
+                }
                 () = tokio::time::sleep(pause) => self.run.retry_outside(),
             }
         }
@@ -230,7 +238,7 @@ impl<'a> Driver<'a> {
         if let Some(ending) = self.run.ending() {
             return Some(Outlook::Ended(ending));
         }
-        if self.run.mode() == Mode::Draining && self.jobs.is_empty() {
+        if self.run.mode() == Mode::Draining && self.jobs.is_empty() && self.transfers.is_empty() {
             return Some(Outlook::Interrupted(2));
         }
         (self.run.waiting().is_some() && self.jobs.is_empty() && !self.patient).then_some(Outlook::Waiting)
@@ -354,6 +362,7 @@ impl<'a> Driver<'a> {
 
     /// Asks all work to end, without waiting for it.
     fn cancel_all(&self) {
+        self.transfers.stop();
         for job in self.jobs.values() {
             let (shell, handle) = (Arc::clone(&self.shell), job.handle.clone());
             tokio::spawn(async move { shell.cancel(&handle).await });

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use super::{Driver, sound};
+use super::{Driver, Piece, sound};
 use crate::blueprint::TaskIndex;
 use crate::engine::error::Broken;
 use crate::engine::output::Values;
@@ -138,14 +138,14 @@ impl Driver<'_> {
                     Err(problem) => Err(unsent(problem.text, !problem.passing)),
                 };
                 self.report(index, attempt, stage, milliseconds, outputs)?;
-                self.is_over(index);
+                self.is_over(&Piece::Stage(index, attempt, stage.word()));
                 Ok(())
             }
             // The run was told to stop, and is not left to somebody else.
             None if self.run.mode() == Mode::Stopping => {
                 let failure = Failure::new(FailureCode::Cancelled, FailurePhase::Execution, "a transfer was stopped");
                 self.report(index, attempt, stage, 0, Err(Failure { lasting: true, ..failure }))?;
-                self.is_over(index);
+                self.is_over(&Piece::Stage(index, attempt, stage.word()));
                 Ok(())
             }
             None => Ok(()),

@@ -66,7 +66,7 @@ impl Bench<'_> {
         self.blueprint.task(index)
     }
 
-    fn variables(&self, index: TaskIndex, at: Moment) -> Variables<'_> {
+    pub(super) fn variables(&self, index: TaskIndex, at: Moment) -> Variables<'_> {
         let task = self.task(index);
         let seconds = at.0 / 1000;
         let root = Variables {
@@ -104,15 +104,21 @@ impl Bench<'_> {
         if !missing.is_empty() {
             return Err(format!("it did not create {}", missing.join(", ")));
         }
-        let declared = task.output.as_ref().and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
-        let file = |name| self.files.of_attempt(&task.id, attempt, name);
-        let (offered, printed) = (file("output"), file("stdout"));
-        if let Some(path) = declared.as_deref().filter(|path| is_exchanged(path) && !offered.exists()) {
+        let places = self.places(index, attempt, at);
+        if let Some(path) = places.declared.as_deref().filter(|path| is_exchanged(path) && !places.offered.exists()) {
             are_own(path, false).map_err(|why| {
                 format!("its output is not trusted: {why}; leave it in the file that `OUTPOST_OUTPUT` names")
             })?;
         }
-        output::collect(task, &Places { offered: &offered, declared, printed: &printed })
+        output::collect(task, &places)
+    }
+
+    /// Where the output of an attempt may be.
+    pub(super) fn places(&self, index: TaskIndex, attempt: u32, at: Moment) -> Places {
+        let (task, variables) = (self.task(index), self.variables(index, at));
+        let declared = task.output.as_ref().and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
+        let file = |name| self.files.of_attempt(&task.id, attempt, name);
+        Places { offered: file("output"), declared, printed: file("stdout") }
     }
 
     /// Whether what an attempt printed is all that it left.
@@ -122,6 +128,20 @@ impl Bench<'_> {
         is_printed
             && task.ports().iter().any(|port| port.value.is_none())
             && !self.files.of_attempt(&task.id, attempt, "output").exists()
+    }
+
+    /// Remembers what stands in the place of an output before the work begins.
+    fn note_before(&self, index: TaskIndex, attempt: u32, at: Moment) -> Result<(), Failure> {
+        let note = self.files.of_attempt(&self.task(index).id, attempt, "before");
+        let before = self.places(index, attempt, at).declared.as_deref().and_then(look_of).unwrap_or_default();
+        fs::write(&note, before).map_err(|error| unusable(&note, &error))
+    }
+
+    /// Whether an attempt wrote the file that it left in the place of its output. Where nobody looked before it, nobody
+    /// knows, and it did not.
+    pub(super) fn wrote(&self, index: TaskIndex, attempt: u32, path: &Path) -> bool {
+        let before = fs::read_to_string(self.files.of_attempt(&self.task(index).id, attempt, "before"));
+        before.is_ok_and(|before| look_of(path).is_some_and(|now| now != before))
     }
 
     /// A path of a binding, as its task means it.
@@ -185,6 +205,9 @@ impl Bench<'_> {
             if let Some(path) = output.path.as_deref() {
                 clear(&variables.path(path))?;
             }
+            if output.cleanup.is_some() {
+                self.note_before(index, attempt, at)?;
+            }
         }
         Ok(work)
     }
@@ -213,6 +236,13 @@ impl Bench<'_> {
         env.push(("OUTPOST_OUTPUT".into(), self.files.of_attempt(&task.id, attempt, "output").into()));
         env
     }
+}
+
+/// What changes when a file is written, moved or replaced.
+fn look_of(path: &Path) -> Option<String> {
+    let found = fs::symlink_metadata(path).ok()?;
+    let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()];
+    Some(format!("{} {} {} {times:?}", found.dev(), found.ino(), found.len()))
 }
 
 /// Makes room for a log: a verification that was interrupted has one already.

@@ -1,0 +1,56 @@
+//! A directory that several machines see: files are copied there and back.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write as _};
+use std::path::Path;
+
+use super::{Content, Hasher, Place, Problem, local, open, rewind, too_large};
+use crate::engine::store::private;
+
+fn path(place: &Place) -> &Path {
+    Path::new(place.uri.strip_prefix("file://").unwrap_or(&place.uri))
+}
+
+pub(super) fn put(place: &Place, file: &Path) -> Result<(), Problem> {
+    let to = path(place);
+    let folder = to.parent().unwrap_or(to);
+    let copied = || -> io::Result<()> {
+        private(folder)?;
+        let mut made = tempfile::Builder::new().prefix(".send-").tempfile_in(folder)?;
+        io::copy(&mut open(file)?, &mut made)?;
+        made.as_file().sync_all()?;
+        made.persist(to).map_err(|error| error.error)?;
+        Ok(())
+    };
+    copied().map_err(|error| local(&error))
+}
+
+pub(super) fn get(place: &Place, mut to: &File, most: u64) -> Result<Content, Problem> {
+    rewind(to)?;
+    let mut from = match open(path(place)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Problem::lasting("there is nothing at this place"));
+        }
+        other => other.map_err(|error| local(&error))?,
+    };
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = from.read(&mut buffer).map_err(|error| local(&error))?;
+        if count == 0 {
+            return Ok(hasher.content());
+        }
+        hasher.add(&buffer[..count]);
+        if hasher.bytes > most {
+            return Err(too_large(most));
+        }
+        to.write_all(&buffer[..count]).map_err(|error| local(&error))?;
+    }
+}
+
+pub(super) fn delete(place: &Place) -> Result<(), Problem> {
+    match fs::remove_file(path(place)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(local(&error)),
+        _ => Ok(()),
+    }
+}
