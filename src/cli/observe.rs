@@ -18,9 +18,12 @@ use crate::engine::error::Broken;
 use crate::engine::place::{EXECUTOR, Variables};
 use crate::engine::session::Session;
 use crate::report::log::Layout;
+use crate::run::{TraceParent, Trail};
 use crate::telemetry::faults;
 use crate::telemetry::log::{Log, Sink};
+use crate::telemetry::otlp::{self, Collector};
 use crate::telemetry::syslog::Syslog;
+use crate::telemetry::traces::Traces;
 
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ObserveArgs {
@@ -117,26 +120,47 @@ fn opened(path: &Path, kept: &[&str]) -> Result<Sink, String> {
     Sink::file(path).map_err(|error| error.to_string())
 }
 
+/// The span within which this process was started, for the first record of a run.
+pub(super) fn traceparent() -> Option<String> {
+    let given = std::env::var("TRACEPARENT").ok()?;
+    TraceParent::parse(&given).map(|parent| parent.to_string())
+}
+
 /// Everybody but the screen who watches a run.
 #[derive(Debug, Default)]
 pub(super) struct Observers<'a> {
     log: Option<Log<'a>>,
+    traces: Option<Traces<'a>>,
+    /// The trace of the run, where somebody collects it.
+    pub(super) trail: Option<Trail>,
     /// Whether somebody writes to the terminal beside the screen.
     pub(super) share_terminal: bool,
 }
 
 impl<'a> Observers<'a> {
-    pub(super) fn of(session: &Session, blueprint: &'a Blueprint<'a>, asked: Asked, output: &mut Output) -> Self {
+    pub(super) fn of(session: &mut Session, blueprint: &'a Blueprint<'a>, asked: Asked, output: &mut Output) -> Self {
         let shows_faults = faults::is_asked() && std::io::stderr().is_terminal();
         let mut observers = Self { share_terminal: shows_faults, ..Self::default() };
         if let Some(log) = log(session, blueprint, asked, output, &mut observers.share_terminal) {
             observers.log = Some(log);
         }
+        let trail = if otlp::is_named() { session.trail() } else { None };
+        // Nobody needs it after this.
+        let past = std::mem::take(&mut session.past);
+        if let Some(trail) = trail.filter(|trail| trail.is_sampled) {
+            let traces = Collector::named()
+                .and_then(|collector| Traces::begin(blueprint, collector, trail, session.files.folder(), &past));
+            match traces {
+                Ok(traces) => (observers.traces, observers.trail) = (Some(traces), Some(trail)),
+                Err(problem) => output.note(&format!("warning: no traces are sent: {problem}\n")),
+            }
+        }
         observers
     }
 
     pub(super) fn watchers(&mut self) -> impl Iterator<Item = &mut dyn Watcher> {
-        self.log.iter_mut().map(|log| log as &mut dyn Watcher)
+        let log = self.log.iter_mut().map(|log| log as &mut dyn Watcher);
+        log.chain(self.traces.iter_mut().map(|traces| traces as &mut dyn Watcher))
     }
 
     /// Tells them that the runner came back.
@@ -148,6 +172,9 @@ impl<'a> Observers<'a> {
             while let Some(trouble) = watcher.trouble() {
                 output.note(&format!("{trouble}\n"));
             }
+        }
+        for trouble in self.traces.take().map(Traces::end).unwrap_or_default() {
+            output.note(&format!("{trouble}\n"));
         }
     }
 }

@@ -65,6 +65,7 @@ fn remind(store: &Store, files: RunFiles, output: &mut Output) -> Result<Counts,
         capabilities: Capabilities::new(),
         watcher: &mut screen,
         patient: false,
+        trail: None,
     };
     let run = session.remind(driving)?;
     let new = run.notices().filter(|(.., notice)| notice.at >= begin);

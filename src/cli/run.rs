@@ -9,7 +9,7 @@ use super::check::valid;
 use super::complete;
 use super::kept::{store, user};
 use super::load::load;
-use super::observe::{Asked, ObserveArgs, Observers};
+use super::observe::{self, Asked, ObserveArgs, Observers};
 use super::prepare::{environment, left_alone, planned, prepared};
 use super::report::as_markdown;
 use super::resume::{ending, refuse_over};
@@ -154,6 +154,7 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         environment: args.env.clone(),
         jobs: args.jobs,
         fail_fast: args.fail_fast,
+        traceparent: observe::traceparent(),
     };
     let (_, program) = compile(&blueprint, &started)?;
     let watched = args.shown.watched(&[&args.file], 0)?;
@@ -208,7 +209,7 @@ pub(super) struct Setting<'a> {
 
 /// Drives a session with everything that watches it.
 pub(super) fn drive(
-    session: Session,
+    mut session: Session,
     store: &Store,
     setting: Setting<'_>,
     watched: Watched,
@@ -216,12 +217,13 @@ pub(super) fn drive(
 ) -> Result<Exit, Failure> {
     let Setting { blueprint, source, environment, capabilities } = setting;
     let id = session.files.id().to_owned();
-    let mut observers = Observers::of(&session, blueprint, watched.asked, output);
+    let mut observers = Observers::of(&mut session, blueprint, watched.asked, output);
+    let trail = observers.trail;
     let mut screen = Screen::new(output, blueprint, source, watched.events, observers.share_terminal);
     let mut watchers: Vec<&mut dyn Watcher> = vec![&mut screen];
     watchers.extend(observers.watchers());
     let (watcher, patient) = (&mut Watchers(watchers), watched.wait);
-    let driving = Driving { store, blueprint, source, environment, capabilities, watcher, patient };
+    let driving = Driving { store, blueprint, source, environment, capabilities, watcher, patient, trail };
     let driven = session.drive(driving);
     let output = screen.finish();
     observers.end(driven.as_ref().map(|(outlook, _)| *outlook), output);

@@ -16,7 +16,7 @@ use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::journal::{Journal as _, Local, Torn};
 use crate::locks::Locks;
-use crate::run::{Event, Mode, Moment, Phase, Program, Refusal, Run, RunStarted};
+use crate::run::{Event, Mode, Moment, Phase, Program, Refusal, Run, RunStarted, Trail};
 
 /// The journal of a run and its state, for the only process that may write it.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Session {
     pub run: Run,
     /// When the run began.
     pub began: Moment,
+    /// What happened under other runners. Who watches may want to know.
+    pub past: Vec<(Moment, Event)>,
     journal: Local,
     by: String,
     /// Written before anybody could watch.
@@ -54,6 +56,8 @@ pub struct Driving<'a> {
     pub capabilities: Capabilities,
     pub watcher: &'a mut dyn Watcher,
     pub patient: bool,
+    /// What commands are told of it, where somebody collects traces.
+    pub trail: Option<Trail>,
 }
 
 impl Session {
@@ -65,7 +69,8 @@ impl Session {
         let started = RunStarted { run: files.id().to_owned(), ..started };
         let by = started.by.clone();
         let (run, began) = (Run::new(program), at);
-        let mut session = Self { files, run, began, journal, by, started, unseen: Vec::new() };
+        let (past, unseen) = (Vec::new(), Vec::new());
+        let mut session = Self { files, run, began, past, journal, by, started, unseen };
         session.happens(Event::RunStarted(Box::new(session.started.clone())))?;
         session.began = session.run.latest();
         session.take_over()?;
@@ -111,6 +116,11 @@ impl Session {
         Ok(())
     }
 
+    /// The distributed trace that the run belongs to.
+    pub fn trail(&self) -> Option<Trail> {
+        Trail::of(self.past.iter().chain(&self.unseen).map(|(at, event)| (*at, event)))
+    }
+
     /// Drives the run until it ends, waits for people, or is interrupted.
     pub fn drive(self, driving: Driving<'_>) -> Result<(Outlook, Run), Broken> {
         self.with_driver(driving, async |driver| {
@@ -130,14 +140,14 @@ impl Session {
         driving: Driving<'_>,
         go: impl AsyncFnOnce(&mut Driver<'_>) -> Result<T, Broken>,
     ) -> Result<(T, Run), Broken> {
-        let Driving { store, blueprint, source, environment, capabilities, watcher, patient } = driving;
+        let Driving { store, blueprint, source, environment, capabilities, watcher, patient, trail } = driving;
         for (at, event) in std::mem::take(&mut self.unseen) {
             watcher.saw(at, &event, &self.run);
         }
         let locks = Locks::open(store.locks())?;
         let root = PathBuf::from(&self.started.root);
         let name = self.started.blueprint_id();
-        let bench = Bench { blueprint, files: self.files, root, name, environment };
+        let bench = Bench { blueprint, files: self.files, root, name, environment, trail };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -225,6 +235,7 @@ impl Opened {
         let (_, program) = compile(&blueprint(source)?, &started)?;
         let run = self.history.replay(&self.files, program)?;
         let began = self.history.events.first().map_or(run.latest(), |(at, _)| *at);
-        Ok(Session { files: self.files, started, run, began, journal: self.journal, by, unseen: Vec::new() })
+        let (past, unseen) = (self.history.events, Vec::new());
+        Ok(Session { files: self.files, started, run, began, past, journal: self.journal, by, unseen })
     }
 }

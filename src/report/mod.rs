@@ -10,4 +10,5 @@ pub mod stream;
 pub mod summary;
 pub mod sync;
 pub mod table;
+pub mod trace;
 pub mod why;

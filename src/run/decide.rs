@@ -84,6 +84,12 @@ impl Run {
             || self.ready.contains(&self.rank(task.0))
     }
 
+    /// Tasks that could start but for locks: those of this run, and those of others.
+    pub fn waiting_for_locks(&self) -> impl Iterator<Item = TaskIndex> + '_ {
+        let parked = self.locks.iter().flat_map(|lock| &lock.parked);
+        parked.chain(&self.outside).map(|(_, index)| TaskIndex(*index))
+    }
+
     /// Whether one more attempt may start.
     pub fn has_free_slot(&self) -> bool {
         ((self.working.len() + self.chores.beside()) as u64) < u64::from(self.program.slots)

@@ -257,6 +257,9 @@ pub struct RunStarted {
     /// Whether the first blocked task ends the run.
     #[serde(default)]
     pub fail_fast: bool,
+    /// The span within which the run was begun, if somebody traced that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 impl RunStarted {

@@ -20,6 +20,7 @@ mod retry;
 mod rollback;
 mod state;
 mod task;
+mod trail;
 
 pub use accept::{Refusal, StageReport};
 pub use chore::{ChoreState, Standing};
@@ -37,3 +38,4 @@ pub use program::{
 pub use rollback::Undo;
 pub use state::{Mode, Run};
 pub use task::{Checkpoint, Illegal, TaskState};
+pub use trail::{Part, SpanId, TraceParent, Trail};

@@ -7,7 +7,9 @@
 pub mod faults;
 pub mod file;
 pub mod log;
+pub mod otlp;
 pub mod syslog;
+pub mod traces;
 
 use crate::engine::driver::Watcher;
 use crate::run::{Event, Moment, Run};

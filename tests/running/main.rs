@@ -4,6 +4,8 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "../project/collector.rs"]
+mod collector;
 mod commands;
 mod data;
 #[path = "../project/emulator.rs"]
@@ -26,6 +28,7 @@ mod settings;
 mod shelf;
 mod statuses;
 mod storage;
+mod traces;
 
 /// A document of these tasks: `(id, needs, the rest of the block)`.
 fn document(execution: &str, tasks: &[(&str, &str, &str)]) -> String {

@@ -176,6 +176,7 @@ impl Simulation {
             environment: None,
             jobs: None,
             fail_fast: simulation.program.fail_fast,
+            traceparent: None,
         }));
         simulation.run.apply(simulation.outside.now, &started).expect("a beginning");
         simulation.write(vec![started]);

@@ -120,8 +120,9 @@ impl Driver<'_> {
                 Failure::new(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
             })?;
             let last = self.run.task(index).last_failure.as_deref();
-            let (at, limit) = (self.began(index), limit.0);
-            let start = Start { task: index, attempt, stage, at, inputs: &inputs, last, limit, locks };
+            // Nothing has happened since the intent to start it.
+            let (at, stage_at, limit) = (self.began(index), self.run.latest(), limit.0);
+            let start = Start { task: index, attempt, stage, at, stage_at, inputs: &inputs, last, limit, locks };
             self.bench.prepare(start)
         });
         let failure = match prepared {

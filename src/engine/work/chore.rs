@@ -10,7 +10,7 @@ use outpost_executor::{Token, Work};
 use super::{Bench, Limit, TASK_TIMEOUT, set_aside, shell, unusable};
 use crate::blueprint::TaskIndex;
 use crate::document::Text;
-use crate::run::{Chore, Failure, FailureCode, FailurePhase, Hook, Run};
+use crate::run::{Chore, Failure, FailureCode, FailurePhase, Hook, Part, Run};
 
 impl Bench<'_> {
     /// Which start of which chore this is, beyond doubt.
@@ -71,6 +71,9 @@ impl Bench<'_> {
             }
             (_, None) => Vec::new(),
         };
+        // Nothing has happened since the intent to start it.
+        let part = Part::Chore { owner: chore.owner(), chore: chore.word(), attempt, at: run.latest() };
+        work.env.extend(self.trace_of(part));
         if let Some((last, _)) = index.and_then(|index| run.task(index).kept.as_ref()) {
             let owner = chore.owner();
             work.env.push(("OUTPOST_OUTPUTS".into(), self.files.ports(owner, *last).into()));

@@ -21,7 +21,7 @@ use crate::blueprint::{Blueprint, TaskIndex};
 use crate::engine::output::{self, MOST_BYTES, Places, Values};
 use crate::engine::place::Variables;
 use crate::engine::store::RunFiles;
-use crate::run::{Failure, FailureCode, FailurePhase, Moment, Stage};
+use crate::run::{Failure, FailureCode, FailurePhase, Moment, Part, Stage, Trail};
 
 /// The format's limit for a task without one.
 const TASK_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -39,6 +39,8 @@ pub struct Bench<'a> {
     pub name: String,
     /// Variables of the chosen environment.
     pub environment: Vec<(String, String)>,
+    /// The distributed trace of the run, where somebody collects traces.
+    pub trail: Option<Trail>,
 }
 
 /// The tools that are here, by name: their version, or `true`.
@@ -53,7 +55,9 @@ pub struct Start<'s> {
     pub task: TaskIndex,
     pub attempt: u32,
     pub stage: Stage,
+    /// When the attempt began, and when this stage of it.
     pub at: Moment,
+    pub stage_at: Moment,
     pub inputs: &'s Values,
     /// What went wrong the last time.
     pub last: Option<&'s Failure>,
@@ -169,7 +173,7 @@ impl Bench<'_> {
 
     /// The work of a stage. What an earlier attempt left in the way is moved or removed.
     pub fn prepare(&self, start: Start<'_>) -> Result<Work, Failure> {
-        let Start { task: index, attempt, stage, at, inputs, last, limit, locks } = start;
+        let Start { task: index, attempt, stage, at, stage_at, inputs, last, limit, locks } = start;
         let task = self.task(index);
         let file = |name| self.files.of_attempt(&task.id, attempt, name);
         let variables = self.variables(index, at);
@@ -188,6 +192,7 @@ impl Bench<'_> {
         work.timeout = Some(limit);
         work.locks = locks;
         work.env = self.environment_of(task, &variables, attempt, stage.word());
+        work.env.extend(self.trace_of(Part::Stage { task: &task.id, attempt, stage: stage.word(), at: stage_at }));
         let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
         bind(&mut work, inputs, file_of_inputs)?;
         if let Some(last) = last {
@@ -210,6 +215,11 @@ impl Bench<'_> {
             }
         }
         Ok(work)
+    }
+
+    /// What a command is told of the trace that it belongs to, where somebody collects traces.
+    fn trace_of(&self, part: Part<'_>) -> Option<(OsString, OsString)> {
+        self.trail.map(|trail| ("TRACEPARENT".into(), trail.within(part).to_string().into()))
     }
 
     fn environment_of(

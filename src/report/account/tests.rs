@@ -71,6 +71,7 @@ fn start(digest: String) -> RunStarted {
         environment: Some("staging".to_owned()),
         jobs: Some(3),
         fail_fast: false,
+        traceparent: None,
     }
 }
 

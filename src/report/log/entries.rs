@@ -11,7 +11,7 @@ use super::{Entry, data};
 use crate::blueprint::Blueprint;
 use crate::blueprint::model::LogLevel::{self, Debug, Error, Info, Warn};
 use crate::report::progress::line;
-use crate::run::{Ending, Event, Failure, FailurePhase, GateMoment, Moment, Run, Stage};
+use crate::run::{Ending, Event, Failure, FailurePhase, GateMoment, Moment, Resumption, Run, Stage};
 
 /// The fold. It may begin in the middle of a run, where `resume` takes it up.
 #[derive(Clone, Debug, Default)]
@@ -234,6 +234,15 @@ fn begins(run: &Run, task: &str, attempt: u32, stage: &str) -> Told {
     let first = run.find(task).and_then(|index| run.program().tasks[index.get()].stages.first().copied());
     if first.is_some_and(|first| first.word() != stage) {
         let message = format!("attempt {attempt} goes on with {stage}");
+        return Told(Info, "task.resume", Some(phase_of(stage)), message, fields);
+    }
+    let state = run.find(task).map(|index| (run.task(index), &run.program().tasks[index.get()]));
+    if let Some((state, spec)) = state
+        && let Some(checkpoint) = &state.checkpoint
+        && spec.handoff == Some(Resumption::FromCheckpoint)
+    {
+        let message = format!("attempt {attempt} goes on from checkpoint {}", checkpoint.version);
+        let fields = json!({"attempt": attempt, "stage": stage, "version": checkpoint.version});
         return Told(Info, "task.resume", Some(phase_of(stage)), message, fields);
     }
     let message = if attempt > 1 { format!("attempt {attempt} begins") } else { "begins".to_owned() };
