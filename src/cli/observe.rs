@@ -1,4 +1,4 @@
-//! Who else hears of a run: what the document and the command line say about its log.
+//! Who else hears of a run: what the document, the command line and the environment say of logs, metrics and traces.
 //!
 //! The command line wins word by word. What it names and cannot be had is wrong usage, before anything begins; what
 //! the document names and cannot be had is told, and the run goes on without it.
@@ -18,9 +18,10 @@ use crate::engine::error::Broken;
 use crate::engine::place::{EXECUTOR, Variables};
 use crate::engine::session::Session;
 use crate::report::log::Layout;
-use crate::run::{TraceParent, Trail};
+use crate::run::{Run, TraceParent, Trail};
 use crate::telemetry::faults;
 use crate::telemetry::log::{Log, Sink};
+use crate::telemetry::metrics::MetricsFile;
 use crate::telemetry::otlp::{self, Collector};
 use crate::telemetry::syslog::Syslog;
 use crate::telemetry::traces::Traces;
@@ -31,6 +32,9 @@ pub(super) struct ObserveArgs {
     /// `file=PATH`, several with commas between them; or `off`
     #[arg(long, value_name = "WORDS")]
     log: Option<LogWords>,
+    /// Keep the numbers of the run in a file, for the textfile collector of Prometheus
+    #[arg(long, value_name = "FILE", env = "OUTPOST_METRICS", hide_env_values = true)]
+    metrics: Option<PathBuf>,
 }
 
 /// `debug,text,file=run.log`
@@ -90,6 +94,7 @@ pub(super) struct Asked {
     /// Whether there are any.
     is_worded: bool,
     sink: Option<Sink>,
+    metrics: Option<PathBuf>,
     /// Whether standard output is for something else.
     is_taken: bool,
 }
@@ -108,13 +113,24 @@ impl ObserveArgs {
             let path = words.file.as_deref().unwrap_or_default();
             Failure::new(format!("failed to log to `{path}`: {problem}"), "name another file behind `--log file=`")
         })?;
-        Ok(Asked { words, is_worded: self.log.is_some(), sink, is_taken: takes_stdout })
+        let metrics = self.metrics.clone().filter(|path| !path.as_os_str().is_empty());
+        if let Some(path) = metrics.as_deref().filter(|path| is_one_of(path, kept)) {
+            return Err(Failure::new(
+                format!("`{}` is the blueprint: the numbers would replace it", path.display()),
+                "name another file for `--metrics`",
+            ));
+        }
+        Ok(Asked { metrics, words, is_worded: self.log.is_some(), sink, is_taken: takes_stdout })
     }
 }
 
-fn opened(path: &Path, kept: &[&str]) -> Result<Sink, String> {
+fn is_one_of(path: &Path, kept: &[&str]) -> bool {
     let real = fs::canonicalize(path).ok();
-    if real.is_some() && kept.iter().any(|kept| fs::canonicalize(kept).ok() == real) {
+    real.is_some() && kept.iter().any(|kept| fs::canonicalize(kept).ok() == real)
+}
+
+fn opened(path: &Path, kept: &[&str]) -> Result<Sink, String> {
+    if is_one_of(path, kept) {
         return Err("it is the blueprint".to_owned());
     }
     Sink::file(path).map_err(|error| error.to_string())
@@ -131,6 +147,7 @@ pub(super) fn traceparent() -> Option<String> {
 pub(super) struct Observers<'a> {
     log: Option<Log<'a>>,
     traces: Option<Traces<'a>>,
+    metrics: Option<MetricsFile<'a>>,
     /// The trace of the run, where somebody collects it.
     pub(super) trail: Option<Trail>,
     /// Whether somebody writes to the terminal beside the screen.
@@ -138,16 +155,27 @@ pub(super) struct Observers<'a> {
 }
 
 impl<'a> Observers<'a> {
-    pub(super) fn of(session: &mut Session, blueprint: &'a Blueprint<'a>, asked: Asked, output: &mut Output) -> Self {
+    pub(super) fn of(
+        session: &mut Session,
+        blueprint: &'a Blueprint<'a>,
+        mut asked: Asked,
+        output: &mut Output,
+    ) -> Self {
         let shows_faults = faults::is_asked() && std::io::stderr().is_terminal();
         let mut observers = Self { share_terminal: shows_faults, ..Self::default() };
-        if let Some(log) = log(session, blueprint, asked, output, &mut observers.share_terminal) {
-            observers.log = Some(log);
-        }
-        let trail = if otlp::is_named() { session.trail() } else { None };
+        let metrics = asked.metrics.take();
+        observers.log = log(session, blueprint, asked, output, &mut observers.share_terminal);
+        let trail = if metrics.is_some() || otlp::is_named() { session.trail() } else { None };
         // Nobody needs it after this.
         let past = std::mem::take(&mut session.past);
-        if let Some(trail) = trail.filter(|trail| trail.is_sampled) {
+        let Some(trail) = trail else {
+            return observers;
+        };
+        if let Some(path) = metrics {
+            let named = (&*session.started.blueprint_id(), session.files.id());
+            observers.metrics = Some(MetricsFile::new(blueprint, trail, named, path, &past));
+        }
+        if trail.is_sampled && otlp::is_named() {
             let traces = Collector::named()
                 .and_then(|collector| Traces::begin(blueprint, collector, trail, session.files.folder(), &past));
             match traces {
@@ -160,13 +188,17 @@ impl<'a> Observers<'a> {
 
     pub(super) fn watchers(&mut self) -> impl Iterator<Item = &mut dyn Watcher> {
         let log = self.log.iter_mut().map(|log| log as &mut dyn Watcher);
-        log.chain(self.traces.iter_mut().map(|traces| traces as &mut dyn Watcher))
+        let traces = self.traces.iter_mut().map(|traces| traces as &mut dyn Watcher);
+        log.chain(traces).chain(self.metrics.iter_mut().map(|metrics| metrics as &mut dyn Watcher))
     }
 
     /// Tells them that the runner came back.
-    pub(super) fn end(&mut self, driven: Result<Outlook, &Broken>, output: &mut Output) {
+    pub(super) fn end(&mut self, driven: Result<(Outlook, &Run), &Broken>, output: &mut Output) {
         if let Some(log) = &mut self.log {
-            log.end(driven);
+            log.end(driven.map(|(outlook, _)| outlook));
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.end(driven);
         }
         for watcher in self.watchers() {
             while let Some(trouble) = watcher.trouble() {
@@ -186,7 +218,7 @@ fn log<'a>(
     output: &mut Output,
     share_terminal: &mut bool,
 ) -> Option<Log<'a>> {
-    let Asked { words, is_worded, sink, is_taken } = asked;
+    let Asked { words, is_worded, sink, is_taken, .. } = asked;
     let written = blueprint.execution.logging.as_deref();
     if words.is_off || (written.is_none() && !is_worded) {
         return None;

@@ -226,7 +226,7 @@ pub(super) fn drive(
     let driving = Driving { store, blueprint, source, environment, capabilities, watcher, patient, trail };
     let driven = session.drive(driving);
     let output = screen.finish();
-    observers.end(driven.as_ref().map(|(outlook, _)| *outlook), output);
+    observers.end(driven.as_ref().map(|(outlook, run)| (*outlook, run)), output);
     let (outlook, run) = driven?;
     let end = match outlook {
         Outlook::Ended(ending) => End::Over(ending),

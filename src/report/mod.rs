@@ -4,6 +4,7 @@ pub mod account;
 pub mod diagnostics;
 pub mod graph;
 pub mod log;
+pub mod metrics;
 pub mod progress;
 pub mod status;
 pub mod stream;

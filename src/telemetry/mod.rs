@@ -7,6 +7,7 @@
 pub mod faults;
 pub mod file;
 pub mod log;
+pub mod metrics;
 pub mod otlp;
 pub mod syslog;
 pub mod traces;

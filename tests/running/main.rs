@@ -16,6 +16,7 @@ mod gates;
 mod listener;
 mod logging;
 mod mail;
+mod metrics;
 mod network;
 mod notices;
 

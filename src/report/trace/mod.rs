@@ -16,6 +16,7 @@ use crate::run::{Moment, SpanId};
 /// A part of a run that is over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
+    pub kind: Kind,
     pub id: SpanId,
     pub parent: Option<SpanId>,
     pub name: String,
@@ -28,6 +29,28 @@ pub struct Span {
     pub status: Status,
     /// How many events of the run had happened when it ended, this one included.
     pub after: u64,
+}
+
+impl Span {
+    /// An attribute that is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find_map(|(known, field)| match field {
+            Field::Text(text) if *known == name => Some(text.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// What a span is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Run,
+    Task,
+    Attempt,
+    Stage,
+    Gate,
+    Locks,
+    Chore,
 }
 
 /// A moment within a span.

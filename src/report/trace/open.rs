@@ -1,6 +1,6 @@
 //! Spans that have begun and not ended.
 
-use super::{Field, Happening, Span, Status};
+use super::{Field, Happening, Kind, Span, Status};
 use crate::run::{Failure, Moment, SpanId};
 
 /// A span that is not over.
@@ -8,8 +8,9 @@ use crate::run::{Failure, Moment, SpanId};
 pub(super) struct Open(Span);
 
 impl Open {
-    pub(super) fn new(id: SpanId, parent: Option<SpanId>, name: impl Into<String>, began: Moment) -> Self {
+    pub(super) fn new(kind: Kind, id: SpanId, parent: Option<SpanId>, name: impl Into<String>, began: Moment) -> Self {
         Self(Span {
+            kind,
             id,
             parent,
             name: name.into(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::open::{Open, OpenAttempt, OpenGate, OpenTask};
-use super::{Field, Span, Status};
+use super::{Field, Kind, Span, Status};
 use crate::blueprint::model::Task;
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{
@@ -145,7 +145,7 @@ impl<'a> Spans<'a> {
     fn begin(&mut self, started: RunStarted, at: Moment) {
         let id = self.trail.span(Part::Run { at });
         let parent = self.trail.parent;
-        let span = Open::new(id, parent, started.blueprint.clone(), at)
+        let span = Open::new(Kind::Run, id, parent, started.blueprint.clone(), at)
             .follows(self.former.take())
             .with("cicd.pipeline.name", started.blueprint.as_str())
             .with("cicd.pipeline.run.id", started.run.as_str())
@@ -183,7 +183,8 @@ impl<'a> Spans<'a> {
         let id = self.trail.span(Part::Chore { owner, chore: word, attempt, at });
         let name = chore.task().map_or_else(|| word.to_owned(), |task| format!("{word} {task}"));
         let parent = self.run.as_ref().map(|(_, span)| span.id());
-        let mut span = Open::new(id, parent, name, at).with("outpost.chore", word).with("outpost.attempt", attempt);
+        let mut span =
+            Open::new(Kind::Chore, id, parent, name, at).with("outpost.chore", word).with("outpost.attempt", attempt);
         if let Some(task) = chore.task() {
             span.set("outpost.task", task);
         }
@@ -229,9 +230,10 @@ impl<'a> Spans<'a> {
             let count = ended.get(task).copied().unwrap_or_default();
             let name = places.get(task).map_or("", |index| blueprint.task(*index).name.as_str());
             let parent = run.as_ref().map(|(_, span)| span.id());
-            let span = Open::new(trail.span(Part::Task { task, count }), parent, format!("{task} {name}"), at)
-                .with("outpost.task", task)
-                .with("cicd.pipeline.task.name", name);
+            let span =
+                Open::new(Kind::Task, trail.span(Part::Task { task, count }), parent, format!("{task} {name}"), at)
+                    .with("outpost.task", task)
+                    .with("cicd.pipeline.task.name", name);
             OpenTask { span, attempt: None, gate: None }
         });
         if let Some(since) = waiting.get(task) {
@@ -261,7 +263,7 @@ impl<'a> Spans<'a> {
         if let Some(since) = self.waiting.remove(task) {
             let locks = self.places.get(task).map_or_else(String::new, |index| locks(self.blueprint.task(*index)));
             let id = trail.span(Part::Locks { task, at: since });
-            let wait = Open::new(id, Some(parent), "lock wait", since).with("outpost.task", task);
+            let wait = Open::new(Kind::Locks, id, Some(parent), "lock wait", since).with("outpost.task", task);
             self.over.push(wait.with("outpost.locks", locks).end(at, Status::Unset, self.seen));
         }
         let id = trail.span(Part::Attempt { task, attempt });
@@ -269,7 +271,7 @@ impl<'a> Spans<'a> {
         let after = self.seen;
         let open = self.task(at, task).attempt.get_or_insert_with(|| OpenAttempt {
             number: attempt,
-            span: Open::new(id, Some(parent), format!("attempt {attempt}"), at)
+            span: Open::new(Kind::Attempt, id, Some(parent), format!("attempt {attempt}"), at)
                 .follows(before)
                 .with("outpost.task", task)
                 .with("outpost.attempt", attempt),
@@ -278,7 +280,7 @@ impl<'a> Spans<'a> {
         });
         open.failure = None;
         let part = Part::Stage { task, attempt, stage, at };
-        let span = Open::new(trail.span(part), Some(id), stage, at)
+        let span = Open::new(Kind::Stage, trail.span(part), Some(id), stage, at)
             .with("outpost.task", task)
             .with("outpost.attempt", attempt)
             .with("outpost.stage", stage);
@@ -338,7 +340,7 @@ impl<'a> Spans<'a> {
         }
         let open = self.task(at, task);
         let word = if time == GateMoment::Before { "before" } else { "after" };
-        let span = Open::new(id, Some(open.span.id()), "gate wait", at).with("outpost.task", task);
+        let span = Open::new(Kind::Gate, id, Some(open.span.id()), "gate wait", at).with("outpost.task", task);
         open.gate = Some(OpenGate { span: span.with("outpost.gate", word), approved_by: Vec::new() });
     }
 
