@@ -311,8 +311,9 @@ fn a_follower_ends_when_nobody_drives_the_run_any_more() {
     let project = Project::of(&[HELD_UP]);
     let run = project.begin("begun");
     let (follower, mut out) = follow(&project, "H1");
-    drop(run);
     let mut text = String::new();
+    out.read_line(&mut text).expect("a line");
+    drop(run);
     out.read_to_string(&mut text).expect("UTF-8");
     assert_eq!(text, "begun\n");
     assert_eq!(follower.end(), 0);

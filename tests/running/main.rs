@@ -30,6 +30,7 @@ mod shelf;
 mod statuses;
 mod storage;
 mod traces;
+mod undoing;
 
 /// A document of these tasks: `(id, needs, the rest of the block)`.
 fn document(execution: &str, tasks: &[(&str, &str, &str)]) -> String {

@@ -23,14 +23,14 @@ use crate::diagnostic::nearest;
 use crate::engine::error::Broken;
 use crate::engine::store::RunFiles;
 use crate::journal::{follow, holder};
-use crate::run::Stage;
+use crate::run::{Chore, Hook};
 
 /// How long a follower sleeps when there is nothing new.
 const PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Args, Debug)]
 pub(super) struct LogsArgs {
-    /// The task
+    /// The task; `hooks` for the hooks of the run
     #[arg(add = ArgValueCandidates::new(complete::tasks))]
     task: String,
     /// How the run's id begins; the latest run without it
@@ -65,20 +65,28 @@ enum Only {
 
 pub(super) fn run(args: &LogsArgs, output: &mut Output) -> Result<Exit, Failure> {
     let files = store()?.find(args.run.as_deref())?;
-    let (is_settled, waits) = look(&files, |kept| {
+    let (owner, is_settled, waits) = look(&files, |kept| {
         let program = kept.run.program();
         let ids = program.tasks.iter().map(|spec| spec.id.as_str());
         let Some(index) = kept.run.find(&args.task) else {
-            return Err(no_task(files.id(), &args.task, ids));
+            if args.task != "hooks" {
+                return Err(no_task(files.id(), &args.task, ids));
+            }
+            let words: Vec<&str> = program.hooks.iter().map(|hook| hook.word()).collect();
+            refuse_unknown_stage("the run", args.stage.as_deref(), &words)?;
+            let owner = Chore::Hook { hook: Hook::OnStart }.owner().to_owned();
+            return Ok((owner, false, !words.is_empty()));
         };
         let spec = &program.tasks[index.get()];
-        if let Some(stage) = &args.stage {
-            refuse_unknown_stage(&args.task, stage, &spec.stages)?;
-        }
-        Ok((kept.run.task(index).is_final() && kept.run.task(index).attempts == 0, !spec.settled))
+        let chores = [(spec.undo.is_some(), "rollback"), (spec.on_success, "on_success")];
+        let chores = chores.into_iter().filter(|(is_there, _)| *is_there).map(|(_, word)| word);
+        let words: Vec<&str> = spec.stages.iter().map(|stage| stage.word()).chain(chores).collect();
+        refuse_unknown_stage(&format!("`{}`", args.task), args.stage.as_deref(), &words)?;
+        let is_settled = kept.run.task(index).is_final() && kept.run.task(index).attempts == 0;
+        Ok((args.task.clone(), is_settled, !spec.settled))
     })?;
     let mut listener = Listener::new(output, args.json, args.timestamps, args.stream.map(Into::into));
-    let told = Telling { args, files: &files, is_settled }.tell(&mut listener)?;
+    let told = Telling { args, owner: &owner, files: &files, is_settled }.tell(&mut listener)?;
     let output = listener.finish()?;
     let said = match told {
         Told::Something | Told::NobodyListens => return Ok(Exit::Done),
@@ -94,17 +102,16 @@ pub(super) fn run(args: &LogsArgs, output: &mut Output) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-fn refuse_unknown_stage(task: &str, stage: &str, stages: &[Stage]) -> Result<(), Failure> {
-    if stages.iter().any(|known| stages::is_meant(stage, known.word())) {
+fn refuse_unknown_stage(whose: &str, stage: Option<&str>, words: &[&str]) -> Result<(), Failure> {
+    let Some(stage) = stage.filter(|stage| !words.iter().any(|known| stages::is_meant(stage, known))) else {
         return Ok(());
-    }
-    let words: Vec<&str> = stages.iter().map(|known| known.word()).collect();
+    };
     let hint = match nearest(stage, words.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None if words.is_empty() => "it runs nothing itself".to_owned(),
         None => format!("it has {}", words.join(", ")),
     };
-    Err(Failure::new(format!("`{task}` has no stage `{stage}`"), hint))
+    Err(Failure::new(format!("{whose} has no stage `{stage}`"), hint))
 }
 
 /// What came of it.
@@ -120,6 +127,8 @@ enum Told {
 
 struct Telling<'a> {
     args: &'a LogsArgs,
+    /// Whose files they are.
+    owner: &'a str,
     files: &'a RunFiles,
     /// It was over before it began: nothing will come.
     is_settled: bool,
@@ -127,9 +136,9 @@ struct Telling<'a> {
 
 impl Telling<'_> {
     fn tell(&self, listener: &mut Listener<'_>) -> Result<Told, Failure> {
-        let Self { args, files, is_settled } = self;
+        let Self { args, owner, files, is_settled } = self;
         let mut journal = follow(files.folder()).map_err(Broken::from)?;
-        let mut stages = Stages::of(&args.task);
+        let mut stages = Stages::of(owner);
         let mut position = 0;
         let mut open: Option<Printer> = None;
         let mut printed = false;
@@ -153,8 +162,8 @@ impl Telling<'_> {
             let mut moved = false;
             while let Some(stage) = stages.all.get(position) {
                 let is_meant = match args.attempt {
-                    Some(wanted) => stage.attempt == wanted,
-                    None => stage.attempt >= from,
+                    Some(wanted) => stage.attempt == wanted && (!stage.is_chore || args.stage.is_some()),
+                    None => stage.is_chore || stage.attempt >= from,
                 } && args.stage.as_ref().is_none_or(|meant| stages::is_meant(meant, &stage.word));
                 if !is_meant {
                     position += 1;
@@ -162,7 +171,7 @@ impl Telling<'_> {
                 }
                 let printer = open.get_or_insert_with(|| Printer::new(&args.task));
                 let is_over = stage.is_over() || stages.all.len() > position + 1 || !goes_on;
-                let path = files.log(&args.task, stage.attempt, &stage.word);
+                let path = files.log(owner, stage.attempt, &stage.word);
                 match self.drain(printer, &path, stage, is_over, listener) {
                     Heard::Nobody => return Ok(Told::NobodyListens),
                     Heard::Something => (printed, moved) = (true, true),

@@ -1,12 +1,14 @@
-//! The stages of a task as the journal tells them, also while it is written.
+//! The stages of a task and its chores as the journal tells them, also while it is written.
 
 use crate::run::{Event, Failure};
 
-/// A stage that was started.
+/// A stage or a chore that was started.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) attempt: u32,
     pub(super) word: String,
+    /// It belongs to no attempt of the task: it counts its own.
+    pub(super) is_chore: bool,
     end: Option<End>,
 }
 
@@ -27,7 +29,7 @@ impl Run {
     }
 }
 
-/// All stages of a task, in the order they were started.
+/// All stages and chores of a task, or the hooks of a run, in the order they were started.
 #[derive(Debug)]
 pub(super) struct Stages {
     task: String,
@@ -47,7 +49,7 @@ impl Stages {
     }
 
     pub(super) fn latest(&self) -> Option<u32> {
-        self.all.iter().map(|stage| stage.attempt).max()
+        self.all.iter().filter(|stage| !stage.is_chore).map(|stage| stage.attempt).max()
     }
 
     /// Takes a record of the journal. One that is not understood says nothing about stages.
@@ -62,7 +64,16 @@ impl Stages {
                 let known = self.all.iter_mut().find(|known| known.attempt == attempt && known.word == stage);
                 match known {
                     Some(known) => known.end = None,
-                    None => self.all.push(Run { attempt, word: stage, end: None }),
+                    None => self.all.push(Run { attempt, word: stage, is_chore: false, end: None }),
+                }
+            }
+            Event::ChoreStarted { chore, attempt } if chore.owner() == self.task => {
+                self.all.push(Run { attempt, word: chore.word().to_owned(), is_chore: true, end: None });
+            }
+            Event::ChoreEnded { chore, attempt, milliseconds, failure } if chore.owner() == self.task => {
+                let is_it = |known: &&mut Run| known.attempt == attempt && known.word == chore.word();
+                if let Some(known) = self.all.iter_mut().rfind(is_it) {
+                    known.end = Some(End { milliseconds, failure });
                 }
             }
             Event::StageEnded { task, attempt, stage, milliseconds, failure, .. } if task == self.task => {
@@ -79,7 +90,7 @@ impl Stages {
             Event::RepeatAllowed { task, .. } if task == self.task => self.is_settled = false,
             Event::EditAccepted { again, .. } if again.contains(&self.task) => self.is_settled = false,
             Event::RunEnded { .. } => self.is_run_over = true,
-            Event::RunnerTookOver { .. } => self.is_run_over = false,
+            Event::RunnerTookOver { .. } | Event::RollbackOrdered { .. } => self.is_run_over = false,
             _ => {}
         }
     }
