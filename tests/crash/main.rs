@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod chores;
 mod disk;
 #[path = "../project/mod.rs"]
 mod project;
