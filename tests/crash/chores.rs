@@ -113,6 +113,7 @@ idempotent: true
     project.outpost(&["resume"]).with(0).says(&["`on_success` ran when its runner ended"]);
     let mut ledger = project.ledger();
     ledger.sort_unstable();
-    let once = ["a 1 on_success cheering", "a 1 run did", "b 1 run did", "b 2 run did", "hook on_exit", "hook on_start"];
+    let once =
+        ["a 1 on_success cheering", "a 1 run did", "b 1 run did", "b 2 run did", "hook on_exit", "hook on_start"];
     assert_eq!(ledger, once);
 }
