@@ -35,8 +35,7 @@ pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
         plan.running().filter(|index| has(blueprint.task(*index))).collect()
     };
     let cleanup = running(&|task| task.output.as_ref().is_some_and(|output| output.cleanup.is_some()));
-    let handoff = running(&|task| task.handoff.is_some());
-    let words = [("output.cleanup", cleanup), ("handoff", handoff)];
+    let words = [("output.cleanup", cleanup)];
     for (word, tasks) in words.iter().filter(|(_, tasks)| !tasks.is_empty()) {
         text += &format!("this version does not carry out `{word}` ({})\n", ids(blueprint, tasks, MOST));
     }

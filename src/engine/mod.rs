@@ -11,6 +11,7 @@ pub mod aws;
 pub mod capability;
 pub mod driver;
 pub mod error;
+mod handoff;
 pub mod history;
 pub mod inbox;
 mod inputs;

@@ -87,15 +87,22 @@ pub fn missing(output: &Output<'_>, places: &Places) -> String {
     }
 }
 
-/// The content of an output file as a value. No link is followed and no device is read.
-fn read(output: &Output<'_>, path: &Path) -> Result<Value, String> {
-    let fault = |what: &dyn std::fmt::Display| format!("its output `{}` cannot be read: {what}", path.display());
+/// What a file that a task left holds. No link is followed and no device is read.
+pub(super) fn content(path: &Path) -> Result<Vec<u8>, String> {
+    let fault = |what: &dyn std::fmt::Display| format!("it cannot be read: {what}");
     let file = remote::open(path).map_err(|error| fault(&error))?;
     let mut bytes = Vec::new();
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| fault(&error))?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(fault(&format!("it is larger than {} MiB", MOST_BYTES >> 20)));
     }
+    Ok(bytes)
+}
+
+/// The content of an output file as a value.
+fn read(output: &Output<'_>, path: &Path) -> Result<Value, String> {
+    let fault = |what: &dyn std::fmt::Display| format!("its output `{}`: {what}", path.display());
+    let bytes = content(path).map_err(|why| fault(&why))?;
     let text = String::from_utf8(bytes).map_err(|_| fault(&"it is not UTF-8"))?;
     match output.format.as_deref() {
         Some("text" | "binary") => Ok(Value::String(text)),
@@ -111,7 +118,7 @@ fn read(output: &Output<'_>, path: &Path) -> Result<Value, String> {
     }
 }
 
-fn yaml(text: &str) -> Result<Value, String> {
+pub(super) fn yaml(text: &str) -> Result<Value, String> {
     use crate::document::{origin::Origin, yaml};
     let parsed = yaml::parse(text, Origin::Base(0));
     match (parsed.problems.first(), parsed.documents.first()) {
@@ -141,7 +148,7 @@ fn judge(port: &Port<'_>, value: &Value) -> Result<(), String> {
     satisfies(value, &serde_json::json!({ "type": wanted }), &name)
 }
 
-fn satisfies(value: &Value, schema: &Value, what: &str) -> Result<(), String> {
+pub(super) fn satisfies(value: &Value, schema: &Value, what: &str) -> Result<(), String> {
     let validator = jsonschema::options().build(schema).map_err(|error| format!("the schema of {what}: {error}"))?;
     match validator.iter_errors(value).next() {
         None => Ok(()),

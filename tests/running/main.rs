@@ -13,6 +13,7 @@ mod emulator;
 mod events;
 mod failing;
 mod gates;
+mod handoff;
 mod listener;
 mod logging;
 mod mail;

@@ -393,6 +393,9 @@ pub struct StateField<'s> {
     /// JSONPath; absent for a bare name.
     pub path: Option<Text<'s>>,
     pub kind: Option<Text<'s>>,
+    /// The type of an array's items.
+    pub items: Option<Text<'s>>,
+    pub default: Option<Written<'s>>,
 }
 
 /// What few tasks say: who does it, whether at all, and what comes after.

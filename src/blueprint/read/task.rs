@@ -433,6 +433,8 @@ fn handoff<'s>(node: &Node<'s>, text: Option<&'s str>) -> Handoff<'s> {
                     name: item.to_text().or_else(|| item.filled("name"))?,
                     path: item.filled("path"),
                     kind: item.filled("type"),
+                    items: item.filled("items_type"),
+                    default: item.written("default", text),
                 })
             })
             .collect(),

@@ -60,6 +60,9 @@ impl Driver<'_> {
         }
         while let Some(answer) = asked.join_next().await {
             let (piece, report) = sound(answer);
+            if let Piece::Stage(index, attempt, _) = piece {
+                self.take_last_checkpoint(index, attempt);
+            }
             match (piece, report) {
                 (Piece::Stage(index, ..), Some(Report { outcome: Outcome::NotStarted(NotStarted::Cancelled), .. })) => {
                     let events = self.run.never_started(now(), index).unwrap_or_default();
@@ -122,7 +125,9 @@ impl Driver<'_> {
             let last = self.run.task(index).last_failure.as_deref();
             // Nothing has happened since the intent to start it.
             let (at, stage_at, limit) = (self.began(index), self.run.latest(), limit.0);
-            let start = Start { task: index, attempt, stage, at, stage_at, inputs: &inputs, last, limit, locks };
+            let checkpoint = self.run.task(index).checkpoint.as_ref();
+            let start =
+                Start { task: index, attempt, stage, at, stage_at, inputs: &inputs, last, checkpoint, limit, locks };
             self.bench.prepare(start)
         });
         let failure = match prepared {
@@ -150,7 +155,8 @@ impl Driver<'_> {
             (asked, report)
         };
         self.answers.spawn(wait.in_current_span());
-        self.jobs.insert(piece, Job { handle, limit });
+        let watch = self.watch(&piece);
+        self.jobs.insert(piece, Job { handle, limit, watch });
     }
 
     pub(super) fn answered(&mut self, answer: Result<Answer, JoinError>) -> Result<(), Broken> {
@@ -191,6 +197,9 @@ impl Driver<'_> {
     ) -> Result<bool, Broken> {
         let task = self.bench.task(index);
         self.tell_leaked(&task.id, report);
+        if stage == Stage::Run {
+            self.take_checkpoint(index, attempt);
+        }
         let expected = match stage {
             Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
             Stage::Setup | Stage::Run => None,

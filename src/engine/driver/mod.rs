@@ -6,6 +6,7 @@
 
 mod attempt;
 mod chore;
+mod handoff;
 mod notices;
 mod signals;
 mod transfer;
@@ -18,6 +19,7 @@ use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report};
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, Span, debug, debug_span, trace};
 
+use self::handoff::Watch;
 use super::error::Broken;
 use super::inbox::{self, Note};
 use super::inputs;
@@ -123,6 +125,7 @@ pub struct Driver<'a> {
 struct Job {
     handle: Handle,
     limit: Limit,
+    watch: Option<Watch>,
 }
 
 impl std::fmt::Debug for Driver<'_> {
@@ -184,6 +187,7 @@ impl<'a> Driver<'a> {
         loop {
             self.clock = now();
             self.take_notes()?;
+            self.take_checkpoints();
             self.go_on().await?;
             while self.read_variables()? {
                 self.go_on().await?;
@@ -386,8 +390,12 @@ impl<'a> Driver<'a> {
             let is_told = |(_, report): &Answer| {
                 matches!(report.outcome, Outcome::Cancelled | Outcome::NotStarted(NotStarted::Cancelled))
             };
-            if !answer.as_ref().is_ok_and(is_told) {
-                self.answered(answer)?;
+            match &answer {
+                Ok((Piece::Stage(index, attempt, _), _)) if answer.as_ref().is_ok_and(is_told) => {
+                    self.take_last_checkpoint(*index, *attempt);
+                }
+                Ok((Piece::Chore(_), _)) if answer.as_ref().is_ok_and(is_told) => {}
+                _ => self.answered(answer)?,
             }
         }
         self.flush()?;
@@ -397,7 +405,7 @@ impl<'a> Driver<'a> {
 
     fn pause(&self) -> Duration {
         let timer = self.run.next_timer().map(|at| Duration::from_millis(at.0.saturating_sub(now().0) + 1));
-        [timer, self.outside.poll_after()].into_iter().flatten().fold(INBOX, Duration::min)
+        [timer, self.outside.poll_after(), self.next_checkpoint()].into_iter().flatten().fold(INBOX, Duration::min)
     }
 
     /// The run as it stands.

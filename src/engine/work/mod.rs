@@ -4,6 +4,7 @@
 //! as a JSON file. Commands are the document's own words.
 
 mod chore;
+mod handoff;
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
@@ -21,7 +22,7 @@ use crate::blueprint::{Blueprint, TaskIndex};
 use crate::engine::output::{self, MOST_BYTES, Places, Values};
 use crate::engine::place::Variables;
 use crate::engine::store::RunFiles;
-use crate::run::{Failure, FailureCode, FailurePhase, Moment, Part, Stage, Trail};
+use crate::run::{Checkpoint, Failure, FailureCode, FailurePhase, Moment, Part, Stage, Trail};
 
 /// The format's limit for a task without one.
 const TASK_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -61,6 +62,8 @@ pub struct Start<'s> {
     pub inputs: &'s Values,
     /// What went wrong the last time.
     pub last: Option<&'s Failure>,
+    /// What it kept of its state.
+    pub checkpoint: Option<&'s Checkpoint>,
     pub limit: Duration,
     pub locks: Vec<OwnedFd>,
 }
@@ -173,7 +176,7 @@ impl Bench<'_> {
 
     /// The work of a stage. What an earlier attempt left in the way is moved or removed.
     pub fn prepare(&self, start: Start<'_>) -> Result<Work, Failure> {
-        let Start { task: index, attempt, stage, at, stage_at, inputs, last, limit, locks } = start;
+        let Start { task: index, attempt, stage, at, stage_at, inputs, last, checkpoint, limit, locks } = start;
         let task = self.task(index);
         let file = |name| self.files.of_attempt(&task.id, attempt, name);
         let variables = self.variables(index, at);
@@ -214,6 +217,7 @@ impl Bench<'_> {
                 self.note_before(index, attempt, at)?;
             }
         }
+        self.hand_off(&mut work, index, (attempt, stage, at), checkpoint)?;
         Ok(work)
     }
 
