@@ -11,22 +11,73 @@ use super::output::{self, Places, RECORD, Values};
 use super::remote::Problem;
 use super::remote::errand::{Arrivals, Arrived};
 use super::work::{Bench, Capabilities};
-use crate::blueprint::TaskIndex;
-use crate::blueprint::model::{Binding, BindingSource};
-use crate::run::{Failure, FailureCode, FailurePhase, Phase, Run};
+use crate::blueprint::model::{Binding, BindingSource, Task};
+use crate::blueprint::{Blueprint, TaskIndex};
+use crate::run::{Failure, FailureCode, FailurePhase, Moment, Phase, Run};
+
+/// Where a run finds what its tasks are given.
+pub trait Shelf {
+    fn blueprint(&self) -> &Blueprint<'_>;
+
+    /// What a task left: in this run, or, if it was done before, where its document says.
+    fn left(&self, run: &Run, task: TaskIndex) -> Result<Values, String>;
+
+    /// A path of a binding, as its task means it. `bound` is the task and the port that it stands for.
+    fn path(&self, task: TaskIndex, at: Moment, bound: Option<(&str, &str)>, text: &str) -> PathBuf;
+
+    /// The text of a file.
+    fn text(&self, path: &Path) -> Result<String, String>;
+
+    /// The environment, as conditions see it.
+    fn variables(&self) -> Map<String, Value>;
+}
+
+impl Shelf for Bench<'_> {
+    fn blueprint(&self) -> &Blueprint<'_> {
+        self.blueprint
+    }
+
+    fn left(&self, run: &Run, task: TaskIndex) -> Result<Values, String> {
+        let id = self.task(task).id.as_str();
+        match &run.task(task).kept {
+            Some((attempt, ports)) => {
+                let mut values = output::kept(&self.files.ports(id, *attempt), ports)?;
+                values.remove(RECORD);
+                Ok(values)
+            }
+            None if run.program().tasks[task.get()].settled => Self::left(self, task, 0, run.latest())
+                .map_err(|reason| format!("`{id}` was done before this run, and {reason}")),
+            None => Err(format!("`{id}` left nothing in this run")),
+        }
+    }
+
+    fn path(&self, task: TaskIndex, at: Moment, bound: Option<(&str, &str)>, text: &str) -> PathBuf {
+        Self::path(self, task, at, bound, text)
+    }
+
+    fn text(&self, path: &Path) -> Result<String, String> {
+        fs::read_to_string(path).map_err(|error| error.to_string())
+    }
+
+    fn variables(&self) -> Map<String, Value> {
+        let own = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, Value::String(value.into_string().ok()?))));
+        own.chain(self.environment.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())))).collect()
+    }
+}
 
 /// The inputs of a task.
-pub(super) fn of(bench: &Bench<'_>, run: &Run, index: TaskIndex, arrivals: &Arrivals) -> Result<Values, Failure> {
-    let task = bench.task(index);
+pub fn of(shelf: &dyn Shelf, run: &Run, index: TaskIndex, arrivals: &Arrivals) -> Result<Values, Failure> {
+    let task = shelf.blueprint().task(index);
     let mut inputs = Values::new();
     for (source, arrived) in arrivals {
         if let Ok(arrived) = arrived {
             // As the format has it, beside what is bound.
-            inputs.insert(format!("{}.output", bench.task(TaskIndex(*source)).id), arrived.entry.clone());
+            inputs.insert(format!("{}.output", shelf.blueprint().task(TaskIndex(*source)).id), arrived.entry.clone());
         }
     }
     for binding in &*task.bindings {
-        match bound(bench, run, index, binding, arrivals) {
+        match bound(shelf, run, index, binding, arrivals) {
             Ok(value) => {
                 inputs.insert(binding.name.to_string(), value);
             }
@@ -55,7 +106,7 @@ fn arrival<'a>(run: &Run, binding: &Binding<'_>, arrivals: &'a Arrivals) -> Opti
 }
 
 fn bound(
-    bench: &Bench<'_>,
+    shelf: &dyn Shelf,
     run: &Run,
     index: TaskIndex,
     binding: &Binding<'_>,
@@ -65,13 +116,13 @@ fn bound(
     let began = run.task(index).attempt_started.unwrap_or(run.latest());
     let value = match &binding.source {
         BindingSource::Path(path) => {
-            Ok(Value::String(bench.path(index, began, None, path).to_string_lossy().into_owned()))
+            Ok(Value::String(shelf.path(index, began, None, path).to_string_lossy().into_owned()))
         }
         BindingSource::Task { target: None, task, .. } => Err(format!("there is no task `{task}`")),
         BindingSource::Task { target: Some(source), port, .. } => match arrival(run, binding, arrivals) {
             Some(Err(problem)) => Err(problem.to_string()),
-            Some(Ok(arrived)) => port_of(bench, run, *source, port.as_deref(), Some(&arrived.file)),
-            None => port_of(bench, run, *source, port.as_deref(), None),
+            Some(Ok(arrived)) => port_of(shelf, run, *source, port.as_deref(), Some(&arrived.file)),
+            None => port_of(shelf, run, *source, port.as_deref(), None),
         },
     };
     let value =
@@ -83,8 +134,9 @@ fn bound(
                     }
                     BindingSource::Path(_) => None,
                 };
-                let path = bench.path(index, began, source, path);
-                let text = fs::read_to_string(&path)
+                let path = shelf.path(index, began, source, path);
+                let text = shelf
+                    .text(&path)
                     .map_err(|error| format!("{reason}; its fallback `{}`: {error}", path.display()))?;
                 // What is not JSON is text.
                 Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
@@ -98,14 +150,14 @@ fn bound(
 }
 
 fn port_of(
-    bench: &Bench<'_>,
+    shelf: &dyn Shelf,
     run: &Run,
     source: TaskIndex,
     port: Option<&str>,
     arrived: Option<&Path>,
 ) -> Result<Value, String> {
     let source = stand_in(run, source);
-    let task = bench.task(source);
+    let task = shelf.blueprint().task(source);
     let id = task.id.as_str();
     let mut values = match arrived {
         // What was done before this run, or is not looked into, is the file that arrived.
@@ -114,7 +166,7 @@ fn port_of(
             let places = Places { offered: nowhere.clone(), declared: Some(file.to_owned()), printed: nowhere };
             output::collect(task, &places)?
         }
-        _ => left(bench, run, source)?,
+        _ => shelf.left(run, source)?,
     };
     match port {
         Some(port) => values.remove(port).ok_or_else(|| format!("`{id}` did not leave the port `{port}`")),
@@ -130,52 +182,26 @@ pub(super) fn stand_in(run: &Run, source: TaskIndex) -> TaskIndex {
     fallback.and_then(|fallback| run.find(fallback)).map_or(source, |fallback| stand_in(run, fallback))
 }
 
-/// What a task left: in this run, or, if it was done before, where its document says.
-fn left(bench: &Bench<'_>, run: &Run, source: TaskIndex) -> Result<Values, String> {
-    let id = bench.task(source).id.as_str();
-    match &run.task(source).kept {
-        Some((attempt, ports)) => {
-            let mut values = output::kept(&bench.files.ports(id, *attempt), ports)?;
-            values.remove(RECORD);
-            Ok(values)
-        }
-        None if run.program().tasks[source.get()].settled => bench
-            .left(source, 0, run.latest())
-            .map_err(|reason| format!("`{id}` was done before this run, and {reason}")),
-        None => Err(format!("`{id}` left nothing in this run")),
-    }
-}
-
 /// Whether the condition of a task holds.
-pub(super) fn holds(
-    bench: &Bench<'_>,
-    run: &Run,
-    capabilities: &Capabilities,
-    index: TaskIndex,
-) -> Result<bool, String> {
-    let Some(condition) = bench.task(index).when() else {
+pub fn holds(shelf: &dyn Shelf, run: &Run, capabilities: &Capabilities, index: TaskIndex) -> Result<bool, String> {
+    let blueprint = shelf.blueprint();
+    let Some(condition) = blueprint.task(index).when() else {
         return Ok(true);
     };
-    let mut env: Map<String, Value> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, Value::String(value.into_string().ok()?))))
-        .collect();
-    env.extend(bench.environment.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))));
-    let tasks: Map<String, Value> = bench
-        .blueprint
+    let tasks: Map<String, Value> = blueprint
         .indices()
-        .filter(|task| run.task(*task).satisfies() && may_name(condition, &bench.task(*task).id))
+        .filter(|task| run.task(*task).satisfies() && may_name(condition, &blueprint.task(*task).id))
         .map(|task| {
             let status = if matches!(run.task(task).phase, Phase::Skipped(_)) { "skipped" } else { "complete" };
-            let value = json!({ "status": status, "output": left(bench, run, stand_in(run, task)).ok() });
-            (bench.task(task).id.to_string(), value)
+            let value = json!({ "status": status, "output": shelf.left(run, stand_in(run, task)).ok() });
+            (blueprint.task(task).id.to_string(), value)
         })
         .collect();
-    jq::holds(condition, &json!({ "env": env, "capabilities": capabilities, "tasks": tasks }))
+    jq::holds(condition, &json!({ "env": shelf.variables(), "capabilities": capabilities, "tasks": tasks }))
 }
 
 /// What a task needs and is not here. For a task without a condition that was asked before the run began.
-pub(super) fn lacking(bench: &Bench<'_>, capabilities: &Capabilities, index: TaskIndex) -> Option<Failure> {
-    let task = bench.task(index);
+pub fn lacking(task: &Task<'_>, capabilities: &Capabilities) -> Option<Failure> {
     task.when()?;
     let tools = task.context.iter().flat_map(|context| context.required_tools.iter()).map(|tool| tool.trim());
     let mut names = task.capabilities.iter().map(|needed| needed.requirement().name).chain(tools);

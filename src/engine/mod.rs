@@ -1,7 +1,7 @@
 //! DRIVE: where a plan meets a machine.
 //!
 //! [`driver`] drives a run and is the only place that awaits; the rest is what it drives with: [`session`]
-//! opens a run, [`history`] reads one, [`work`] makes work of a stage, `inputs` and [`output`] carry data
+//! opens a run, [`history`] reads one, [`work`] makes work of a stage, [`inputs`] and [`output`] carry data
 //! in and out, [`inbox`] takes notes for the runner, [`store`] says where all of it is kept. [`capability`],
 //! [`secret`] and [`preflight`] ask what this machine has; [`net`] is how HTTP is spoken, [`remote`] sends and fetches
 //! files over it and over S3. None of it knows how answers are shown.
@@ -14,7 +14,7 @@ pub mod error;
 mod handoff;
 pub mod history;
 pub mod inbox;
-mod inputs;
+pub mod inputs;
 pub mod jq;
 pub mod moment;
 pub mod net;
@@ -29,5 +29,5 @@ pub mod retire;
 pub mod secret;
 pub mod session;
 pub mod store;
-mod verdict;
+pub mod verdict;
 pub mod work;

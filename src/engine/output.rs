@@ -47,15 +47,23 @@ pub fn collect(task: &Task<'_>, places: &Places) -> Result<Values, String> {
         None if fixed => None,
         None => return Err(missing(output, places)),
     };
-    if let (Some(left), Some(schema)) = (&left, &task.interface.output_schema) {
+    judged(task, left.as_ref())
+}
+
+/// The ports of what a task left, if it is what the task promised. Ports with a value of their own need nothing.
+pub fn judged(task: &Task<'_>, left: Option<&Value>) -> Result<Values, String> {
+    let Some(output) = task.output.as_deref() else {
+        return Ok(Values::new());
+    };
+    if let (Some(left), Some(schema)) = (left, &task.interface.output_schema) {
         satisfies(left, &schema.tree().to_json(), "its output")?;
     }
     let mut values = Values::new();
     for port in &*output.ports {
-        let value = match (&port.value, &left) {
+        let value = match (&port.value, left) {
             (Some(value), _) => value.tree().to_json(),
             (None, Some(left)) => pick(left, port, output.ports.len() == 1)?,
-            (None, None) => return Err(missing(output, places)),
+            (None, None) => return Err(format!("it left nothing, and `{}` is one of its ports", port.name)),
         };
         judge(port, &value)?;
         values.insert(port.name.to_string(), value);
@@ -167,7 +175,12 @@ pub fn keep(file: &Path, values: &Values) -> std::io::Result<Vec<KeptPort>> {
     let mut file = File::create(file)?;
     file.write_all(&text)?;
     file.sync_data()?;
-    Ok(values.iter().map(|(port, value)| KeptPort { port: port.clone(), digest: digest(value) }).collect())
+    Ok(named(values))
+}
+
+/// The ports in the journal's words.
+pub fn named(values: &Values) -> Vec<KeptPort> {
+    values.iter().map(|(port, value)| KeptPort { port: port.clone(), digest: digest(value) }).collect()
 }
 
 /// Reads the ports that were kept, if they are what the journal says.

@@ -192,18 +192,25 @@ impl Session {
 
     /// Every runner is in the journal. Whoever takes a run up orders what failed again.
     fn take_over(&mut self) -> Result<(), Broken> {
-        let at = now();
-        let mut events = self.taken_over();
-        // A run that was told to end and did not come to it ends now.
-        let goes_on = self.run.mode() == Mode::Going && !self.run.is_rolling_back();
-        let is_blocked = |index: &TaskIndex| matches!(&self.run.task(*index).phase, Phase::Blocked(failure) if !failure.is_rejection());
-        let blocked: Vec<TaskIndex> = self.run.indices().filter(|index| goes_on && is_blocked(index)).collect();
-        for index in blocked {
-            let task = self.run.program().tasks[index.get()].id.clone();
-            events.extend(self.run.ordered_again(at, &task, &self.by).unwrap_or_default());
-        }
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let events = taken_up(&mut self.run, now(), (std::process::id(), &host), &self.by);
         self.written(&events)
     }
+}
+
+/// A process takes a run up: what ran under the last one is interrupted, and what failed is ordered again.
+pub fn taken_up(run: &mut Run, at: Moment, (pid, host): (u32, &str), by: &str) -> Vec<Event> {
+    let mut events = run.take_over(at, pid, host, by).unwrap_or_default();
+    // A run that was told to end and did not come to it ends now.
+    let goes_on = run.mode() == Mode::Going && !run.is_rolling_back();
+    let is_blocked =
+        |index: &TaskIndex| matches!(&run.task(*index).phase, Phase::Blocked(failure) if !failure.is_rejection());
+    let blocked: Vec<TaskIndex> = run.indices().filter(|index| goes_on && is_blocked(index)).collect();
+    for index in blocked {
+        let task = run.program().tasks[index.get()].id.clone();
+        events.extend(run.ordered_again(at, &task, by).unwrap_or_default());
+    }
+    events
 }
 
 impl Opened {

@@ -7,17 +7,17 @@ use crate::run::{Chore, Failure, FailureCode, FailurePhase, Stage};
 
 /// Why a stage failed, or nothing. `expected` is the status that means success, `limit` what it was
 /// allowed to take and the field that said so.
-pub(super) fn on(stage: Stage, report: &Report, expected: i32, limit: Limit) -> Option<Failure> {
+pub fn on(stage: Stage, report: &Report, expected: i32, limit: Limit) -> Option<Failure> {
     judge(stage.word(), words(stage), report, expected, limit)
 }
 
 /// Why a chore failed, or nothing.
-pub(super) fn on_chore(chore: &Chore, report: &Report, limit: Limit) -> Option<Failure> {
+pub fn on_chore(chore: &Chore, report: &Report, limit: Limit) -> Option<Failure> {
     judge(chore.word(), chore_words(chore), report, 0, limit)
 }
 
 /// A chore that could not be begun.
-pub(super) fn chore(chore: &Chore, message: String) -> Failure {
+pub fn chore(chore: &Chore, message: String) -> Failure {
     let (code, phase) = chore_words(chore);
     Failure { lasting: true, ..Failure::new(code, phase, message) }
 }
@@ -67,11 +67,11 @@ fn judge(
 }
 
 /// The failure of a task that nobody was asked to do.
-pub(super) fn unperformed(failure: Failure) -> Failure {
+pub fn unperformed(failure: Failure) -> Failure {
     Failure { message: format!("nobody to perform it, and {}", failure.message), ..failure }
 }
 
-pub(super) fn not_started(reason: &NotStarted, stage: Stage) -> Failure {
+pub fn not_started(reason: &NotStarted, stage: Stage) -> Failure {
     let (code, phase) = words(stage);
     let failure = Failure::new(code, phase, format!("`{}` did not start: {reason}", stage.word()));
     Failure { lasting: true, ..failure }

@@ -108,7 +108,7 @@ impl Driver<'_> {
     /// Asks an executor to start a stage, once all that it needs is here.
     pub(super) async fn begin(&mut self, index: TaskIndex, attempt: u32, stage: Stage) -> Result<(), Broken> {
         let limit = self.limit(index, stage);
-        let arrivals = match inputs::lacking(self.bench, &self.capabilities, index) {
+        let arrivals = match inputs::lacking(self.bench.task(index), &self.capabilities) {
             Some(failure) => Err(failure),
             None => self.arrivals(index, attempt, stage),
         };

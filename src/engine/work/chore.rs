@@ -8,9 +8,26 @@ use std::time::Duration;
 use outpost_executor::{Token, Work};
 
 use super::{Bench, Limit, TASK_TIMEOUT, set_aside, shell, unusable};
-use crate::blueprint::TaskIndex;
+use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Text;
 use crate::run::{Chore, Failure, FailureCode, FailurePhase, Hook, Part, Run};
+
+/// How long a chore may take, and the field that says so.
+pub fn chore_limit(blueprint: &Blueprint<'_>, run: &Run, chore: &Chore) -> Limit {
+    let task = chore.task().and_then(|task| run.find(task)).map(|index| blueprint.task(index));
+    let whole = task.and_then(|task| task.resources.as_ref()?.timeout).unwrap_or(TASK_TIMEOUT);
+    let (own, field): (Option<Duration>, _) = match chore {
+        Chore::Rollback { .. } => {
+            let terms = task.and_then(|task| task.rollback.as_ref()?.terms.as_ref());
+            (terms.and_then(|terms| terms.timeout), "rollback.timeout")
+        }
+        Chore::OnSuccess { .. } => (None, "resources.timeout"),
+        Chore::Hook { hook } => {
+            (blueprint.execution.hook(hook.word()).and_then(|hook| hook.timeout), "execution.hooks timeout")
+        }
+    };
+    own.map_or((whole, "resources.timeout"), |own| (own, field))
+}
 
 impl Bench<'_> {
     /// Which start of which chore this is, beyond doubt.
@@ -20,19 +37,7 @@ impl Bench<'_> {
 
     /// How long a chore may take, and the field that says so.
     pub fn chore_limit(&self, run: &Run, chore: &Chore) -> Limit {
-        let task = chore.task().and_then(|task| run.find(task)).map(|index| self.task(index));
-        let whole = task.and_then(|task| task.resources.as_ref()?.timeout).unwrap_or(TASK_TIMEOUT);
-        let (own, field): (Option<Duration>, _) = match chore {
-            Chore::Rollback { .. } => {
-                let terms = task.and_then(|task| task.rollback.as_ref()?.terms.as_ref());
-                (terms.and_then(|terms| terms.timeout), "rollback.timeout")
-            }
-            Chore::OnSuccess { .. } => (None, "resources.timeout"),
-            Chore::Hook { hook } => {
-                (self.blueprint.execution.hook(hook.word()).and_then(|hook| hook.timeout), "execution.hooks timeout")
-            }
-        };
-        own.map_or((whole, "resources.timeout"), |own| (own, field))
+        chore_limit(self.blueprint, run, chore)
     }
 
     /// The work of a chore.

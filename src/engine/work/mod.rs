@@ -6,6 +6,8 @@
 mod chore;
 mod handoff;
 
+pub use chore::chore_limit;
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -49,6 +51,23 @@ pub type Capabilities = Map<String, Value>;
 
 /// How long a stage may take, and the field that says so.
 pub type Limit = (Duration, &'static str);
+
+/// How long a stage of a task may take, and the field that says so. `spent` is what the attempt took so far.
+pub fn limit(task: &Task<'_>, stage: Stage, spent: Duration) -> Limit {
+    let whole = task.resources.as_ref().and_then(|resources| resources.timeout).unwrap_or(TASK_TIMEOUT);
+    let left = whole.saturating_sub(spent).max(Duration::from_secs(1));
+    let own = match stage {
+        Stage::Setup | Stage::Run => {
+            let limit = task.context.as_ref().and_then(|context| context.timeout);
+            limit.map(|limit| (limit, "execution_context.timeout"))
+        }
+        Stage::Verify { tier, .. } => {
+            let stage = task.verification.iter().find(|stage| stage.stage == tier);
+            stage.map(|stage| (stage.timeout(), "verification timeout"))
+        }
+    };
+    own.filter(|(limit, _)| *limit < left).unwrap_or((left, "resources.timeout"))
+}
 
 /// A start of a stage.
 #[derive(Debug)]
@@ -158,20 +177,7 @@ impl Bench<'_> {
 
     /// How long a stage may take, and the field that says so. `spent` is what the attempt took so far.
     pub fn limit(&self, index: TaskIndex, stage: Stage, spent: Duration) -> Limit {
-        let task = self.task(index);
-        let whole = task.resources.as_ref().and_then(|resources| resources.timeout).unwrap_or(TASK_TIMEOUT);
-        let left = whole.saturating_sub(spent).max(Duration::from_secs(1));
-        let own = match stage {
-            Stage::Setup | Stage::Run => {
-                let limit = task.context.as_ref().and_then(|context| context.timeout);
-                limit.map(|limit| (limit, "execution_context.timeout"))
-            }
-            Stage::Verify { tier, .. } => {
-                let stage = task.verification.iter().find(|stage| stage.stage == tier);
-                stage.map(|stage| (stage.timeout(), "verification timeout"))
-            }
-        };
-        own.filter(|(limit, _)| *limit < left).unwrap_or((left, "resources.timeout"))
+        limit(self.task(index), stage, spent)
     }
 
     /// The work of a stage. What an earlier attempt left in the way is moved or removed.
