@@ -148,7 +148,10 @@ impl TaskState {
             }
             Event::ConditionHeld { .. } => self.condition_held = true,
             Event::FallbackCalled { fallback, .. } => self.replaced_by = Some(fallback.clone()),
-            Event::RepeatAllowed { .. } => (self.replaced_by, self.called) = (None, false),
+            // Who failed for good starts over; a fallback whose runner died is still called.
+            Event::RepeatAllowed { .. } if matches!(self.phase, Phase::Blocked(_)) => {
+                (self.replaced_by, self.called) = (None, false);
+            }
             Event::CheckpointKept { attempt, version, digest, .. } => {
                 let (attempt, version) = (*attempt, *version);
                 self.checkpoint = Some(Checkpoint { attempt, version, digest: digest.clone(), at });
