@@ -15,6 +15,9 @@ pub fn status(run: &Run, index: TaskIndex) -> Option<Status> {
         Phase::Waiting if state.attempts == 0 => return None,
         Phase::Complete(_) => Status::Complete,
         Phase::Skipped(_) => Status::Skipped,
+        Phase::Interrupted { .. } | Phase::Paused { .. } | Phase::Unknown { .. } if state.checkpoint.is_some() => {
+            Status::Checkpointed
+        }
         // The format says so of what waits for a person, too.
         Phase::Blocked(_) | Phase::Gate(_) | Phase::Unknown { running: None, next: None, .. } => Status::Blocked,
         _ => Status::InProgress,
