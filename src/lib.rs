@@ -15,6 +15,7 @@ pub mod locks;
 
 pub mod engine;
 pub mod report;
+pub mod scenario;
 pub mod telemetry;
 
 pub mod cli;

@@ -17,14 +17,27 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["document", "blueprint", "plan", "run", "journal", "locks"]),
     ("report", &["diagnostic", "document", "blueprint", "run"]),
     ("telemetry", &["blueprint", "run", "engine", "report"]),
+    ("scenario", &["diagnostic", "document", "blueprint", "plan", "run", "engine", "report"]),
     (
         "cli",
-        &["diagnostic", "document", "blueprint", "plan", "run", "locks", "journal", "engine", "report", "telemetry"],
+        &[
+            "diagnostic",
+            "document",
+            "blueprint",
+            "plan",
+            "run",
+            "locks",
+            "journal",
+            "engine",
+            "report",
+            "telemetry",
+            "scenario",
+        ],
     ),
 ];
 
 /// Modules that take time, ids and files as arguments, and what they may not contain.
-const PURE: &[&str] = &["diagnostic", "document", "blueprint", "plan", "run", "report"];
+const PURE: &[&str] = &["diagnostic", "document", "blueprint", "plan", "run", "report", "scenario"];
 const IMPURE: &[&str] = &[
     "async ",
     "tokio",

@@ -14,6 +14,7 @@ use outpost_bp::blueprint::shape::{Need, Record, Shape};
 use outpost_bp::diagnostic::Code;
 use outpost_bp::document::Source;
 use outpost_bp::plan::{Dag, check_files};
+use outpost_bp::scenario::format::SCENARIO;
 
 const REFERENCE: &str = "docs/BLUEPRINT.md";
 
@@ -109,8 +110,8 @@ fn lines(text: &str) -> impl Iterator<Item = (&str, bool)> {
     })
 }
 
-/// All records that can be reached from a document, outermost first.
-fn records() -> Vec<&'static Record> {
+/// All records that can be reached from these, outermost first.
+fn records(roots: &[&'static Record]) -> Vec<&'static Record> {
     fn add(shape: &'static Shape, found: &mut Vec<&'static Record>) {
         match shape {
             Shape::Record(record) if !found.iter().any(|known| known.title == record.title) => {
@@ -123,7 +124,7 @@ fn records() -> Vec<&'static Record> {
         }
     }
     let mut found = Vec::new();
-    for record in [&DOCUMENT, &EXECUTION, &TASK] {
+    for record in roots.iter().copied() {
         if !found.iter().any(|known: &&Record| known.title == record.title) {
             found.push(record);
         }
@@ -149,11 +150,21 @@ fn table(record: &Record) -> String {
 
 #[test]
 fn the_reference_lists_every_key_of_the_format() {
-    let mut text = page(REFERENCE);
+    lists(REFERENCE, &records(&[&DOCUMENT, &EXECUTION, &TASK]));
+}
+
+#[test]
+fn the_page_about_testing_lists_every_key_of_a_scenario() {
+    lists("docs/TESTING.md", &records(&[&SCENARIO]));
+}
+
+/// Holds the tables of a page to the records, or writes them.
+fn lists(name: &str, records: &[&'static Record]) {
+    let mut text = page(name);
     let mut stale = Vec::new();
-    for record in records() {
+    for record in records {
         let opening = format!("<!-- fields: {} -->\n", record.title);
-        let start = text.find(&opening).unwrap_or_else(|| panic!("the reference has no `{}`", opening.trim()));
+        let start = text.find(&opening).unwrap_or_else(|| panic!("{name} has no `{}`", opening.trim()));
         let start = start + opening.len();
         let end = start + text[start..].find("<!-- end -->").expect("the end of the table");
         let right = table(record);
@@ -163,7 +174,7 @@ fn the_reference_lists_every_key_of_the_format() {
         }
     }
     if std::env::var_os("BLESS").is_some() {
-        fs::write(root().join(REFERENCE), &text).expect("the reference can be written");
+        fs::write(root().join(name), &text).expect("the page can be written");
     } else {
         assert_eq!(stale, [""; 0], "run `BLESS=1 cargo test --test pages`");
     }

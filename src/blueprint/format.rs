@@ -39,6 +39,8 @@ macro_rules! need {
     };
 }
 
+pub(crate) use {need, record};
+
 use Shape::{
     Amount, Any, Cores, Duration, Filled, Flag, JsonSchema, List, Named, OneOf, Path, Seconds, Size, Status, TaskId,
     Template, Text, Word,

@@ -27,6 +27,7 @@ mod runs;
 mod screen;
 mod status;
 mod sync;
+mod test;
 mod text;
 mod why;
 
@@ -147,6 +148,11 @@ enum Command {
         after_help = "Examples:\n  outpost-bp plan blueprint.md\n  outpost-bp plan blueprint.md +T2.1 --json\n\nSelections: `T1.2`, `T1.*`, `tier:2`, `status:complete`, `+T1.2` (with what it waits for),\n`T1.2+` (with what waits for it), `!T1.2` (without it)"
     )]
     Plan(plan::PlanArgs),
+    /// Try a blueprint against scenarios; nothing is executed
+    #[command(
+        after_help = "A scenario scripts how tasks end, what people decide and what goes wrong, and says how the run has to go. It is played by the same decisions as a run, in a time of its own. docs/TESTING.md has the format.\n\nExamples:\n  outpost-bp test blueprint.md --scenario scenarios.yaml\n  outpost-bp test blueprint.md --scenario a.yaml b.yaml --verbose\n\nExit codes: 0 all as expected, 1 one went otherwise, 2 the blueprint or a scenario is\ninvalid"
+    )]
+    Test(test::TestArgs),
     /// Draw the dependency graph
     #[command(
         after_help = "Examples:\n  outpost-bp graph blueprint.md\n  outpost-bp graph blueprint.md --format svg > graph.svg\n  outpost-bp graph blueprint.md --write"
@@ -311,6 +317,7 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Replay(args) => return replay::run(args, output),
         Command::Gc(args) => return gc::run(args, output),
         Command::Doctor(args) => return doctor::run(args, output),
+        Command::Test(args) => return test::run(args, output),
         Command::Graph(args) => return graph::run(args, output),
         Command::Explain { code } => output.data(&text::explain(code.as_deref())?)?,
         Command::Schema { events: true } => output.json(&crate::report::stream::schema())?,

@@ -26,6 +26,7 @@ mod order;
 mod project;
 mod reports;
 mod resources;
+mod scenarios;
 mod settings;
 mod shelf;
 mod statuses;
