@@ -132,6 +132,63 @@ fn junit_has_a_case_for_each_task() {
     }
 }
 
+#[test]
+fn what_was_undone_and_what_hooks_did_is_in_every_format() {
+    let undone = "run: note ran\nrollback: {command: echo dropped}";
+    let stays = "run: note ran\nrollback: {command: 'echo \"<b>gone</b>\" >&2; exit 4'}";
+    let project = project(
+        "rollback: auto, hooks: {on_start: {command: echo muted}, on_failure: {command: exit 2}}, \
+         notify: [{on: [rolled_back], channel: command, command: exit 5}]",
+        &[("a", "", undone), ("b", "a", stays), ("c", "b", "run: exit 1\nrollback: {irreversible: true}")],
+    );
+    project.outpost(&["run", "blueprint.md"]).with(6);
+    let report = json(&project);
+    let aside = &report["aside"];
+    assert_eq!(aside["rollbacks"][0]["tasks"], serde_json::json!(["b", "a"]));
+    let results: Vec<String> = aside["chores"]
+        .as_array()
+        .expect("chores")
+        .iter()
+        .map(|chore| format!("{} {} {}", chore["name"], chore["task"], chore["attempts"][0]["result"]).replace('"', ""))
+        .collect();
+    assert_eq!(results, ["on_start null passed", "on_failure null failed", "rollback b failed", "rollback a passed"]);
+    let failed = &aside["chores"][2]["attempts"][0]["stages"][0];
+    assert_eq!((&failed["exit_code"], &failed["printed"]["lines"][0]["text"]), (&4.into(), &"<b>gone</b>".into()));
+    assert_eq!(aside["notices"][0]["channel"], "execution/command", "{aside:#}");
+    assert!(aside["notices"][0]["problem"].is_string(), "{aside:#}");
+    let undo: Vec<&Value> = report["tasks"].as_array().expect("tasks").iter().map(|task| &task["undo"]).collect();
+    assert_eq!(undo, ["undone", "failed", "irreversible"]);
+    let formats: [(&str, &[&str]); 3] = [
+        (
+            "html",
+            &[
+                "<h2 id=\"rollback-title\">Rollback</h2>",
+                "! &lt;b&gt;gone&lt;/b&gt;",
+                "Nothing undoes, as the document says",
+            ],
+        ),
+        (
+            "md",
+            &[
+                "### Rollback",
+                "| ✘ | rollback | b | failed: ",
+                "| ↶ | rollback | a | undone |",
+                "### Notices and clean-up that failed",
+            ],
+        ),
+        (
+            "junit",
+            &["<testsuite name=\"Rollback\" tests=\"2\"", "<testsuite name=\"Hooks\" tests=\"2\"", "E_ROLLBACK_FAILED"],
+        ),
+    ];
+    for (format, words) in formats {
+        let text = project.outpost(&["report", "--format", format]).with(0).stdout;
+        for word in words {
+            assert!(text.contains(word), "no {word} in {format}:\n{text}");
+        }
+    }
+}
+
 /// Has a browser look at a page. Nothing where there is none.
 #[expect(clippy::print_stderr, reason = "what was not tested is told to whoever runs the tests")]
 fn browsed(project: &Project, page: &str, options: &[&str]) -> Option<Ended> {

@@ -6,21 +6,17 @@
 use std::collections::HashMap;
 
 use super::{
-    AgainPart, At, AttemptPart, DecisionPart, EditPart, FailurePart, GatePart, Happening, Pause, Printed, PrintedLine,
-    RunnerPart, StagePart, WaitPart,
+    AgainPart, Aside, At, AttemptPart, CheckpointPart, DecisionPart, EditPart, GatePart, Happening, Pause, RunnerPart,
+    StagePart, WaitPart,
 };
 use crate::blueprint::Blueprint;
-use crate::report::progress::{Weight, line, plain};
+use crate::report::progress::{Weight, line};
 use crate::run::{
     Ending, Event, Failure, GateDecision, GateMoment, Moment, OnTimeout, Permit, Phase, Run, Stage, TaskSpec,
 };
 
 /// A task that had to wait for less is said to have started at once, in milliseconds.
 const AT_ONCE: u64 = 1_000;
-/// Lines of each stream that the journal's words about a failure are cut to.
-const LINES: usize = 20;
-/// Characters of a line of output.
-const LONGEST: usize = 500;
 
 /// What happened to a task.
 #[derive(Debug, Default)]
@@ -29,6 +25,8 @@ pub(super) struct Told {
     pub(super) attempts: Vec<AttemptPart>,
     pub(super) waits: Vec<WaitPart>,
     pub(super) again: Vec<AgainPart>,
+    pub(super) fallback: Option<String>,
+    pub(super) checkpoints: Vec<CheckpointPart>,
     /// Since when what needs it may go on.
     satisfied: Option<Moment>,
     /// Since when nothing of its own keeps it from starting.
@@ -45,6 +43,7 @@ pub struct Fold<'a> {
     /// Tasks of the document in its order, then those that an edit removed.
     pub(super) tasks: Vec<Told>,
     pub(super) gates: Vec<GatePart>,
+    pub(super) aside: Aside,
     pub(super) happened: Vec<Happening>,
     pub(super) pauses: Vec<Pause>,
     pub(super) runners: Vec<RunnerPart>,
@@ -65,6 +64,7 @@ impl<'a> Fold<'a> {
             places: ids().enumerate().map(|(place, id)| (id, place)).collect(),
             tasks: ids().map(|id| Told { id, ..Told::default() }).collect(),
             gates: Vec::new(),
+            aside: Aside::default(),
             happened: Vec::new(),
             pauses: Vec::new(),
             runners: Vec::new(),
@@ -183,17 +183,23 @@ impl<'a> Fold<'a> {
             | Event::TaskUnknown { .. }
             | Event::CancelRequested { .. }
             | Event::RunWaiting { .. }
-            | Event::FallbackCalled { .. }
-            | Event::CheckpointKept { .. }
-            | Event::ChoreStarted { .. }
+            | Event::Halted { .. } => {}
+            Event::FallbackCalled { task, fallback } => {
+                self.task(task).fallback = Some(fallback.clone());
+                self.task(fallback).free = at;
+            }
+            Event::CheckpointKept { task, attempt, version, digest } => {
+                let kept = CheckpointPart { at: At(at), attempt: *attempt, version: *version, digest: digest.clone() };
+                self.task(task).checkpoints.push(kept);
+            }
+            Event::ChoreStarted { .. }
             | Event::ChoreHandle { .. }
             | Event::ChoreEnded { .. }
             | Event::ChoreUnknown { .. }
             | Event::RollbackOrdered { .. }
             | Event::NoticeSent { .. }
             | Event::NoticeFailed { .. }
-            | Event::CleanedUp { .. }
-            | Event::Halted { .. } => {}
+            | Event::CleanedUp { .. } => self.aside.saw(at, event),
         }
     }
 
@@ -215,7 +221,9 @@ impl<'a> Fold<'a> {
             self.pauses.push(Pause { from: At(self.latest), to: At(at), waited_for });
         }
         self.driven_since = at;
-        for stage in self.tasks.iter_mut().flat_map(|told| &mut told.attempts).flat_map(|attempt| &mut attempt.stages) {
+        let of_chores = self.aside.chores.iter_mut().flat_map(|chore| &mut chore.attempts);
+        let attempts = self.tasks.iter_mut().flat_map(|told| &mut told.attempts).chain(of_chores);
+        for stage in attempts.flat_map(|attempt| &mut attempt.stages) {
             if stage.result == "running" {
                 stage.result = "interrupted";
             }
@@ -246,21 +254,8 @@ impl<'a> Fold<'a> {
         let Some(attempt) = self.task(task).attempts.last_mut() else {
             return;
         };
-        attempt.stages.push(StagePart {
-            stage: stage.to_owned(),
-            started_at: At(at),
-            ended_at: None,
-            milliseconds: None,
-            result: "running",
-            optional: spec.is_some_and(|spec| is_optional(spec, stage)),
-            command: None,
-            expected_exit_code: None,
-            exit_code: None,
-            failure: None,
-            printed: None,
-            tail: None,
-            is_read: false,
-        });
+        let is_optional = spec.is_some_and(|spec| is_optional(spec, stage));
+        attempt.stages.push(StagePart { optional: is_optional, ..StagePart::begun(stage, at) });
     }
 
     fn stage_ended(
@@ -278,11 +273,7 @@ impl<'a> Fold<'a> {
         let Some(stage) = stage else {
             return;
         };
-        (stage.ended_at, stage.milliseconds) = (Some(At(at)), Some(milliseconds));
-        stage.result = if failure.is_some() { "failed" } else { "passed" };
-        stage.exit_code = failure.and_then(|failure| failure.exit_code);
-        stage.failure = failure.map(FailurePart::of);
-        stage.tail = failure.map(Printed::of);
+        stage.ended(at, milliseconds, failure);
         if let Some(failure) = failure.filter(|_| !stage.optional) {
             told.failed = Some(failure.message.clone());
         }
@@ -343,41 +334,6 @@ impl<'a> Fold<'a> {
     /// The last thing that happened.
     pub(super) const fn latest(&self) -> Moment {
         self.latest
-    }
-}
-
-impl FailurePart {
-    pub(super) fn of(failure: &Failure) -> Self {
-        let word = serde_json::to_value(failure.phase).ok().and_then(|word| word.as_str().map(str::to_owned));
-        Self {
-            code: failure.code.to_string(),
-            phase: word.unwrap_or_default(),
-            message: crate::report::table::one_line(&failure.message),
-        }
-    }
-}
-
-impl Printed {
-    /// What the journal kept of what a failed stage printed: one stream after the other.
-    fn of(failure: &Failure) -> Self {
-        let mut printed = Self::default();
-        for (stream, text) in [("stdout", &failure.stdout), ("stderr", &failure.stderr)] {
-            let lines: Vec<&str> = text.lines().collect();
-            let from = lines.len().saturating_sub(LINES);
-            printed.before += from as u64;
-            printed.lines.extend(lines[from..].iter().map(|line| PrintedLine::new(stream, line)));
-        }
-        printed
-    }
-}
-
-impl PrintedLine {
-    /// A line without what a terminal would obey, and not longer than anybody reads.
-    pub fn new(stream: &'static str, line: &str) -> Self {
-        let line = plain(line);
-        let is_long = line.chars().count() > LONGEST;
-        let text = if is_long { line.chars().take(LONGEST - 1).chain(['…']).collect() } else { line };
-        Self { stream, text }
     }
 }
 

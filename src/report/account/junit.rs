@@ -3,7 +3,7 @@
 //! A test case is a task, a suite a tier. What failed for good is a failure; what nobody knows the end of is an error;
 //! what did not run, or waits for a person, is skipped, with the reason. Attempts before the last are reruns: `flaky`
 //! where the task passed in the end. Tasks that were not to be run are left out, unless the document says that they
-//! are complete or skipped.
+//! are complete or skipped. What undid tasks, and hooks, have suites of their own.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
 use super::words::Standing;
-use super::{Account, AttemptPart, Printed, StagePart, TaskPart};
+use super::{Account, AttemptPart, ChorePart, Printed, StagePart, TaskPart};
 
 /// The report, if it can be written.
 pub fn junit(account: &Account) -> Result<String, String> {
@@ -33,7 +33,17 @@ pub fn junit(account: &Account) -> Result<String, String> {
         let class = task.tier.map_or_else(|| package.clone(), |tier| format!("{package}.tier-{tier}"));
         suites[place].1.add_test_case(case(account, task, class));
     }
-    for (_, mut suite) in suites {
+    let mut suites: Vec<TestSuite> = suites.into_iter().map(|(_, suite)| suite).collect();
+    for (name, class, is_rollback) in [("Rollback", "rollback", true), ("Hooks", "hooks", false)] {
+        let chores: Vec<&ChorePart> =
+            account.aside.chores.iter().filter(|chore| (chore.kind == "rollback") == is_rollback).collect();
+        if !chores.is_empty() {
+            let mut suite = named(account, name.to_owned());
+            suite.add_test_cases(chores.into_iter().map(|chore| of_chore(chore, &format!("{package}.{class}"))));
+            suites.push(suite);
+        }
+    }
+    for mut suite in suites {
         let skipped = suite.test_cases.iter().filter(|case| matches!(case.status, TestCaseStatus::Skipped { .. }));
         let skipped = skipped.count().to_string();
         suite.extra.insert("skipped".into(), skipped.into());
@@ -50,6 +60,11 @@ fn suite(account: &Account, first: &TaskPart) -> TestSuite {
         (Some(tier), "") => format!("Tier {tier}"),
         (Some(tier), title) => format!("Tier {tier}: {}", text(title)),
     };
+    named(account, name)
+}
+
+/// A suite with what all of them say of the run.
+fn named(account: &Account, name: String) -> TestSuite {
     let mut suite = TestSuite::new(name);
     suite.extra.insert("timestamp".into(), seconds(account).into());
     if let Some(runner) = account.run.runners.last() {
@@ -86,6 +101,8 @@ fn case(account: &Account, task: &TaskPart, class: String) -> TestCase {
 fn status(task: &TaskPart) -> TestCaseStatus {
     let reason = text(task.reason().unwrap_or_default());
     let kind = match task.standing() {
+        // It did, whatever was undone since.
+        _ if task.failure.is_some() => NonSuccessKind::Failure,
         Standing::Failed => NonSuccessKind::Failure,
         Standing::Unknown => NonSuccessKind::Error,
         Standing::Complete => {
@@ -109,6 +126,30 @@ fn status(task: &TaskPart) -> TestCaseStatus {
     status.set_description(last.unwrap_or_default());
     status.add_reruns(reruns(task));
     status
+}
+
+/// What undid a task, followed its success, or the run asked for.
+fn of_chore(chore: &ChorePart, class: &str) -> TestCase {
+    let stages = || chore.attempts.iter().flat_map(|attempt| &attempt.stages);
+    let status = match chore.result() {
+        "passed" => TestCaseStatus::success(),
+        "running" => TestCaseStatus::skipped(),
+        result => {
+            let kind = if result == "failed" { NonSuccessKind::Failure } else { NonSuccessKind::Error };
+            let mut status = TestCaseStatus::non_success(kind);
+            let failure = chore.failure();
+            status.set_message(text(failure.map_or(chore.word().1, |failure| failure.message.as_str())));
+            status.set_type(failure.map_or(chore.word().1, |failure| failure.code.as_str()));
+            status.set_description(stages().next_back().map(evidence).unwrap_or_default());
+            status
+        }
+    };
+    let task = chore.task.as_deref().map(|task| format!("{task} ")).unwrap_or_default();
+    let mut case = TestCase::new(text(&format!("{task}{}", chore.name)), status);
+    case.set_classname(class);
+    case.set_time(Duration::from_millis(stages().filter_map(|stage| stage.milliseconds).sum()));
+    case.set_system_out(stages().map(evidence).collect::<Vec<_>>().join("\n"));
+    case
 }
 
 /// Attempts before the last one.

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::words::{Standing, brief, clock, took};
-use super::{Account, GatePart, Printed, TaskPart};
+use super::{Account, ChorePart, GatePart, Printed, TaskPart};
 use crate::report::table::one_line;
 
 /// Bytes; GitHub takes comments of 65,536 characters.
@@ -42,6 +42,7 @@ pub fn markdown(account: &Account) -> String {
     }
     parts.push(tasks(account, &mut left_out));
     parts.push(decisions(account));
+    parts.push(aside(account, &mut left_out));
     parts.push(about(account));
     for part in parts {
         if text.len() + part.len() > MOST {
@@ -60,7 +61,7 @@ pub fn markdown(account: &Account) -> String {
 /// What went wrong and what waits for somebody, each with what makes it go on.
 fn attention(account: &Account, left_out: &mut Vec<String>) -> String {
     let mut text = String::new();
-    let matters = |task: &&TaskPart| matches!(task.standing(), Standing::Failed | Standing::Unknown | Standing::Asked);
+    let matters = |task: &&TaskPart| task.standing() <= Standing::Asked || task.failure.is_some();
     let mut tasks: Vec<&TaskPart> = account.meant().filter(matters).collect();
     tasks.sort_by_key(|task| task.standing());
     for task in tasks.iter().take(FAILURES) {
@@ -140,6 +141,61 @@ fn decisions(account: &Account) -> String {
         }
     }
     text.push('\n');
+    text
+}
+
+/// What was undone, and what else went wrong beside the tasks.
+fn aside(account: &Account, left_out: &mut Vec<String>) -> String {
+    let aside = &account.aside;
+    let told: Vec<&ChorePart> =
+        aside.chores.iter().filter(|chore| chore.kind == "rollback" || chore.result() != "passed").collect();
+    let mut text = String::new();
+    if !told.is_empty() || !aside.rollbacks.is_empty() {
+        text += if aside.rollbacks.is_empty() { "### Hooks\n\n" } else { "### Rollback\n\n" };
+        for order in &aside.rollbacks {
+            let who =
+                order.by.as_deref().map_or_else(|| "as the document says".to_owned(), |by| format!("ordered by {by}"));
+            let _ = write!(text, "{} tasks, {}, {}\n\n", order.tasks.len(), escaped(&who), clock(order.at));
+        }
+        text += "| | what | task | result | took |\n|---|---|---|---|---|\n";
+        for chore in told.iter().take(ROWS) {
+            let (mark, word) = chore.word();
+            let why = chore.failure().map(|failure| format!(": {}", cell(&failure.message))).unwrap_or_default();
+            let stages = chore.attempts.iter().flat_map(|attempt| &attempt.stages);
+            let _ = writeln!(
+                text,
+                "| {mark} | {} | {} | {word}{why} | {} |",
+                chore.name.replace('_', "\\_"),
+                chore.task.as_deref().map(escaped).unwrap_or_default(),
+                took(stages.filter_map(|stage| stage.milliseconds).sum())
+            );
+        }
+        if told.len() > ROWS {
+            left_out.push(format!("{} rows of what was undone", told.len() - ROWS));
+        }
+        text.push('\n');
+    }
+    let untold: Vec<String> = aside
+        .notices
+        .iter()
+        .filter_map(|notice| Some(format!("{} by {}: {}", notice.notice, notice.channel, notice.problem.as_ref()?)))
+        .chain(
+            aside
+                .cleaned_up
+                .iter()
+                .filter_map(|one| Some(format!("{} of {}: {}", one.what, one.task, one.problem.as_ref()?))),
+        )
+        .collect();
+    if !untold.is_empty() {
+        text += "### Notices and clean-up that failed\n\n";
+        for line in untold.iter().take(FAILURES) {
+            let _ = writeln!(text, "- {}", cell(line));
+        }
+        if untold.len() > FAILURES {
+            left_out.push(format!("{} more notices or clean-ups that failed", untold.len() - FAILURES));
+        }
+        text.push('\n');
+    }
     text
 }
 

@@ -4,12 +4,14 @@
 //! Every format of a report shows this value; `--format json` is this value, and `docs/REPORTS.md` its description.
 //! It is the same for the same journal, document and time. What tasks printed and who drives the run it is told.
 
+mod chores;
 mod fold;
 mod held;
 mod html;
 mod junit;
 mod markdown;
 mod print;
+mod stage;
 mod tell;
 #[cfg(test)]
 pub(super) mod tests;
@@ -17,6 +19,7 @@ pub mod words;
 
 use serde::{Serialize, Serializer};
 
+pub use chores::{Aside, ChorePart};
 pub use fold::Fold;
 pub use html::html;
 pub use junit::junit;
@@ -61,6 +64,8 @@ pub struct Account {
     pub counts: Counts,
     pub tasks: Vec<TaskPart>,
     pub gates: Vec<GatePart>,
+    /// What happened outside of attempts.
+    pub aside: Aside,
     /// What happened, as `run` told it, in order.
     pub happened: Vec<Happening>,
     /// Times in which nobody drove the run.
@@ -189,6 +194,12 @@ pub struct TaskPart {
     pub outputs: Vec<OutputPart>,
     /// Why it was started once more, each time.
     pub again: Vec<AgainPart>,
+    /// The task that does its work, since it failed for good.
+    pub fallback: Option<String>,
+    pub checkpoints: Vec<CheckpointPart>,
+    /// Whether what it did is undone: `due running undone failed unknown irreversible`; nothing where there is nothing
+    /// to undo.
+    pub undo: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -284,9 +295,18 @@ pub struct OutputPart {
 #[derive(Clone, Debug, Serialize)]
 pub struct AgainPart {
     pub at: At,
-    /// `retry`, `idempotent`, `never_started`, `ordered` or `edited`.
+    /// `retry`, `idempotent`, `never_started`, `handed_off`, `ordered` or `edited`.
     pub because: &'static str,
     pub text: String,
+}
+
+/// A state of its work that a task left, for whoever goes on with it.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckpointPart {
+    pub at: At,
+    pub attempt: u32,
+    pub version: u64,
+    pub digest: String,
 }
 
 /// A decision that people were asked for.

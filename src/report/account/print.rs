@@ -10,7 +10,7 @@ const OTHER: usize = 6;
 /// Bytes that all of it may have.
 const MOST: usize = 1 << 20;
 
-/// The end of what a stage printed, so many lines of it: task, attempt, stage, lines.
+/// The end of what a stage printed, so many lines of it: whose it is, attempt, stage, lines.
 pub type Logs<'a> = dyn FnMut(&str, u32, &str, usize) -> Option<Printed> + 'a;
 
 /// Adds what stages printed, until there is enough of it.
@@ -22,29 +22,31 @@ pub(super) fn print(account: &mut Account, logs: &mut Logs<'_>) {
         (VERIFIED, |stage| stage.is_verification()),
         (OTHER, |_| true),
     ] {
-        for task in &mut account.tasks {
-            for attempt in &mut task.attempts {
-                // A stage that was started again in the same attempt has the log of its last time.
-                let last: Vec<bool> = attempt
-                    .stages
-                    .iter()
-                    .enumerate()
-                    .map(|(place, stage)| attempt.stages[place + 1..].iter().all(|later| later.stage != stage.stage))
-                    .collect();
-                for (stage, is_last) in attempt.stages.iter_mut().zip(last) {
-                    if !is_last || stage.is_read || !matters(stage) {
-                        continue;
-                    }
-                    stage.is_read = true;
-                    if room == 0 {
-                        without += 1;
-                        continue;
-                    }
-                    let printed = logs(&task.id, attempt.number, &stage.stage, lines).or_else(|| stage.tail.take());
-                    let size = printed.iter().flat_map(|printed| &printed.lines).map(|line| line.text.len() + 32).sum();
-                    room = room.saturating_sub(size);
-                    stage.printed = printed.filter(|printed| !printed.lines.is_empty());
+        let of_tasks = account.tasks.iter_mut().map(|task| (task.id.as_str(), &mut task.attempts));
+        let of_chores = account.aside.chores.iter_mut().map(|chore| (chore.owner.as_str(), &mut chore.attempts));
+        for (owner, attempt) in
+            of_tasks.chain(of_chores).flat_map(|(owner, all)| all.iter_mut().map(move |one| (owner, one)))
+        {
+            // A stage that was started again in the same attempt has the log of its last time.
+            let last: Vec<bool> = attempt
+                .stages
+                .iter()
+                .enumerate()
+                .map(|(place, stage)| attempt.stages[place + 1..].iter().all(|later| later.stage != stage.stage))
+                .collect();
+            for (stage, is_last) in attempt.stages.iter_mut().zip(last) {
+                if !is_last || stage.is_read || !matters(stage) {
+                    continue;
                 }
+                stage.is_read = true;
+                if room == 0 {
+                    without += 1;
+                    continue;
+                }
+                let printed = logs(owner, attempt.number, &stage.stage, lines).or_else(|| stage.tail.take());
+                let size = printed.iter().flat_map(|printed| &printed.lines).map(|line| line.text.len() + 32).sum();
+                room = room.saturating_sub(size);
+                stage.printed = printed.filter(|printed| !printed.lines.is_empty());
             }
         }
     }

@@ -6,8 +6,8 @@ use super::fold::{Told, ending};
 use super::held::Holders;
 use super::print::{Logs, print};
 use super::{
-    Account, At, AttemptPart, Counts, DocumentPart, FORMAT, FailurePart, Fold, Metrics, OutputPart, RunPart, StagePart,
-    TaskPart, VERSION,
+    Account, At, AttemptPart, ChorePart, Counts, DocumentPart, FORMAT, FailurePart, Fold, Metrics, OutputPart, RunPart,
+    StagePart, TaskPart, VERSION,
 };
 use crate::blueprint::model::{Stage as Verification, Task};
 use crate::blueprint::{TaskIndex, executor};
@@ -15,7 +15,7 @@ use crate::document::{Carrier, Source};
 use crate::report::progress::Tally;
 use crate::report::status::Status;
 use crate::report::why;
-use crate::run::{Completion, Ending, Moment, Phase, RunStarted, Stage, TaskState};
+use crate::run::{Completion, Ending, Moment, Phase, RunStarted, Stage, TaskState, Undo};
 
 /// Tasks that merely wait and whose reason is told; the reason of one may be at the end of a long chain.
 const REASONS: usize = 1_000;
@@ -38,6 +38,9 @@ impl Fold<'_> {
     pub fn account(mut self, facts: &Facts<'_>, logs: &mut Logs<'_>) -> Account {
         let run = facts.why.run;
         let mut reasons = REASONS;
+        for chore in &mut self.aside.chores {
+            chores_evidence(facts, chore);
+        }
         let held = std::mem::take(&mut self.tasks);
         let holders = Holders::of(run.program(), &held);
         let tasks: Vec<TaskPart> = held
@@ -86,6 +89,7 @@ impl Fold<'_> {
             document: document(facts),
             tasks,
             gates: self.gates,
+            aside: self.aside,
             happened: self.happened,
             pauses: self.pauses,
             left_out: Vec::new(),
@@ -194,6 +198,17 @@ fn task(facts: &Facts<'_>, index: TaskIndex, mut told: Told, holders: &Holders, 
         waits: told.waits,
         outputs: state.kept.iter().flat_map(|(_, ports)| ports).map(output).collect(),
         again: told.again,
+        fallback: told.fallback,
+        checkpoints: told.checkpoints,
+        undo: match run.undo(index) {
+            Undo::Nothing => None,
+            Undo::Irreversible => Some("irreversible"),
+            Undo::Due => Some("due"),
+            Undo::Running => Some("running"),
+            Undo::Undone => Some("undone"),
+            Undo::Failed => Some("failed"),
+            Undo::Unknown => Some("unknown"),
+        },
     }
 }
 
@@ -230,6 +245,9 @@ fn removed(mut told: Told) -> TaskPart {
         waits: told.waits,
         outputs: Vec::new(),
         again: told.again,
+        fallback: told.fallback,
+        checkpoints: told.checkpoints,
+        undo: None,
     }
 }
 
@@ -256,6 +274,7 @@ fn reason(facts: &Facts<'_>, index: TaskIndex, state: &TaskState, reasons: &mut 
         return Some(why::why(facts.why, index));
     }
     match state.phase {
+        _ if matches!(facts.why.run.undo(index), Undo::Failed | Undo::Unknown) => Some(why::why(facts.why, index)),
         Phase::Complete(_) => None,
         Phase::Waiting if *reasons == 0 => None,
         _ => {
@@ -278,6 +297,25 @@ fn finish(attempt: &mut AttemptPart, is_driven: bool) {
         _ if has("failed") => "failed",
         _ => "passed",
     };
+}
+
+/// What a chore ran. Its command is that of the document as it is now.
+fn chores_evidence(facts: &Facts<'_>, chore: &mut ChorePart) {
+    let blueprint = facts.why.blueprint;
+    let task = chore.task.as_deref().and_then(|task| facts.why.run.find(task)).map(|index| blueprint.task(index));
+    let command = match chore.kind {
+        "rollback" => task.and_then(|task| task.rollback.as_ref()?.command.as_ref()),
+        "on_success" => task.and_then(Task::on_success),
+        _ => blueprint.execution.hook(chore.name).map(|hook| &hook.command),
+    };
+    for attempt in &mut chore.attempts {
+        finish(attempt, facts.why.is_driven);
+        for stage in &mut attempt.stages {
+            stage.command = command.map(ToString::to_string);
+            stage.expected_exit_code = Some(0);
+            stage.exit_code = stage.exit_code.or((stage.result == "passed").then_some(0));
+        }
+    }
 }
 
 /// What a stage ran, and with which exit codes.

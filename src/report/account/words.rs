@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Account, At, GatePart, StagePart, TaskPart, WaitPart};
+use super::{Account, At, ChorePart, GatePart, StagePart, TaskPart, WaitPart};
 use crate::report::progress::short;
 
 /// What reports tell apart. Order is that of what a reader looks for first.
@@ -16,19 +16,22 @@ pub enum Standing {
     Running,
     Waiting,
     Skipped,
+    /// What it did is undone.
+    Undone,
     Complete,
     /// It was not this run's to do.
     Left,
 }
 
 impl Standing {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Failed,
         Self::Unknown,
         Self::Asked,
         Self::Running,
         Self::Waiting,
         Self::Skipped,
+        Self::Undone,
         Self::Complete,
         Self::Left,
     ];
@@ -41,6 +44,7 @@ impl Standing {
             Self::Running => '▶',
             Self::Waiting => '○',
             Self::Skipped => '»',
+            Self::Undone => '↶',
             Self::Complete => '✔',
             Self::Left => '·',
         }
@@ -55,6 +59,7 @@ impl Standing {
             Self::Running => "running",
             Self::Waiting => "waiting",
             Self::Skipped => "skipped",
+            Self::Undone => "undone",
             Self::Complete => "complete",
             Self::Left => "left",
         }
@@ -69,6 +74,7 @@ impl Standing {
             Self::Running => "running",
             Self::Waiting => "not started",
             Self::Skipped => "skipped",
+            Self::Undone => "rolled back",
             Self::Complete => "complete",
             Self::Left => "left alone",
         }
@@ -81,8 +87,10 @@ impl TaskPart {
             |what| matches!(self.waits.last(), Some(WaitPart { what: last, to: None, .. }) if *last == what);
         match self.status {
             _ if self.settled => Standing::Left,
-            "blocked" => Standing::Failed,
-            "unknown" | "interrupted" => Standing::Unknown,
+            "blocked" | "rollback_failed" => Standing::Failed,
+            "unknown" | "interrupted" | "checkpointed" | "rollback_unknown" => Standing::Unknown,
+            "rolled_back" => Standing::Undone,
+            "rolling_back" => Standing::Running,
             "complete" => Standing::Complete,
             "skipped" => Standing::Skipped,
             _ if waits_for("gate") => Standing::Asked,
@@ -98,6 +106,10 @@ impl TaskPart {
             (_, "not_started") if self.settled => "not selected",
             (_, "not_started") => "not started",
             (_, "in_progress") => "running",
+            (_, "rolled_back") => "rolled back",
+            (_, "rolling_back") => "is rolled back",
+            (_, "rollback_failed") => "rollback failed",
+            (_, "rollback_unknown") => "rollback unknown",
             (_, other) => other,
         }
     }
@@ -110,7 +122,8 @@ impl TaskPart {
     /// What says best why it stands there.
     pub fn reason(&self) -> Option<&str> {
         let failed = self.failure.as_ref().map(|failure| failure.message.as_str());
-        // What stands behind the word for it needs not say it again.
+        // That it could not be undone matters more; and what stands behind the word needs not say it again.
+        let failed = failed.filter(|_| !matches!(self.undo, Some("failed" | "unknown")));
         failed.or_else(|| self.why.as_deref().map(|why| why.strip_prefix("was skipped: ").unwrap_or(why)))
     }
 }
@@ -143,6 +156,19 @@ impl StagePart {
     }
 }
 
+impl ChorePart {
+    /// How it came out, as a mark and a word.
+    pub fn word(&self) -> (char, &'static str) {
+        match (self.result(), self.kind) {
+            ("passed", "rollback") => ('↶', "undone"),
+            ("passed", _) => ('✔', "done"),
+            ("failed", _) => ('✘', "failed"),
+            ("running", _) => ('▶', "running"),
+            _ => ('?', "unknown"),
+        }
+    }
+}
+
 impl GatePart {
     pub fn word(&self) -> &'static str {
         match (self.outcome, self.consequence) {
@@ -170,6 +196,8 @@ impl Account {
     pub fn standing(&self) -> (char, &'static str) {
         match (self.run.state, self.run.ending) {
             ("done", _) => ('✔', "done"),
+            ("rolled_back", _) => ('↶', "rolled back"),
+            ("rollback_failed", _) => ('✘', "rollback failed"),
             (_, Some("rejected")) => ('✘', "ended by a gate"),
             ("failed", _) => ('✘', "failed"),
             ("waiting", _) => ('◐', "waits for a person"),

@@ -8,7 +8,7 @@
 use super::picture::{Gate, NodeBox, Picture, Status};
 
 /// All statuses, in the order a legend lists them.
-pub(super) const STATUSES: [Status; 9] = [
+pub(super) const STATUSES: [Status; 10] = [
     Status::NotStarted,
     Status::InProgress,
     Status::Checkpointed,
@@ -18,12 +18,13 @@ pub(super) const STATUSES: [Status; 9] = [
     Status::Skipped,
     Status::Asked,
     Status::Unknown,
+    Status::Undone,
 ];
 
 impl Status {
     /// Whether only a run has it, and no document.
     pub(super) const fn is_of_a_run(self) -> bool {
-        matches!(self, Self::Asked | Self::Unknown)
+        matches!(self, Self::Asked | Self::Unknown | Self::Undone)
     }
 
     /// The status in words.
@@ -38,6 +39,7 @@ impl Status {
             Self::Failed => "failed",
             Self::Asked => "waits for a person",
             Self::Unknown => "unknown or interrupted",
+            Self::Undone => "rolled back",
         }
     }
 
@@ -53,6 +55,7 @@ impl Status {
             Self::Failed => '✘',
             Self::Asked => '◐',
             Self::Unknown => '?',
+            Self::Undone => '↶',
         }
     }
 
@@ -68,6 +71,7 @@ impl Status {
             Self::Failed => '!',
             Self::Asked => '@',
             Self::Unknown => '?',
+            Self::Undone => '<',
         }
     }
 
@@ -83,6 +87,7 @@ impl Status {
             Self::Failed => "failed",
             Self::Asked => "asked",
             Self::Unknown => "unknown",
+            Self::Undone => "undone",
         }
     }
 }

@@ -82,6 +82,7 @@ fn fill_status(status: Status) -> &'static str {
         Status::Failed => "#ffebe9",
         Status::Asked => "#f1e5ff",
         Status::Unknown => "#fff1d6",
+        Status::Undone => "#e6ecf3",
     }
 }
 

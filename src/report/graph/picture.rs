@@ -98,6 +98,8 @@ pub enum Status {
     Asked,
     /// Of a run: nobody knows how its work ended.
     Unknown,
+    /// Of a run: what it did is undone.
+    Undone,
 }
 
 /// `to` needs `from`.

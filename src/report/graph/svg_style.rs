@@ -44,6 +44,9 @@ text{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Roboto,'Helvet
 .failed.writing>text.id,.failed.writing>text.name{stroke:#ffe3e0}
 .asked>.box,.asked>.title{fill:#f1e7fd}
 .asked.writing>text.id,.asked.writing>text.name{stroke:#f1e7fd}
+.undone>.box,.undone>.title{fill:#e3e9f0}
+.undone.writing>text.id,.undone.writing>text.name{stroke:#e3e9f0}
+.undone>.box{stroke-dasharray:8 3}
 .unknown>.box,.unknown>.title{fill:#fdeecf}
 .unknown.writing>text.id,.unknown.writing>text.name{stroke:#fdeecf}
 .skipped>.box,.skipped>.title{fill:#e9ecef}
@@ -91,6 +94,8 @@ text{fill:#e6edf3}
 .failed.writing>text.id,.failed.writing>text.name{stroke:#4b1a1a}
 .asked>.box,.asked>.title{fill:#33204d}
 .asked.writing>text.id,.asked.writing>text.name{stroke:#33204d}
+.undone>.box,.undone>.title{fill:#222c38}
+.undone.writing>text.id,.undone.writing>text.name{stroke:#222c38}
 .unknown>.box,.unknown>.title{fill:#40300b}
 .unknown.writing>text.id,.unknown.writing>text.name{stroke:#40300b}
 .skipped>.box,.skipped>.title{fill:#262c33}
@@ -121,6 +126,7 @@ pub(super) const SYMBOLS: &str = "<defs>
 <g id=\"mark-failed\"><path class=\"mark\" style=\"stroke-width:2.4\" d=\"M1 1l8 8M9 1l-8 8\"/></g>
 <g id=\"mark-asked\"><circle class=\"mark\" cx=\"5\" cy=\"5\" r=\"4\"/><path class=\"mark solid\" d=\"M5 1a4 4 0 0 1 0 8z\"/></g>
 <g id=\"mark-unknown\"><path class=\"mark\" d=\"M2 3a3 3 0 1 1 4.4 2.6q-1.4.7-1.4 1.6M5 9v.4\"/></g>
+<g id=\"mark-undone\"><path class=\"mark\" d=\"M4 .8l-3 3 3 3M1 3.8h5a2.6 2.6 0 0 1 0 5.2h-3\"/></g>
 <g id=\"mark-skipped\"><path class=\"mark\" d=\"M1 1l4 4-4 4M5 1l4 4-4 4\"/></g>
 <marker id=\"head\" markerUnits=\"userSpaceOnUse\" markerWidth=\"9\" markerHeight=\"8\" refX=\"8.5\" refY=\"4\" orient=\"auto\"><path class=\"head\" d=\"M0 0l9 4-9 4z\"/></marker>
 <marker id=\"head-implied\" markerUnits=\"userSpaceOnUse\" markerWidth=\"8\" markerHeight=\"8\" refX=\"7.5\" refY=\"4\" orient=\"auto\"><path class=\"head implied\" d=\"M0 .5l8 3.5-8 3.5z\"/></marker>

@@ -138,8 +138,10 @@ pub fn why(facts: &Facts<'_>, index: TaskIndex) -> Why {
         Undo::Nothing | Undo::Irreversible | Undo::Due => why,
     };
     // Where the run is over for good, nothing makes a task go on.
+    let is_to_be_undone = matches!(facts.run.undo(index), Undo::Failed | Undo::Unknown);
     match facts.run.ending() {
-        Some(ending) if !matches!(ending, Ending::Failed | Ending::RollbackFailed) => Why { command: None, ..why },
+        Some(Ending::RollbackFailed) if is_to_be_undone => why,
+        Some(ending) if ending != Ending::Failed => Why { command: None, ..why },
         _ => why,
     }
 }
@@ -218,7 +220,8 @@ impl Facts<'_> {
             many => format!(", after {many} attempts"),
         };
         let why = Why::new(format!("is blocked{attempts}: {message}"));
-        if is_rejection {
+        let is_over = self.run.ending().is_some_and(|ending| ending != Ending::Failed);
+        if is_rejection || is_over {
             return why;
         }
         if self.is_driven {

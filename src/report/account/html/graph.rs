@@ -19,6 +19,7 @@ fn dressed(account: &Account, picture: &Picture) -> Picture {
             Standing::Running => Status::InProgress,
             Standing::Waiting => Status::NotStarted,
             Standing::Skipped => Status::Skipped,
+            Standing::Undone => Status::Undone,
             Standing::Complete => Status::Complete,
             // As the document has it.
             Standing::Left => node.status,

@@ -5,6 +5,7 @@
 //!
 //! Classes begin with `r-`, so that they do not meet those of the drawing, whose style is part of the page.
 
+mod aside;
 mod evidence;
 mod graph;
 mod parts;
@@ -52,6 +53,8 @@ pub fn html(account: &Account, picture: &Picture) -> String {
     part("tasks", "Tasks", &mut |left| tasks::tasks(account, left));
     part("evidence", "Verification", &mut |left| evidence::evidence(account, left));
     part("approvals", "Approvals", &mut |_| parts::approvals(account));
+    part("rollback", "Rollback", &mut |left| aside::rollback(account, left));
+    part("beside", "Hooks, notices and clean-up", &mut |left| aside::beside(account, left));
     part("blueprint", "Blueprint", &mut |_| parts::blueprint(account));
     part("environment", "Environment", &mut |_| parts::environment(account));
     part("journal", "What happened", &mut |left| parts::happened(account, left));
@@ -107,6 +110,7 @@ fn head(account: &Account, title: &str) -> String {
         ("waiting", _) => Standing::Asked,
         ("running", _) => Standing::Running,
         ("interrupted", _) => Standing::Unknown,
+        ("rolled_back", _) => Standing::Undone,
         _ => Standing::Failed,
     }
     .class();
@@ -177,6 +181,7 @@ fn progress(account: &Account) -> String {
     let order = [
         Standing::Complete,
         Standing::Skipped,
+        Standing::Undone,
         Standing::Running,
         Standing::Asked,
         Standing::Unknown,

@@ -14,7 +14,8 @@ const LINES: usize = 400;
 
 /// What failed, is unknown, or waits for somebody, each with the way out.
 pub(super) fn attention(account: &Account) -> String {
-    let matters = |task: &&TaskPart| task.standing() <= Standing::Asked;
+    // What failed is asked for, also when it was undone since.
+    let matters = |task: &&TaskPart| task.standing() <= Standing::Asked || task.failure.is_some();
     let mut tasks: Vec<&TaskPart> = account.meant().filter(matters).collect();
     tasks.sort_by_key(|task| (task.standing(), task.ended_at));
     if tasks.is_empty() && account.run.next.is_none() {

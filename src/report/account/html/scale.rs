@@ -36,7 +36,9 @@ pub(super) struct Scale {
 impl Scale {
     pub(super) fn of(account: &Account, end: At) -> Self {
         let (began, end) = (account.run.began_at.0.0, end.0.0.max(account.run.began_at.0.0 + 1));
-        let stages = account.tasks.iter().flat_map(|task| &task.attempts).flat_map(|attempt| &attempt.stages);
+        let of_chores = account.aside.chores.iter().flat_map(|chore| &chore.attempts);
+        let attempts = account.tasks.iter().flat_map(|task| &task.attempts).chain(of_chores);
+        let stages = attempts.flat_map(|attempt| &attempt.stages);
         let mut busy: Vec<(u64, u64)> = stages.map(|stage| span(account, stage, At(Moment(end)))).collect();
         busy.sort_unstable();
         let mut gaps = Vec::new();

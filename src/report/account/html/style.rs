@@ -32,7 +32,7 @@ ul,ol,dl,dd,p{margin:0;padding:0}
 .r-asked{--c:var(--ask);--t:var(--ask-t)}
 .r-running{--c:var(--run);--t:var(--run-t)}
 .r-unknown{--c:var(--odd);--t:var(--odd-t)}
-.r-waiting,.r-skipped,.r-left{--c:var(--mute);--t:var(--mute-t)}
+.r-waiting,.r-skipped,.r-left,.r-undone{--c:var(--mute);--t:var(--mute-t)}
 .r-mark{color:var(--c,inherit)}
 .r-state,.r-badge{color:var(--c);background:var(--t);border:1px solid color-mix(in srgb,var(--c) 35%,transparent);border-radius:1rem;font-weight:600;white-space:nowrap}
 .r-state{display:inline-block;padding:.15rem .8rem}
@@ -44,7 +44,7 @@ ul,ol,dl,dd,p{margin:0;padding:0}
 .r-facts dt{font-size:.8rem}
 .r-bar{display:block;border-radius:7px;margin:1rem 0 .45rem;background:var(--mute-t)}
 .r-f-complete{fill:var(--good)}.r-f-skipped{fill:var(--soft);opacity:.55}.r-f-running{fill:var(--run)}.r-f-asked{fill:var(--ask)}
-.r-f-unknown{fill:var(--odd)}.r-f-failed{fill:var(--bad)}.r-f-waiting{fill:transparent}
+.r-f-unknown{fill:var(--odd)}.r-f-failed{fill:var(--bad)}.r-f-waiting{fill:transparent}.r-f-undone{fill:var(--soft)}
 .r-legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;font-size:.85rem;color:var(--soft);align-items:center}
 .r-legend li{display:inline-flex;align-items:center;gap:.35rem}
 .r-numbers{list-style:none;display:flex;flex-wrap:wrap;gap:.4rem 2rem;margin:1rem 0 .2rem;color:var(--soft)}
@@ -54,7 +54,7 @@ ul,ol,dl,dd,p{margin:0;padding:0}
 .r-nav a:hover{text-decoration:underline}
 .r-part{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:1.1rem 1.25rem 1.25rem;margin-bottom:1.1rem}
 .r-card{border:1px solid var(--line);border-left:4px solid var(--c);border-radius:6px;padding:.75rem 1rem;margin-bottom:.75rem}
-.r-edge-failed{--c:var(--bad)}.r-edge-unknown{--c:var(--odd)}.r-edge-asked{--c:var(--ask)}
+.r-edge-failed{--c:var(--bad)}.r-edge-unknown{--c:var(--odd)}.r-edge-asked{--c:var(--ask)}.r-edge-undone{--c:var(--mute)}
 .r-why{margin:.35rem 0}
 pre{margin:.35rem 0;padding:.55rem .75rem;border-radius:6px;background:var(--sunk);border:1px solid var(--line);white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.45}
 .r-log{max-height:24rem;overflow:auto}
@@ -76,6 +76,8 @@ pre{margin:.35rem 0;padding:.55rem .75rem;border-radius:6px;background:var(--sun
 .r-g-run{fill:var(--run)}
 .r-g-setup{fill:var(--mute)}
 .r-g-verify{fill:var(--good)}
+.r-g-chore{fill:none;stroke:var(--run);stroke-width:1.6}
+.r-g-undo{fill:var(--mute-t);stroke:var(--mute);stroke-width:1.6}
 .r-g-failed{fill:var(--bad-t);stroke:var(--bad)}
 .r-g-lost{fill:var(--odd-t);stroke:var(--odd);stroke-dasharray:3 2}
 .r-g-cross{stroke:var(--bad);stroke-width:2.6;stroke-linecap:round;fill:none}
@@ -93,7 +95,7 @@ pre{margin:.35rem 0;padding:.55rem .75rem;border-radius:6px;background:var(--sun
 #tasks:has(#show-failed:checked) .r-task:not(.r-is-failed),#tasks:has(#show-unknown:checked) .r-task:not(.r-is-unknown),
 #tasks:has(#show-asked:checked) .r-task:not(.r-is-asked),#tasks:has(#show-running:checked) .r-task:not(.r-is-running),
 #tasks:has(#show-waiting:checked) .r-task:not(.r-is-waiting),#tasks:has(#show-skipped:checked) .r-task:not(.r-is-skipped),
-#tasks:has(#show-complete:checked) .r-task:not(.r-is-complete),#tasks:has(#show-left:checked) .r-task:not(.r-is-left),
+#tasks:has(#show-undone:checked) .r-task:not(.r-is-undone),#tasks:has(#show-complete:checked) .r-task:not(.r-is-complete),#tasks:has(#show-left:checked) .r-task:not(.r-is-left),
 #tasks:has(#show-again:checked) .r-task:not(.r-again),#tasks:not(:has(#show-all:checked)) .r-tier{display:none}
 .r-heads,.r-task>summary{display:grid;grid-template-columns:10.5rem 1fr 7rem 6rem;gap:.2rem .9rem;align-items:baseline;padding:.42rem .6rem .42rem 1.6rem}
 .r-heads{font-size:.8rem;color:var(--soft);border-bottom:1px solid var(--line)}

@@ -9,6 +9,8 @@ use super::{badge, e, lines, link, prose, time};
 /// Tasks at most, and bytes that all of them may have; then what went well is told in fewer words.
 const ROWS: usize = 1_500;
 const MOST: usize = 4 << 20;
+/// The latest checkpoints of a task that are told of.
+const CHECKPOINTS: usize = 3;
 
 pub(super) fn tasks(account: &Account, left_out: &mut Vec<String>) -> String {
     let mut shown: Vec<usize> = (0..account.tasks.len()).collect();
@@ -130,6 +132,26 @@ fn facts(text: &mut String, task: &TaskPart) {
         };
         facts.push(("left", format!("<ul>{}</ul>", task.outputs.iter().map(one).collect::<String>())));
     }
+    if let Some(fallback) = &task.fallback {
+        facts.push(("fallback", format!("{} does its work", link(fallback))));
+    }
+    if let Some(undo) = task.undo.filter(|undo| *undo != "due") {
+        facts.push((
+            "rollback",
+            if undo == "irreversible" {
+                "nothing undoes it, as the document says".to_owned()
+            } else {
+                format!("<a href=\"#rollback\">{undo}</a>")
+            },
+        ));
+    }
+    for kept in task.checkpoints.iter().rev().take(CHECKPOINTS) {
+        let digest = format!("<code title=\"{}\">{}</code>", e(&kept.digest), e(brief(&kept.digest)));
+        facts.push((
+            "checkpoint",
+            format!("{}, version {} of attempt {}, {digest}", time(kept.at), kept.version, kept.attempt),
+        ));
+    }
     for again in &task.again {
         facts.push(("again", format!("{}: {}", time(again.at), prose(&again.text))));
     }
@@ -171,7 +193,7 @@ fn attempted(text: &mut String, attempt: &AttemptPart) {
     *text += "</ol>\n";
 }
 
-fn staged(text: &mut String, stage: &StagePart) {
+pub(super) fn staged(text: &mut String, stage: &StagePart) {
     let class = match stage.result {
         "passed" => Standing::Complete,
         "failed" => Standing::Failed,

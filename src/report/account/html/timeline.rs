@@ -1,12 +1,13 @@
 //! When each task worked and what it waited for: a row for each, one axis for all.
 //!
-//! What is what is told by shape: work is a full bar, set-up its upper half, verification its lower half; what failed
-//! ends in a cross. Each row says the same in words.
+//! What is what is told by shape: work is a full bar, set-up its upper half, verification its lower half, a hook an open
+//! bar between; what failed ends in a cross. Each row says the same in words.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::super::words::{clock, took};
-use super::super::{Account, At, AttemptPart, StagePart, TaskPart};
+use super::super::{Account, At, AttemptPart, ChorePart, StagePart, TaskPart};
 use super::scale::{Scale, span};
 use super::{e, link};
 use crate::run::Moment;
@@ -22,7 +23,7 @@ pub(super) fn timeline(account: &Account, left_out: &mut Vec<String>) -> String 
     });
     let has_part = |task: &&TaskPart| !task.attempts.is_empty() || !task.waits.is_empty();
     let mut tasks: Vec<&TaskPart> = account.tasks.iter().filter(has_part).collect();
-    if tasks.is_empty() {
+    if tasks.is_empty() && account.aside.chores.is_empty() {
         return String::new();
     }
     let all = tasks.len();
@@ -39,12 +40,21 @@ pub(super) fn timeline(account: &Account, left_out: &mut Vec<String>) -> String 
         task.attempts.first().map(|first| first.started_at).or(task.waits.first().map(|wait| wait.from))
     });
     let scale = Scale::of(account, end);
-    let mut text = legend(&tasks);
+    let mut text = legend(account, &tasks);
     text += "<div class=\"r-time\">\n";
     text += &axis(account, &scale);
     text += "<ol class=\"r-rows\">\n";
+    let mut of_task: HashMap<&str, Vec<&ChorePart>> = HashMap::new();
+    for chore in &account.aside.chores {
+        of_task.entry(chore.task.as_deref().unwrap_or_default()).or_default().push(chore);
+    }
+    let none = Vec::new();
+    let lane = Lane { account, scale: &scale, end };
     for task in &tasks {
-        row(&mut text, account, task, &scale, end);
+        lane.task(&mut text, task, of_task.get(task.id.as_str()).unwrap_or(&none));
+    }
+    for hook in of_task.get("").unwrap_or(&none) {
+        lane.hook(&mut text, hook);
     }
     text += "</ol>\n</div>\n";
     let cuts: Vec<String> = scale
@@ -64,7 +74,8 @@ pub(super) fn timeline(account: &Account, left_out: &mut Vec<String>) -> String 
 }
 
 /// Only what the rows show is explained.
-fn legend(tasks: &[&TaskPart]) -> String {
+fn legend(account: &Account, tasks: &[&TaskPart]) -> String {
+    let chore = |is_rollback: bool| account.aside.chores.iter().any(|chore| (chore.kind == "rollback") == is_rollback);
     let stages = || tasks.iter().flat_map(|task| &task.attempts).flat_map(|attempt| &attempt.stages);
     let waits = |what| tasks.iter().flat_map(|task| &task.waits).any(|wait| wait.what == what);
     let entries = [
@@ -77,6 +88,8 @@ fn legend(tasks: &[&TaskPart]) -> String {
             "failed",
         ),
         (stages().any(|stage| stage.result == "interrupted"), bar("r-g-lost", (4.0, 26.0), 3.0, 14.0), "interrupted"),
+        (chore(true), bar("r-g-undo", (4.0, 26.0), 3.0, 14.0), "rollback"),
+        (chore(false), bar("r-g-chore", (4.0, 26.0), 6.0, 8.0), "hook, or what follows a success"),
         (waits("queue"), line("r-g-queue", (2.0, 28.0)), "waits for a lock or a slot"),
         (waits("retry"), line("r-g-retry", (2.0, 28.0)), "waits for its retry"),
         (waits("gate"), line("r-g-gate", (2.0, 28.0)), "waits for a person"),
@@ -134,65 +147,101 @@ fn axis(account: &Account, scale: &Scale) -> String {
     text + "</svg>\n"
 }
 
-fn row(text: &mut String, account: &Account, task: &TaskPart, scale: &Scale, end: At) {
-    let standing = task.standing();
-    let _ = write!(
-        text,
-        "<li class=\"r-row\"><span class=\"r-who\"><span class=\"r-mark r-{}\" aria-hidden=\"true\">{}</span> {} <span class=\"r-name\">{}</span></span>",
-        standing.class(),
-        standing.mark(),
-        link(&task.id),
-        e(&task.name)
-    );
-    let _ = write!(text, "<svg class=\"r-lane\" role=\"img\" aria-label=\"{}\">", e(&words(task)));
-    for wait in &task.waits {
-        let (from, to) = (scale.place(wait.from), scale.place(wait.to.unwrap_or(end).min(end)));
-        let held: Vec<String> =
-            wait.locks.iter().map(|held| format!(", while {} held {}", held.by.join(", "), held.lock)).collect();
-        let _ = write!(
-            text,
-            "<line class=\"r-g-{0}\" x1=\"{from:.2}%\" x2=\"{to:.2}%\" y1=\"10\" y2=\"10\"><title>{1}{2}, {3}</title></line>",
-            wait.what,
-            waited(wait.what),
-            e(&held.concat()),
-            took(wait.from.until(wait.to.unwrap_or(end)))
-        );
-    }
-    for attempt in &task.attempts {
-        for stage in &attempt.stages {
-            drawn(text, account, attempt, stage, scale, end);
-        }
-    }
-    let _ = writeln!(text, "</svg><span class=\"r-took\">{}</span></li>", task.took().unwrap_or_default());
+/// What the rows have in common.
+struct Lane<'a> {
+    account: &'a Account,
+    scale: &'a Scale,
+    end: At,
 }
 
-fn drawn(text: &mut String, account: &Account, attempt: &AttemptPart, stage: &StagePart, scale: &Scale, end: At) {
-    let (from, to) = span(account, stage, end);
-    let (left, right) = (scale.place(At(Moment(from))), scale.place(At(Moment(to))));
-    let (top, height) = match stage.stage.as_str() {
-        "setup" => (3, 7),
-        "run" => (3, 14),
-        _ => (10, 7),
-    };
-    let class = match (stage.result, stage.stage.as_str()) {
-        ("failed", _) => "failed",
-        ("interrupted", _) => "lost",
-        (_, "setup") => "setup",
-        (_, "run") => "run",
-        _ => "verify",
-    };
-    let took = stage.milliseconds.map(|time| format!(", {}", took(time))).unwrap_or_default();
-    let _ = write!(
-        text,
-        "<rect class=\"r-g-{class}\" x=\"{left:.2}%\" y=\"{top}\" width=\"{:.2}%\" height=\"{height}\" rx=\"1\"><title>attempt {}, {}: {}{took}</title></rect>",
-        // Nothing is too short to be seen.
-        (right - left).max(0.25),
-        attempt.number,
-        e(&stage.stage),
-        stage.word(),
-    );
-    if stage.result == "failed" {
-        *text += &cross(right, "%");
+impl Lane<'_> {
+    fn task(&self, text: &mut String, task: &TaskPart, chores: &[&ChorePart]) {
+        let standing = task.standing();
+        let _ = write!(
+            text,
+            "<li class=\"r-row\"><span class=\"r-who\"><span class=\"r-mark r-{}\" aria-hidden=\"true\">{}</span> {} <span class=\"r-name\">{}</span></span>",
+            standing.class(),
+            standing.mark(),
+            link(&task.id),
+            e(&task.name)
+        );
+        let _ = write!(text, "<svg class=\"r-lane\" role=\"img\" aria-label=\"{}\">", e(&words(task, chores)));
+        for wait in &task.waits {
+            let until = wait.to.unwrap_or(self.end).min(self.end);
+            let (from, to) = (self.scale.place(wait.from), self.scale.place(until));
+            let held: Vec<String> =
+                wait.locks.iter().map(|held| format!(", while {} held {}", held.by.join(", "), held.lock)).collect();
+            let _ = write!(
+                text,
+                "<line class=\"r-g-{0}\" x1=\"{from:.2}%\" x2=\"{to:.2}%\" y1=\"10\" y2=\"10\"><title>{1}{2}, {3}</title></line>",
+                wait.what,
+                waited(wait.what),
+                e(&held.concat()),
+                took(wait.from.until(wait.to.unwrap_or(self.end)))
+            );
+        }
+        for attempt in &task.attempts {
+            for stage in &attempt.stages {
+                self.stage(text, attempt, stage);
+            }
+        }
+        for attempt in chores.iter().flat_map(|chore| &chore.attempts) {
+            for stage in &attempt.stages {
+                self.stage(text, attempt, stage);
+            }
+        }
+        let _ = writeln!(text, "</svg><span class=\"r-took\">{}</span></li>", task.took().unwrap_or_default());
+    }
+
+    /// A row of a hook of the run.
+    fn hook(&self, text: &mut String, hook: &ChorePart) {
+        let (mark, word) = hook.word();
+        let _ = write!(
+            text,
+            "<li class=\"r-row\"><span class=\"r-who\"><span class=\"r-mark\" aria-hidden=\"true\">{mark}</span> <span class=\"r-name\">hook {}</span></span><svg class=\"r-lane\" role=\"img\" aria-label=\"{word}\">",
+            e(hook.name)
+        );
+        let mut milliseconds = 0;
+        for attempt in &hook.attempts {
+            for stage in &attempt.stages {
+                self.stage(text, attempt, stage);
+                milliseconds += stage.milliseconds.unwrap_or_default();
+            }
+        }
+        let _ = writeln!(text, "</svg><span class=\"r-took\">{}</span></li>", took(milliseconds));
+    }
+
+    fn stage(&self, text: &mut String, attempt: &AttemptPart, stage: &StagePart) {
+        let (from, to) = span(self.account, stage, self.end);
+        let (left, right) = (self.scale.place(At(Moment(from))), self.scale.place(At(Moment(to))));
+        let (top, height) = match stage.stage.as_str() {
+            "setup" => (3, 7),
+            "run" | "rollback" => (3, 14),
+            _ if stage.is_verification() => (10, 7),
+            _ => (6, 8),
+        };
+        let class = match (stage.result, stage.stage.as_str()) {
+            ("failed", _) => "failed",
+            ("interrupted", _) => "lost",
+            (_, "setup") => "setup",
+            (_, "run") => "run",
+            (_, "rollback") => "undo",
+            _ if stage.is_verification() => "verify",
+            _ => "chore",
+        };
+        let took = stage.milliseconds.map(|time| format!(", {}", took(time))).unwrap_or_default();
+        let _ = write!(
+            text,
+            "<rect class=\"r-g-{class}\" x=\"{left:.2}%\" y=\"{top}\" width=\"{:.2}%\" height=\"{height}\" rx=\"1\"><title>attempt {}, {}: {}{took}</title></rect>",
+            // Nothing is too short to be seen.
+            (right - left).max(0.25),
+            attempt.number,
+            e(&stage.stage),
+            stage.word(),
+        );
+        if stage.result == "failed" {
+            *text += &cross(right, "%");
+        }
     }
 }
 
@@ -205,7 +254,7 @@ const fn waited(what: &str) -> &'static str {
 }
 
 /// A row in words.
-fn words(task: &TaskPart) -> String {
+fn words(task: &TaskPart, chores: &[&ChorePart]) -> String {
     let attempts: Vec<String> = task
         .attempts
         .iter()
@@ -222,5 +271,6 @@ fn words(task: &TaskPart) -> String {
         })
         .collect();
     let waits = task.waits.iter().map(|wait| waited(wait.what).to_owned());
-    waits.chain(attempts).collect::<Vec<_>>().join("; ")
+    let chores = chores.iter().map(|chore| format!("{} {}", chore.name, chore.word().1));
+    waits.chain(attempts).chain(chores).collect::<Vec<_>>().join("; ")
 }
