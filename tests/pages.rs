@@ -181,13 +181,18 @@ fn lists(name: &str, records: &[&'static Record]) {
 }
 
 #[test]
-fn the_published_schema_of_events_is_that_of_the_code() {
-    let published = "docs/events.schema.json";
-    let right = format!("{:#}\n", outpost_bp::report::stream::schema());
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(root().join(published), &right).expect("the schema can be written");
-    } else {
-        assert_eq!(page(published), right, "run `BLESS=1 cargo test --test pages`");
+fn the_published_schemas_are_those_of_the_code() {
+    let schemas = [
+        ("docs/events.schema.json", outpost_bp::report::stream::schema()),
+        ("docs/report.schema.json", outpost_bp::report::account::schema()),
+    ];
+    for (published, schema) in schemas {
+        let right = format!("{schema:#}\n");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(root().join(published), &right).expect("the schema can be written");
+        } else {
+            assert_eq!(page(published), right, "run `BLESS=1 cargo test --test pages`");
+        }
     }
 }
 

@@ -150,7 +150,7 @@ pub fn picture(draft: &Draft<'_>, dag: &Dag) -> Picture {
             label: ports(draft, index, need),
         })
         .collect();
-    Picture { title: draft.name().to_owned(), tiers, nodes, arrows, locks }
+    Picture { title: draft.name().to_owned(), tiers, nodes, arrows, locks, link: None }
 }
 
 fn node(draft: &Draft<'_>, dag: &Dag, index: TaskIndex, outside: usize) -> NodeBox {

@@ -164,11 +164,14 @@ enum Command {
         #[arg(add = ArgValueCandidates::new(complete::codes))]
         code: Option<String>,
     },
-    /// Print a JSON Schema of the format for editors, or of the events of a run
+    /// Print a JSON Schema of the format for editors, of the events of a run, or of its report
     Schema {
         /// The schema of a line of `run --events`
         #[arg(long)]
         events: bool,
+        /// The schema of `report --format json`
+        #[arg(long, conflicts_with = "events")]
+        report: bool,
     },
     /// Print a commented starter document
     New {
@@ -320,8 +323,9 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Test(args) => return test::run(args, output),
         Command::Graph(args) => return graph::run(args, output),
         Command::Explain { code } => output.data(&text::explain(code.as_deref())?)?,
-        Command::Schema { events: true } => output.json(&crate::report::stream::schema())?,
-        Command::Schema { events: false } => output.json(&crate::blueprint::schema::json_schema())?,
+        Command::Schema { report: true, .. } => output.json(&crate::report::account::schema())?,
+        Command::Schema { events: true, .. } => output.json(&crate::report::stream::schema())?,
+        Command::Schema { .. } => output.json(&crate::blueprint::schema::json_schema())?,
         Command::New { title } => output.data(&text::starter(title))?,
         Command::Completions { shell } => output.data(&completions(shell)?)?,
         Command::Man { command } => output.data(&manual(command.as_deref())?)?,

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{At, AttemptPart, FailurePart, StagePart};
 use crate::run::{Chore, CleanUp, Event, Moment};
 
 /// All of it, each list in the order it happened.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub struct Aside {
     /// Orders to undo tasks.
     pub rollbacks: Vec<RollbackPart>,
@@ -21,7 +22,7 @@ pub struct Aside {
 }
 
 /// An order to undo tasks, in this order.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct RollbackPart {
     pub at: At,
     /// A person; nobody where the document says so.
@@ -30,7 +31,7 @@ pub struct RollbackPart {
 }
 
 /// A command outside of any attempt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ChorePart {
     /// `rollback`, `on_success` or `hook`.
     pub kind: &'static str,
@@ -44,7 +45,7 @@ pub struct ChorePart {
     pub(super) owner: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct NoticePart {
     pub at: At,
     /// What of, with colons between kind, task, since when, and which reminder.
@@ -54,7 +55,7 @@ pub struct NoticePart {
     pub problem: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct CleanUpPart {
     pub at: At,
     pub task: String,

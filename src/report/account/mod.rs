@@ -11,12 +11,16 @@ mod html;
 mod junit;
 mod markdown;
 mod print;
+mod schema;
 mod stage;
 mod tell;
 #[cfg(test)]
 pub(super) mod tests;
 pub mod words;
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 pub use chores::{Aside, ChorePart};
@@ -25,6 +29,7 @@ pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use print::Logs;
+pub use schema::schema;
 pub use tell::Facts;
 
 use super::progress::Weight;
@@ -45,6 +50,20 @@ impl Serialize for At {
     }
 }
 
+impl JsonSchema for At {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
 impl At {
     /// Milliseconds from here to there; none where it lies before.
     pub fn until(self, to: At) -> u64 {
@@ -52,7 +71,7 @@ impl At {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Account {
     pub format: &'static str,
     pub version: u32,
@@ -75,7 +94,7 @@ pub struct Account {
 }
 
 /// The run itself.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct RunPart {
     pub id: String,
     /// As in `status --json`.
@@ -104,7 +123,7 @@ pub struct RunPart {
     pub next: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct RunnerPart {
     pub at: At,
     pub by: String,
@@ -113,7 +132,7 @@ pub struct RunnerPart {
 }
 
 /// An edited document that was accepted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct EditPart {
     pub at: At,
     pub by: String,
@@ -123,7 +142,7 @@ pub struct EditPart {
 }
 
 /// The document that is run, as it stands now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct DocumentPart {
     pub title: String,
     pub file: String,
@@ -137,7 +156,7 @@ pub struct DocumentPart {
 }
 
 /// What success is measured by, as the document's table has it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub struct Metrics {
     /// Empty where the document gives none.
     pub headings: Vec<String>,
@@ -145,7 +164,7 @@ pub struct Metrics {
 }
 
 /// Tasks by where they stand; what was not to be run is not counted.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, JsonSchema, Serialize)]
 pub struct Counts {
     pub tasks: usize,
     pub complete: usize,
@@ -160,7 +179,7 @@ pub struct Counts {
     pub verifications_failed: usize,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct TaskPart {
     pub id: String,
     pub name: String,
@@ -202,7 +221,7 @@ pub struct TaskPart {
     pub undo: Option<&'static str>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct AttemptPart {
     pub number: u32,
     pub started_at: At,
@@ -214,7 +233,7 @@ pub struct AttemptPart {
     pub stages: Vec<StagePart>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct StagePart {
     /// `setup`, `run`, `verify:unit` …
     pub stage: String,
@@ -246,7 +265,7 @@ impl StagePart {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct FailurePart {
     pub code: String,
     pub phase: String,
@@ -254,14 +273,14 @@ pub struct FailurePart {
 }
 
 /// The end of what a stage printed, both streams in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Printed {
     pub lines: Vec<PrintedLine>,
     /// Lines before these.
     pub before: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct PrintedLine {
     /// `stdout` or `stderr`.
     pub stream: &'static str,
@@ -269,7 +288,7 @@ pub struct PrintedLine {
 }
 
 /// A time in which a task could have worked and did not.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct WaitPart {
     /// `queue` (for a lock, a slot, or room), `retry` or `gate`.
     pub what: &'static str,
@@ -279,20 +298,20 @@ pub struct WaitPart {
     pub locks: Vec<HeldPart>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct HeldPart {
     pub lock: String,
     pub by: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct OutputPart {
     pub port: String,
     pub digest: String,
 }
 
 /// Why a task was started once more.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct AgainPart {
     pub at: At,
     /// `retry`, `idempotent`, `never_started`, `handed_off`, `ordered` or `edited`.
@@ -301,7 +320,7 @@ pub struct AgainPart {
 }
 
 /// A state of its work that a task left, for whoever goes on with it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct CheckpointPart {
     pub at: At,
     pub attempt: u32,
@@ -310,7 +329,7 @@ pub struct CheckpointPart {
 }
 
 /// A decision that people were asked for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct GatePart {
     pub task: String,
     pub when: GateMoment,
@@ -330,7 +349,7 @@ pub struct GatePart {
     pub approvers: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct DecisionPart {
     pub at: At,
     pub approved: bool,
@@ -342,17 +361,18 @@ pub struct DecisionPart {
 }
 
 /// A line of what happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Happening {
     pub at: At,
     /// Empty where it is about the whole run.
     pub task: String,
     pub text: String,
     #[serde(serialize_with = "weight")]
+    #[schemars(with = "String")]
     pub weight: Weight,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Pause {
     pub from: At,
     pub to: At,

@@ -15,6 +15,8 @@ pub struct Picture {
     pub arrows: Vec<Arrow>,
     /// Names of the locks; `NodeBox::locks` points in here.
     pub locks: Vec<String>,
+    /// What stands before a task's id where it is a link to more about it; no links without it. Only SVG has them.
+    pub link: Option<String>,
 }
 
 impl Picture {
@@ -47,6 +49,7 @@ impl Picture {
             nodes: nodes.map(|(place, node)| NodeBox { parent: parent_of(place), ..node.clone() }).collect(),
             arrows: self.arrows.iter().filter_map(arrow).collect(),
             locks: self.locks.clone(),
+            link: self.link.clone(),
         }
     }
 }

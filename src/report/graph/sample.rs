@@ -27,6 +27,7 @@ pub(super) fn plain_picture(n: usize, pairs: &[(usize, usize)]) -> Picture {
         nodes: (0..n).map(|at| plain_node(&format!("T0.{at}"), 0)).collect(),
         arrows: pairs.iter().map(|&(from, to)| Arrow { from, to, kind: ArrowKind::Order, label: None }).collect(),
         locks: Vec::new(),
+        link: None,
     }
 }
 

@@ -19,6 +19,9 @@ fn open_task(out: &mut String, picture: &Picture, task: usize, id: &str, kind: &
     let node = &picture.nodes[task];
     let critical = if node.critical { " critical" } else { "" };
     let status = node.status;
+    if let Some(link) = &picture.link {
+        let _ = write!(out, "<a href=\"{}{}\">", escape_xml(link), escape_xml(&node.id));
+    }
     let _ = write!(
         out,
         "<g id=\"{}\" class=\"task {kind} {}{critical}\"><title>{} {}\nstatus: {}",
@@ -42,6 +45,10 @@ fn open_task(out: &mut String, picture: &Picture, task: usize, id: &str, kind: &
         out.push_str("\non the critical path");
     }
     out.push_str("</title>");
+}
+
+fn close_task(out: &mut String, picture: &Picture) {
+    out.push_str(if picture.link.is_some() { "</g></a>\n" } else { "</g>\n" });
 }
 
 /// Element ids: the task's own where that is possible, made distinct where it is repeated.
@@ -72,7 +79,7 @@ pub(super) fn write_frames(out: &mut String, picture: &Picture, layout: &Layout)
         write_rect(out, "frame", rect);
         let title = Rect { bottom: rect.top + plaque.height, ..rect };
         write_rect(out, "title", title);
-        out.push_str("</g>\n");
+        close_task(out, picture);
     }
 }
 
@@ -93,7 +100,7 @@ pub(super) fn write_boxes(out: &mut String, picture: &Picture, layout: &Layout) 
         open_task(out, picture, task, &names[task], "single");
         write_rect(out, "box", rect);
         write_plaque(out, picture.nodes[task].status.class(), rect, &layout.plaques[task]);
-        out.push_str("</g>\n");
+        close_task(out, picture);
     }
 }
 

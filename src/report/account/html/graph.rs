@@ -10,7 +10,7 @@ const MOST: usize = 160;
 
 /// The picture with tasks as the run left them.
 fn dressed(account: &Account, picture: &Picture) -> Picture {
-    let mut picture = picture.clone();
+    let mut picture = Picture { link: Some("#t-".to_owned()), ..picture.clone() };
     for (node, task) in picture.nodes.iter_mut().zip(&account.tasks) {
         node.status = match task.standing() {
             Standing::Failed => Status::Failed,

@@ -107,7 +107,8 @@ pre{margin:.35rem 0;padding:.55rem .75rem;border-radius:6px;background:var(--sun
 .r-task>summary::before{content:'▸';position:absolute;left:.5rem;color:var(--soft)}
 .r-task[open]>summary::before{content:'▾'}
 .r-task>summary:hover{background:var(--sunk)}
-.r-task:target>summary{background:var(--run-t)}
+.r-task:has(>.r-body:target)>summary{background:var(--run-t)}
+.r-body{scroll-margin-top:6rem}
 .r-id{font-weight:700;margin-right:.35rem}
 .r-many{text-align:right;color:var(--soft);font-size:.875rem}
 .r-body{padding:.2rem .6rem 1rem 1.6rem}
@@ -170,3 +171,43 @@ details::details-content{content-visibility:visible;block-size:auto}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 }
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::STYLE;
+
+    /// The luminance of `#rgb` or `#rrggbb`.
+    fn luminance(colour: &str) -> f64 {
+        let hex = colour.trim_start_matches('#');
+        let wide: String = if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.to_owned() };
+        let part = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&wide[at..at + 2], 16).expect("a colour")) / 255.0;
+            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+    }
+
+    #[test]
+    fn text_stands_out_from_what_it_stands_on_in_light_and_dark() {
+        for variant in STYLE.split(":root{").skip(1).take(2) {
+            let rules = variant.split('}').next().expect("rules");
+            let colour = |name: &str| {
+                let rule = rules.split([';', '\n']).find_map(|rule| rule.strip_prefix(name)?.strip_prefix(':'));
+                luminance(rule.unwrap_or_else(|| panic!("no {name} in {rules}")))
+            };
+            let contrast = |one: &str, other: &str| {
+                let (one, other) = (colour(one), colour(other));
+                (one.max(other) + 0.05) / (one.min(other) + 0.05)
+            };
+            for word in ["--good", "--bad", "--ask", "--run", "--odd", "--mute"] {
+                let tint = format!("{word}-t");
+                assert!(contrast(word, &tint) >= 4.5, "{word} on {tint}: {}", contrast(word, &tint));
+            }
+            for text in ["--ink", "--soft", "--link", "--good", "--bad", "--ask", "--run", "--odd", "--mute"] {
+                for ground in ["--bg", "--paper", "--sunk"] {
+                    assert!(contrast(text, ground) >= 4.5, "{text} on {ground}: {}", contrast(text, ground));
+                }
+            }
+        }
+    }
+}

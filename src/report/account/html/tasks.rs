@@ -72,10 +72,9 @@ fn row(text: &mut String, task: &TaskPart, is_whole: bool) {
     let again = if task.attempts.len() > 1 { " r-again" } else { "" };
     let _ = write!(
         text,
-        "<details class=\"r-task r-is-{}{again}\" id=\"t-{}\"{open}>\n<summary>{} <span class=\"r-what\"><span class=\"r-id\">{}</span> {}</span> \
-         <span class=\"r-many\">{}</span> <span class=\"r-took\">{}</span></summary>\n<div class=\"r-body\">\n",
+        "<details class=\"r-task r-is-{}{again}\"{open}>\n<summary>{} <span class=\"r-what\"><span class=\"r-id\">{}</span> {}</span> \
+         <span class=\"r-many\">{}</span> <span class=\"r-took\">{}</span></summary>\n<div class=\"r-body\" id=\"t-{}\">\n",
         standing.class(),
-        e(&task.id),
         badge(standing, task.word()),
         e(&task.id),
         e(&task.name),
@@ -84,7 +83,9 @@ fn row(text: &mut String, task: &TaskPart, is_whole: bool) {
             1 => "1 attempt".to_owned(),
             many => format!("{many} attempts"),
         },
-        task.took().unwrap_or_default()
+        task.took().unwrap_or_default(),
+        // In here, so that a link to it opens it.
+        e(&task.id)
     );
     if let Some(reason) = task.reason().filter(|_| standing != Standing::Complete) {
         let code =
