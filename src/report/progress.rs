@@ -138,8 +138,8 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
         }
         Event::RollbackOrdered { by, tasks } => {
             let who = by.as_deref().map_or_else(|| "the document says so".to_owned(), |by| format!("{by} ordered it"));
-            let many = if tasks.len() == 1 { "1 task is".to_owned() } else { format!("{} tasks are", tasks.len()) };
-            line("", format!("{many} rolled back, the last first: {who}"), Weight::Notice)
+            let many = if tasks.len() == 1 { "1 task".to_owned() } else { format!("{} tasks", tasks.len()) };
+            line("", format!("rolling back {many}, the last first: {who}"), Weight::Notice)
         }
         Event::NoticeFailed { notice, channel, reason } => {
             let task = notice.split(':').nth(1).unwrap_or_default();

@@ -96,6 +96,18 @@ fn holds(shown: &Shown<'_, '_>, page: &mut Page) {
         page.heading("not selected, and must be complete before");
         page.line(2, &names(blueprint, &plan.missing));
     }
+    let fallbacks: Vec<(TaskIndex, TaskIndex)> = plan
+        .running()
+        .filter_map(|index| Some((blueprint.task(index).on_failure.as_ref()?.fallback.as_ref()?.target?, index)))
+        .filter(|(fallback, _)| plan.schedule.wave(*fallback).is_some())
+        .collect();
+    if !fallbacks.is_empty() {
+        page.heading("fallbacks, which run only where they are needed");
+        let longest = fallbacks.iter().map(|(index, _)| blueprint.task(*index).id.len()).max().unwrap_or(0).min(16);
+        for (fallback, caller) in fallbacks {
+            page.entry(&blueprint.task(fallback).id, longest, &format!("if {} fails", blueprint.task(caller).id));
+        }
+    }
     let gates: Vec<(TaskIndex, &str)> = plan
         .running()
         .filter_map(|index| Some((index, blueprint.task(index).gate.as_ref()?.action.as_str())))
