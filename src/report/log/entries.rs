@@ -11,7 +11,7 @@ use super::{Entry, data};
 use crate::blueprint::Blueprint;
 use crate::blueprint::model::LogLevel::{self, Debug, Error, Info, Warn};
 use crate::report::progress::line;
-use crate::run::{Ending, Event, Failure, FailurePhase, GateMoment, Moment, Resumption, Run, Stage};
+use crate::run::{Chore, Ending, Event, Failure, FailurePhase, GateMoment, Moment, Resumption, Run, Stage};
 
 /// The fold. It may begin in the middle of a run, where `resume` takes it up.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +63,12 @@ impl Entries {
                     all.push(begins(run, task, *attempt, stage));
                 }
             }
+            // What is undone holds the locks that it was done with.
+            Event::ChoreStarted { chore: Chore::Rollback { task }, .. } => {
+                if self.holding.insert(task.clone()) {
+                    all.extend(locks(run, task, "lock.acquired", "has the lock"));
+                }
+            }
             Event::TaskSkipped { task, .. } => {
                 all.extend(self.failing.remove(task).map(|failure| failed(run, task, &failure)));
             }
@@ -78,8 +84,17 @@ impl Entries {
         };
         let is_over = match event {
             Event::StageEnded { .. } => !run.find(task).is_some_and(|index| run.holds_room(index)),
-            Event::StageStarted { .. } | Event::StageHandle { .. } => false,
-            _ => true,
+            Event::RetryScheduled { .. }
+            | Event::TaskCompleted { .. }
+            | Event::TaskSkipped { .. }
+            | Event::TaskBlocked { .. }
+            | Event::TaskUnknown { .. }
+            | Event::RepeatAllowed { .. }
+            | Event::FallbackCalled { .. }
+            | Event::GateOpened { .. }
+            | Event::ChoreEnded { .. }
+            | Event::ChoreUnknown { .. } => true,
+            _ => false,
         };
         if is_over {
             self.holding.remove(task);

@@ -4,6 +4,8 @@
 //! holds. It knows neither where a line goes nor what time it is.
 
 mod entries;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Map, Value, json};
 
@@ -118,55 +120,4 @@ pub fn halted(at: Moment, reason: &str) -> Entry {
 
 fn about_runner(at: Moment, level: LogLevel, event: &'static str, message: String, fields: Value) -> Entry {
     Entry { at, level, event, task: String::new(), phase: None, message, data: data(fields) }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{Entry, Layout, data};
-    use crate::blueprint::model::{LogFormat, LogLevel};
-    use crate::run::Moment;
-
-    fn layout(format: LogFormat) -> Layout {
-        let (timestamps, task_context) = (true, true);
-        Layout { format, timestamps, task_context, blueprint: "bp".into(), executor: "outpost-bp", run: "r1".into() }
-    }
-
-    fn entry(task: &str, message: &str) -> Entry {
-        Entry {
-            at: Moment(1_767_623_400_120),
-            level: LogLevel::Error,
-            event: "task.failed",
-            task: task.to_owned(),
-            phase: Some("verification"),
-            message: message.to_owned(),
-            data: data(json!({"attempt": 2, "nothing": null})),
-        }
-    }
-
-    #[test]
-    fn f_41_an_entry_is_what_the_format_says() {
-        let line = layout(LogFormat::Json).line(&entry("T1.2", "failed"));
-        assert_eq!(
-            line,
-            "{\"timestamp\":\"2026-01-05T14:30:00.120Z\",\"level\":\"error\",\"blueprint_id\":\"bp\",\"task_id\":\"T1.2\",\
-             \"executor_id\":\"outpost-bp\",\"phase\":\"verification\",\"event\":\"task.failed\",\"message\":\"failed\",\
-             \"data\":{\"run\":\"r1\",\"attempt\":2}}"
-        );
-        let text = layout(LogFormat::Text);
-        assert_eq!(text.line(&entry("T1.2", "failed")), "2026-01-05T14:30:00.120Z [ERROR] [T1.2] failed");
-        assert_eq!(text.line(&entry("", "failed")), "2026-01-05T14:30:00.120Z [ERROR] failed");
-        let bare = Layout { timestamps: false, task_context: false, ..text };
-        assert_eq!(bare.line(&entry("T1.2", "failed")), "[ERROR] failed");
-    }
-
-    #[test]
-    fn f_41_an_entry_is_one_line_whatever_it_holds() {
-        for format in [LogFormat::Json, LogFormat::Text] {
-            let line = layout(format).line(&entry("T1", "one\ntwo\u{1b}[2J\r\n[INFO] three"));
-            assert!(line.contains("one two [INFO] three") && !line.contains('\n'), "{line}");
-            assert!(layout(format).line(&entry("T1", &"x".repeat(10_000))).len() < 2_500);
-        }
-    }
 }
