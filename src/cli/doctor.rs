@@ -15,6 +15,7 @@ use super::kept::store;
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::{Range, Requirement, Version};
 use crate::engine::capability::{Outcome, probe};
+use crate::engine::remote::HAS_AWS;
 use crate::locks::remote_file_system;
 use crate::report::table::{Table, wrapped};
 
@@ -83,6 +84,7 @@ pub(super) fn run(args: &DoctorArgs, output: &mut Output) -> Result<Exit, Failur
     let mut findings = vec![kernel(), processes(), children(), open_files()];
     findings.extend(files()?);
     findings.extend(programs());
+    findings.push(aws());
     findings.push(terminal(output));
     let is_fit = findings.iter().all(|finding| finding.level != Level::Missing);
     if args.json {
@@ -236,6 +238,15 @@ fn version(here: &Outcome) -> String {
         Outcome::Present(None) | Outcome::Unclear => "here; it does not tell its version".to_owned(),
         Outcome::Missing => "not on `PATH`".to_owned(),
     }
+}
+
+/// Whether this build speaks to AWS. Whose credentials it would use is asked when they are used.
+fn aws() -> Finding {
+    if HAS_AWS {
+        return Finding::ok("aws", "built in: outputs and storage in S3, secrets of the Parameter Store");
+    }
+    let advice = "build it with `--features aws` for outputs and storage in S3, and secrets of the Parameter Store";
+    Finding::bad("aws", Level::Warn, "not in this build", advice)
 }
 
 fn terminal(output: &Output) -> Finding {

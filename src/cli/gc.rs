@@ -1,4 +1,4 @@
-//! `outpost-bp gc`: removes old runs that are over.
+//! `outpost-bp gc`: removes old runs that are over, and puts away outputs whose time has come.
 //!
 //! It never touches a run that somebody drives or that may go on by itself or by a person's word: what waits or
 //! was interrupted has to be cancelled first. A run that never began is nobody's after an hour.
@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::cleanup::{pending, put_away};
 use super::kept::{look, store};
 use super::{Exit, Failure, Output};
 use crate::blueprint::duration;
@@ -89,10 +90,23 @@ pub(super) fn run(args: &GcArgs, output: &mut Output) -> Result<Exit, Failure> {
         output.note(&format!("error: an earlier removal is not finished: {}\n", plain(&broken.to_string())));
         failed = true;
     }
+    for files in runs.iter().filter(|files| !args.dry_run && pending(files).now) {
+        if let Err(failure) = put_away(&store, files, output) {
+            output.note(&format!("error: outputs of {} are left: {}\n", files.id(), plain(&failure.message)));
+            failed = true;
+        }
+    }
+    let mut awaited = 0;
     for files in runs.into_iter().take(count.saturating_sub(keep)) {
         let Some(state) = removable(args, standing(&files), before) else {
             continue;
         };
+        // Without its record nobody would know what to put away.
+        let pending = pending(&files);
+        if pending.now || pending.later {
+            awaited += 1;
+            continue;
+        }
         if !holder(files.folder()).is_ok_and(|holder| holder.is_none()) {
             continue;
         }
@@ -109,6 +123,9 @@ pub(super) fn run(args: &GcArgs, output: &mut Output) -> Result<Exit, Failure> {
         if gone {
             removed.push(Old { files, state, bytes });
         }
+    }
+    if awaited > 0 {
+        output.note(&format!("left for now, because outputs are to be cleaned up: {awaited}\n"));
     }
     tell(args, &removed, count - removed.len(), output)?;
     Ok(if failed { Exit::Failed } else { Exit::Done })

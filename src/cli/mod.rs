@@ -1,6 +1,7 @@
 //! The commands: one file each. This is where everything is put together.
 
 mod check;
+mod cleanup;
 mod complete;
 mod decide;
 mod doctor;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::plan::needs::Needs;
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::Requirement;
-use crate::blueprint::model::{Channel, Task, Transfer};
+use crate::blueprint::model::{Channel, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::engine::capability::Outcome;
@@ -30,14 +30,6 @@ pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
             "the document calls {} complete or skipped: not run without --rerun\n",
             ids(blueprint, &done, MOST)
         );
-    }
-    let running = |has: &dyn Fn(&Task<'_>) -> bool| -> Vec<TaskIndex> {
-        plan.running().filter(|index| has(blueprint.task(*index))).collect()
-    };
-    let cleanup = running(&|task| task.output.as_ref().is_some_and(|output| output.cleanup.is_some()));
-    let words = [("output.cleanup", cleanup)];
-    for (word, tasks) in words.iter().filter(|(_, tasks)| !tasks.is_empty()) {
-        text += &format!("this version does not carry out `{word}` ({})\n", ids(blueprint, tasks, MOST));
     }
     text + &unreachable(blueprint, plan)
 }

@@ -10,9 +10,9 @@ use super::jq;
 use super::output::{self, Places, RECORD, Values};
 use super::remote::Problem;
 use super::remote::errand::{Arrivals, Arrived};
-use super::work::{Bench, Capabilities};
-use crate::blueprint::model::{Binding, BindingSource, Task};
-use crate::blueprint::{Blueprint, TaskIndex};
+use super::work::{Bench, Capabilities, hand_over};
+use crate::blueprint::model::{Binding, BindingSource, Task, Transfer};
+use crate::blueprint::{Blueprint, TaskIndex, executor};
 use crate::run::{Failure, FailureCode, FailurePhase, Moment, Phase, Run};
 
 /// Where a run finds what its tasks are given.
@@ -27,6 +27,9 @@ pub trait Shelf {
 
     /// The text of a file.
     fn text(&self, path: &Path) -> Result<String, String>;
+
+    /// Leaves a value for a task in a file.
+    fn hand_over(&self, path: &Path, value: &Value) -> Result<(), String>;
 
     /// The environment, as conditions see it.
     fn variables(&self) -> Map<String, Value>;
@@ -57,6 +60,10 @@ impl Shelf for Bench<'_> {
 
     fn text(&self, path: &Path) -> Result<String, String> {
         fs::read_to_string(path).map_err(|error| error.to_string())
+    }
+
+    fn hand_over(&self, path: &Path, value: &Value) -> Result<(), String> {
+        hand_over(path, value).map_err(|error| error.to_string())
     }
 
     fn variables(&self) -> Map<String, Value> {
@@ -125,6 +132,10 @@ fn bound(
             None => port_of(shelf, run, *source, port.as_deref(), None),
         },
     };
+    let value = match value {
+        Ok(value) => cross(shelf, run, index, binding, value),
+        Err(reason) => Err(reason),
+    };
     let value =
         value.or_else(|reason| match binding.fallback.as_ref().and_then(|fallback| fallback.path.as_deref()) {
             Some(path) => {
@@ -146,6 +157,31 @@ fn bound(
     match binding.transform.as_deref() {
         Some(expression) => jq::transform(expression, &value).map_err(|error| format!("its transform failed: {error}")),
         None => Ok(value),
+    }
+}
+
+/// Where the file of a value is that memory cannot carry, unless the document says otherwise.
+const FALLBACK: &str = "/tmp/blueprint/fallback/${source_task_id}/${output_port}.json";
+
+/// Memory is not shared between executors: what one left there is left for another in a file as well, as the format has
+/// it. It is among the inputs all the same.
+fn cross(shelf: &dyn Shelf, run: &Run, index: TaskIndex, binding: &Binding<'_>, value: Value) -> Result<Value, String> {
+    let BindingSource::Task { target: Some(source), task, port } = &binding.source else {
+        return Ok(value);
+    };
+    let is_shared = executor(shelf.blueprint(), *source) == executor(shelf.blueprint(), index);
+    if binding.transfer != Transfer::Memory || is_shared {
+        return Ok(value);
+    }
+    let port =
+        port.as_deref().or_else(|| shelf.blueprint().task(*source).ports().first().map(|port| port.name.as_str()));
+    let began = run.task(index).attempt_started.unwrap_or(run.latest());
+    let declared = binding.fallback.as_ref().and_then(|fallback| fallback.path.as_deref());
+    let path = shelf.path(index, began, Some((task, port.unwrap_or_default())), declared.unwrap_or(FALLBACK));
+    match shelf.hand_over(&path, &value) {
+        Err(error) if declared.is_some() => Err(format!("its fallback `{}`: {error}", path.display())),
+        // The document does not know of it.
+        _ => Ok(value),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use outpost_shell::{Keepers, Shell, become_subreaper, raise_open_files};
 use tracing::{Instrument as _, debug, debug_span};
 
+use super::cleanup::Ledger;
 use super::driver::{Driver, Outlook, Parts, Watcher};
 use super::error::Broken;
 use super::history::{History, blueprint, compile};
@@ -135,13 +136,20 @@ impl Session {
         self.with_driver(driving, async |driver| driver.remind().await).map(|((), run)| run)
     }
 
+    /// Puts away what the document wants put away by now, and does nothing else.
+    pub fn put_away(self, driving: Driving<'_>) -> Result<Run, Broken> {
+        self.with_driver(driving, async |driver| driver.put_away().await).map(|((), run)| run)
+    }
+
     fn with_driver<T>(
         mut self,
         driving: Driving<'_>,
         go: impl AsyncFnOnce(&mut Driver<'_>) -> Result<T, Broken>,
     ) -> Result<(T, Run), Broken> {
         let Driving { store, blueprint, source, environment, capabilities, watcher, patient, trail } = driving;
+        let mut ledger = Ledger::of(&self.past);
         for (at, event) in std::mem::take(&mut self.unseen) {
+            ledger.saw(at, &event);
             watcher.saw(at, &event, &self.run);
         }
         let locks = Locks::open(store.locks())?;
@@ -160,8 +168,18 @@ impl Session {
             let shell = Arc::new(Shell::new(keepers));
             let executor = Arc::clone(&shell);
             let (run, journal) = (self.run, self.journal);
-            let parts =
-                Parts { run, bench: &bench, source, journal, shell: executor, locks, watcher, capabilities, patient };
+            let parts = Parts {
+                run,
+                bench: &bench,
+                source,
+                journal,
+                shell: executor,
+                locks,
+                watcher,
+                capabilities,
+                patient,
+                ledger,
+            };
             let mut driver = Driver::new(parts);
             let outcome = go(&mut driver).await;
             let run = driver.into_run();

@@ -165,6 +165,37 @@ fn f_34_a_port_that_is_not_there_falls_back_to_a_file() {
 }
 
 #[test]
+fn f_34_between_executors_memory_is_a_file() {
+    let id = format!("f34-{}", std::process::id());
+    let a = "output: {location: memory, ports: {n: {type: object}, m: {type: integer}}}\nrun: |\n  echo '{\"n\": {\"k\": 7}, \"m\": 8}' > $OUTPOST_OUTPUT";
+    let binding =
+        |more: &str| format!("input_bindings:\n  n: {{source: {id}, output_port: n, transfer: memory{more}}}\n");
+    let declared = ", fallback: {transfer: file, format: json, path: 'kept/${source_task_id}-${output_port}.json'}";
+    let default = format!("/tmp/blueprint/fallback/{id}/n.json");
+    let manual = |more: &str, file: &str| {
+        format!("{}executor: manual\nverification: {{smoke: note $(cat {file})}}", binding(more))
+    };
+    let project = project(
+        "",
+        &[
+            (&id, "", a),
+            ("same", &id, &format!("{}run: '[ ! -e {default} ]'", binding(""))),
+            ("declared", "same", &manual(declared, &format!("kept/{id}-n.json"))),
+            ("default", "declared", &manual("", &default)),
+        ],
+    );
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    assert_eq!(project.ledger(), [r#"declared 1 verify:smoke {"k":7}"#, r#"default 1 verify:smoke {"k":7}"#]);
+    fs::remove_dir_all(format!("/tmp/blueprint/fallback/{id}")).expect("the folder of the fallback");
+    // A file that cannot be written is told, and not passed over.
+    project.write(
+        "blueprint.md",
+        &fs::read_to_string(project.path("blueprint.md")).expect("it").replace("kept/", "ledger/"),
+    );
+    project.outpost(&["run", "--new-run", "blueprint.md"]).with(1).says(&["its fallback `", "ledger/"]);
+}
+
+#[test]
 fn f_18_what_lies_behind_a_link_of_somebody_is_no_output() {
     let aside = tempfile::tempdir().expect("a folder");
     let name = aside.path().file_name().expect("a name").to_string_lossy().into_owned();

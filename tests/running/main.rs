@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod cleanup;
 #[path = "../project/collector.rs"]
 mod collector;
 mod commands;

@@ -9,6 +9,7 @@ mod chore;
 mod handoff;
 mod notices;
 mod signals;
+mod tidy;
 mod transfer;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use tokio::task::JoinSet;
 use tracing::{Instrument as _, Span, debug, debug_span, trace};
 
 use self::handoff::Watch;
+use super::cleanup::Ledger;
 use super::error::Broken;
 use super::inbox::{self, Note};
 use super::inputs;
@@ -33,6 +35,7 @@ use crate::locks::Locks;
 use crate::run::{Chore, Ending, Event, Mode, Moment, Phase, Refusal, Run};
 use notices::Notices;
 use signals::Signals;
+use tidy::Tidy;
 use transfer::Transfers;
 
 /// How often notes are looked for.
@@ -85,6 +88,8 @@ pub struct Parts<'a> {
     pub capabilities: Capabilities,
     /// Whether to go on waiting when only people can act.
     pub patient: bool,
+    /// What happened before, as far as clean-ups depend on it.
+    pub ledger: Ledger,
 }
 
 /// What an executor was asked to do.
@@ -111,6 +116,7 @@ pub struct Driver<'a> {
     watcher: &'a mut dyn Watcher,
     capabilities: Capabilities,
     notices: Notices,
+    tidy: Tidy,
     patient: bool,
     looked: Option<Instant>,
     /// The time of this turn: what happens in one turn happens at once, and is one record's time.
@@ -139,7 +145,7 @@ impl std::fmt::Debug for Driver<'_> {
 
 impl<'a> Driver<'a> {
     pub fn new(parts: Parts<'a>) -> Self {
-        let Parts { run, bench, source, journal, shell, locks, watcher, capabilities, patient } = parts;
+        let Parts { run, bench, source, journal, shell, locks, watcher, capabilities, patient, ledger } = parts;
         Self {
             run,
             bench,
@@ -152,6 +158,7 @@ impl<'a> Driver<'a> {
             watcher,
             capabilities,
             notices: Notices::new(bench, source),
+            tidy: Tidy::new(bench, ledger),
             patient,
             looked: None,
             clock: now(),
@@ -193,6 +200,7 @@ impl<'a> Driver<'a> {
                 self.go_on().await?;
             }
             self.tell();
+            self.tidy();
             self.watcher.tick(&self.run);
             if let Some(outlook) = self.outlook() {
                 // Somebody may have decided a moment ago, and believes to be heard.
@@ -203,6 +211,10 @@ impl<'a> Driver<'a> {
                 if !self.notices.desk.is_idle() {
                     self.see_off(&mut signals).await?;
                     has_listened = false;
+                    continue;
+                }
+                if !self.tidy.is_idle() {
+                    self.finish_tidying(&mut signals).await?;
                     continue;
                 }
                 self.flush()?;
@@ -231,6 +243,10 @@ impl<'a> Driver<'a> {
                 Some(transfer) = self.transfers.next() => {
                     self.clock = now();
                     self.transferred(transfer).await?;
+                }
+                Some(tidied) = self.tidy.done() => {
+                    let tidied = tidied.map_err(|error| Broken::Io("a clean-up".to_owned(), error))?;
+                    self.tidied(tidied.unwrap_or_default());
                 }
                 () = tokio::time::sleep(pause) => self.run.retry_outside(),
             }
@@ -301,6 +317,7 @@ impl<'a> Driver<'a> {
             trace!(events = events.len(), "written to the journal");
         }
         for (at, event) in &happened {
+            self.tidy.saw(*at, event);
             self.watcher.saw(*at, event, &self.run);
         }
         for handle in self.unsettled.drain(..) {
@@ -377,6 +394,7 @@ impl<'a> Driver<'a> {
     async fn leave(&mut self, signal: i32, signals: &mut Signals) -> Result<Outlook, Broken> {
         self.watcher.remark("ending what runs; once more, and its keepers are left to do it");
         self.cancel_all();
+        self.tidy.stop();
         loop {
             let answer = tokio::select! {
                 biased;

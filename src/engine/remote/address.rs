@@ -56,6 +56,31 @@ impl Bench<'_> {
         self.of_run(storage, storage.checkpoints(), index, name, format!("a checkpoint of `{}`", self.task(index).id))
     }
 
+    /// Where the output of a task is archived. A path that ends with `/` is a directory for it.
+    pub(in crate::engine) fn archive(&self, index: TaskIndex, at: Moment, file: &Path) -> Result<Place, String> {
+        let task = self.task(index);
+        let variables = self.variables(index, at);
+        let output = task.output.as_deref();
+        let cleanup = output.and_then(|output| output.cleanup.as_deref());
+        let path = cleanup.and_then(|cleanup| cleanup.archive_path.as_deref()).ok_or("there is no `archive_path`")?;
+        let mut uri = variables.replace(path);
+        if !uri.contains("://") {
+            uri = format!("file://{}", self.root.join(uri).display());
+        }
+        if uri.ends_with('/') || path.ends_with('/') {
+            let own = output.and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
+            let name = own.as_deref().unwrap_or(file).file_name().map(|name| name.to_string_lossy().into_owned());
+            uri = format!("{}/{}", uri.trim_end_matches('/'), name.unwrap_or_else(|| task.id.to_string()));
+        }
+        let what = format!("the archive of `{}`", task.id);
+        let storage = self.blueprint.execution.storage.as_deref().filter(|_| uri.starts_with("s3://"));
+        let (whom, bucket) = match storage {
+            Some(storage) => self.bucket(storage)?,
+            None => (Whom::Chain, Bucket::default()),
+        };
+        Ok(Place { uri, what, whom, patience: PATIENCE, bucket: Bucket { versioning: false, ..bucket } })
+    }
+
     fn of_run(
         &self,
         storage: &Storage<'_>,

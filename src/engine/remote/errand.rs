@@ -17,6 +17,7 @@ use super::{Content, Copy, Place, Problem, measure, shown};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{BindingSource, Transfer};
 use crate::engine::inputs::stand_in;
+use crate::engine::moment::now;
 use crate::engine::output::{self, RECORD, Values};
 use crate::engine::work::Bench;
 use crate::run::{KeptPort, Moment, Run};
@@ -29,6 +30,8 @@ const SIGNED: Duration = Duration::from_secs(3600);
 pub struct Record {
     pub file: PathBuf,
     pub content: Content,
+    /// When it was left.
+    pub made: Moment,
     /// Whether the attempt wrote the file: what was there before and was left as it is belongs to somebody else.
     pub written: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,7 +88,16 @@ impl Bench<'_> {
             None if network.is_some() => return Err(output::missing(output, &places)),
             None => return Ok(None),
         };
-        Ok(Some(Sending { file: left, written, values: values.clone(), network, stored, aside: file("sent.json") }))
+        let made = now();
+        Ok(Some(Sending {
+            file: left,
+            made,
+            written,
+            values: values.clone(),
+            network,
+            stored,
+            aside: file("sent.json"),
+        }))
     }
 
     /// What has to be here before a task starts.
@@ -138,6 +150,7 @@ impl Bench<'_> {
 #[derive(Debug)]
 pub struct Sending {
     pub file: PathBuf,
+    pub made: Moment,
     pub written: bool,
     /// What the task left, judged.
     pub values: Values,
@@ -151,7 +164,7 @@ pub struct Sending {
 impl Sending {
     /// What the task left, with the record of where it is.
     pub async fn carry_out(self) -> Result<Values, Problem> {
-        let Self { file, written, mut values, network, stored, aside } = self;
+        let Self { file, made, written, mut values, network, stored, aside } = self;
         let mut content = None;
         let mut copy = async |place: Option<&Place>| match place {
             Some(place) => {
@@ -170,7 +183,7 @@ impl Sending {
             Some(content) => content,
             None => measure(&file)?,
         };
-        let record = Record { file, content, written, network, stored: in_store };
+        let record = Record { file, content, made, written, network, stored: in_store };
         let record = serde_json::to_value(&record).map_err(|error| Problem::lasting(error.to_string()))?;
         values.insert(RECORD.to_owned(), record);
         if let Some((_, ports)) = &stored {

@@ -130,7 +130,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn lasting(text: impl Into<String>) -> Self {
+    pub(super) fn lasting(text: impl Into<String>) -> Self {
         Self { text: text.into(), passing: false, after: None, status: None }
     }
 

@@ -10,7 +10,7 @@ pub use chore::chore_limit;
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
@@ -349,6 +349,19 @@ fn variable(name: &str) -> String {
 /// Whether a path lies where documents of the format exchange files, and nowhere else.
 fn is_exchanged(path: &Path) -> bool {
     path.starts_with(EXCHANGE) && !path.components().any(|part| part == Component::ParentDir)
+}
+
+/// Leaves a value for a task in a file, over whatever was there; a link is replaced, not followed.
+pub(super) fn hand_over(path: &Path, value: &Value) -> io::Result<()> {
+    if is_exchanged(path) {
+        are_own(path, true).map_err(io::Error::other)?;
+    }
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".value-").tempfile_in(folder)?;
+    file.write_all(value.to_string().as_bytes())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Makes room for an output in `/tmp/blueprint`, so that nothing that was there before passes for it. Elsewhere

@@ -1,0 +1,70 @@
+//! Outputs of runs that nobody drives, put away when their time has come: `gc` does what a driver would do.
+
+use std::path::PathBuf;
+
+use super::kept::{look, user};
+use super::screen::Screen;
+use super::{Failure, Output};
+use crate::engine::cleanup::{Ledger, Schedule};
+use crate::engine::error::Broken;
+use crate::engine::history;
+use crate::engine::moment::now;
+use crate::engine::session::{Driving, Session};
+use crate::engine::store::{RunFiles, Store};
+use crate::engine::work::{Bench, Capabilities};
+use crate::journal::JournalError;
+
+/// Whether clean-ups of a run are due, and whether some will be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) now: bool,
+    pub(super) later: bool,
+}
+
+/// What there is to put away of a run. What cannot be read has nothing.
+pub(super) fn pending(files: &RunFiles) -> Pending {
+    let looked = look(files, |kept| {
+        let mut schedule = Schedule::of(kept.blueprint, Ledger::of(&kept.history.events));
+        if schedule.is_empty() {
+            return Ok(Pending::default());
+        }
+        let started = kept.history.started()?;
+        let bench = Bench {
+            blueprint: kept.blueprint,
+            files: files.clone(),
+            root: PathBuf::from(&started.root),
+            name: started.blueprint_id(),
+            environment: Vec::new(),
+            trail: None,
+        };
+        let at = now();
+        let coming = schedule.coming(&bench, &kept.run);
+        Ok(Pending { now: coming.iter().any(|due| due.at <= at), later: coming.iter().any(|due| due.at > at) })
+    });
+    looked.unwrap_or_default()
+}
+
+/// Puts away what is due of a run, and tells each.
+pub(super) fn put_away(store: &Store, files: &RunFiles, output: &mut Output) -> Result<(), Failure> {
+    let opened = match Session::open(files.clone()) {
+        // Whoever took it up a moment ago does it.
+        Err(Broken::Journal(JournalError::Held { .. })) => return Ok(()),
+        opened => opened?,
+    };
+    let source = opened.history.document(opened.files())?;
+    let blueprint = history::blueprint(&source)?;
+    let session = opened.into_reminder(&source, user())?;
+    let mut screen = Screen::new(output, &blueprint, &source, None, false);
+    let driving = Driving {
+        store,
+        blueprint: &blueprint,
+        source: &source,
+        environment: Vec::new(),
+        capabilities: Capabilities::new(),
+        watcher: &mut screen,
+        patient: false,
+        trail: None,
+    };
+    session.put_away(driving)?;
+    Ok(())
+}

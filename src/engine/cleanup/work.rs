@@ -1,0 +1,139 @@
+//! Deleting and archiving what a task left: the file it wrote, and every copy that went elsewhere.
+//!
+//! A file goes only if this run wrote it, it still is what the task left, and no link leads to it: all else is somebody
+//! else's by now. It is archived before anything goes. The ports stay with the record of the run.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::blueprint::TaskIndex;
+use crate::engine::output;
+use crate::engine::remote::errand::Record;
+use crate::engine::remote::{Place, Problem, measure, shown};
+use crate::engine::work::Bench;
+use crate::run::{CleanUp, Run};
+
+/// One output to be put away.
+#[derive(Debug)]
+pub struct Tidying {
+    task: TaskIndex,
+    action: CleanUp,
+    record: Record,
+    /// Whether the file lies with the run, where nobody else has a business.
+    is_ours: bool,
+    network: Option<Place>,
+    stored: Option<Place>,
+    archive: Option<Place>,
+    /// Where a copy goes that comes from elsewhere to be archived.
+    aside: PathBuf,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Tidied {
+    pub task: TaskIndex,
+    pub action: CleanUp,
+    pub what: String,
+    pub problem: Option<String>,
+}
+
+impl Tidying {
+    /// All that is needed to put away what a task left. The error says what is missing.
+    pub fn of(bench: &Bench<'_>, run: &Run, task: TaskIndex, action: CleanUp) -> Result<Self, String> {
+        let id = bench.task(task).id.as_str();
+        let state = run.task(task);
+        let (attempt, ports) = state.kept.as_ref().ok_or("it left nothing")?;
+        let values = output::kept(&bench.files.ports(id, *attempt), ports)?;
+        let record = Record::among(&values).ok_or("it left no file")?;
+        let at = state.attempt_started.unwrap_or(run.latest());
+        let (network, stored) = (bench.network(task, at).transpose()?, bench.stored_output(task, at).transpose()?);
+        let archive = match action {
+            CleanUp::Archived => Some(bench.archive(task, at, &record.file)?),
+            CleanUp::Deleted => None,
+        };
+        let is_ours = record.file.starts_with(bench.files.folder());
+        let aside = bench.files.of_attempt(id, *attempt, "archived");
+        Ok(Self { task, action, record, is_ours, network, stored, archive, aside })
+    }
+
+    pub const fn task(&self) -> TaskIndex {
+        self.task
+    }
+
+    /// Does it, as far as it can be done.
+    pub async fn carry_out(self) -> Tidied {
+        let (task, action) = (self.task, self.action);
+        let mut gone = Vec::new();
+        let mut problems = Vec::new();
+        let archived = match &self.archive {
+            Some(archive) => self.archive_to(archive).await.map(|()| gone.push(format!("to {}", shown(&archive.uri)))),
+            None => Ok(()),
+        };
+        match archived {
+            // What is not safe elsewhere stays.
+            Err(problem) => problems.push(problem.text),
+            Ok(()) => self.delete(&mut gone, &mut problems).await,
+        }
+        let what = if gone.is_empty() { "nothing".to_owned() } else { gone.join(", ") };
+        Tidied { task, action, what, problem: (!problems.is_empty()).then(|| problems.join("; ")) }
+    }
+
+    async fn archive_to(&self, archive: &Place) -> Result<(), Problem> {
+        let Record { file, content, network, stored, .. } = &self.record;
+        if measure(file).is_ok_and(|now| now == *content) {
+            return archive.put(file).await.map(|_| ());
+        }
+        let copies = [(&self.network, network), (&self.stored, stored)];
+        let mut copies = copies.into_iter().filter_map(|(place, copy)| Some((place.as_ref()?, copy.as_ref()?)));
+        let Some((place, copy)) = copies.next() else {
+            let text = format!("`{}` is not what the task left any more: it is not archived", file.display());
+            return Err(Problem::lasting(text));
+        };
+        place.at(&copy.uri).get(copy.version.as_deref(), Some(content), &self.aside).await?;
+        archive.put(&self.aside).await?;
+        // It is the run's own; `gc` takes what stays.
+        let _ = fs::remove_file(&self.aside);
+        Ok(())
+    }
+
+    async fn delete(&self, gone: &mut Vec<String>, problems: &mut Vec<String>) {
+        let Record { file, network, stored, .. } = &self.record;
+        if self.is_ours || self.record.written {
+            match remove(file, &self.record, self.is_ours) {
+                Ok(true) => gone.push(file.display().to_string()),
+                Ok(false) => {}
+                Err(problem) => problems.push(format!("`{}` is left alone: {problem}", file.display())),
+            }
+        }
+        for (place, copy) in [(&self.network, network), (&self.stored, stored)] {
+            let (Some(place), Some(copy)) = (place, copy) else {
+                continue;
+            };
+            match place.at(&copy.uri).delete(copy.version.as_deref()).await {
+                Ok(()) => gone.push(shown(&copy.uri)),
+                Err(problem) => problems.push(problem.text),
+            }
+        }
+    }
+}
+
+/// Whether there was anything to remove.
+fn remove(file: &Path, record: &Record, is_ours: bool) -> Result<bool, String> {
+    let found = match fs::symlink_metadata(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        found => found.map_err(|error| error.to_string())?,
+    };
+    if !found.is_file() {
+        return Err("it is no regular file any more".to_owned());
+    }
+    let folder = file.parent().unwrap_or(file);
+    if !is_ours && fs::canonicalize(folder).map_err(|error| error.to_string())? != folder {
+        return Err("a link leads to it".to_owned());
+    }
+    let now = measure(file).map_err(|problem| problem.text)?;
+    if now != record.content {
+        return Err("it was changed since the task left it".to_owned());
+    }
+    fs::remove_file(file).map(|()| true).map_err(|error| error.to_string())
+}
