@@ -131,7 +131,7 @@ enum Command {
     Sync(sync::SyncArgs),
     /// Remove old runs that are over
     #[command(
-        after_help = "A run that is driven, waits for a person or was interrupted is never removed: `outpost-bp cancel` ends it first. A run that cannot be read is removed only with `--unreadable`.\n\nExamples:\n  outpost-bp gc --dry-run\n  outpost-bp gc --keep 5\n  outpost-bp gc --older-than P30D"
+        after_help = "A run that is driven, waits for a person or was interrupted is never removed: `outpost-bp cancel` ends it first. A run that cannot be read is removed only with `--unreadable`. Outputs whose `cleanup` is due are put away first, of all runs; a run whose outputs have yet to be cleaned up stays.\n\nExamples:\n  outpost-bp gc --dry-run\n  outpost-bp gc --keep 5\n  outpost-bp gc --older-than P30D"
     )]
     Gc(gc::GcArgs),
     /// Tell what this machine offers, and what is missing
