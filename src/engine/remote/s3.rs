@@ -38,8 +38,11 @@ fn bucket_and_key(place: &Place) -> Result<(&str, &str), Problem> {
     parts.ok_or_else(|| Problem::lasting("it is not `s3://BUCKET/KEY`"))
 }
 
-async fn client(place: &Place) -> Client {
+async fn client(place: &Place) -> Result<Client, Problem> {
     let config = aws::config(place.bucket.region.as_deref()).await;
+    if config.region().is_none() {
+        return Err(Problem::lasting("nobody says in which region it is: set AWS_REGION"));
+    }
     let mut builder = Builder::from(&config).retry_config(RetryConfig::disabled());
     if let Some(provider) = credentials(&place.whom) {
         builder = builder.credentials_provider(provider);
@@ -49,7 +52,7 @@ async fn client(place: &Place) -> Client {
     }
     // Other stores than AWS seldom have a host name for each bucket.
     let is_elsewhere = config.endpoint_url().is_some() || place.bucket.endpoint.is_some();
-    Client::from_conf(builder.force_path_style(is_elsewhere).build())
+    Ok(Client::from_conf(builder.force_path_style(is_elsewhere).build()))
 }
 
 /// Whose credentials are used, if not those of the chain.
@@ -122,7 +125,7 @@ fn version(place: &Place, version: Option<&str>) -> Result<Option<String>, Probl
 pub(super) async fn put(place: &Place, path: &Path, content: &Content) -> Result<Option<String>, Problem> {
     let mut file = open(path).map_err(|error| local(&error))?;
     let (bucket, key) = bucket_and_key(place)?;
-    let client = client(place).await;
+    let client = client(place).await?;
     if content.bytes > PART {
         return put_parts(place, &client, &mut file, content.bytes).await;
     }
@@ -189,7 +192,7 @@ async fn parts(
 }
 
 pub(super) async fn get(place: &Place, wanted: Option<&str>, mut to: &File, most: u64) -> Result<Content, Problem> {
-    let client = client(place).await;
+    let client = client(place).await?;
     rewind(to)?;
     let mut hasher = Hasher::default();
     // All parts are of the object that the first one was of.
@@ -239,7 +242,7 @@ fn whole(found: &GetObjectOutput) -> u64 {
 
 pub(super) async fn delete(place: &Place, version: Option<&str>) -> Result<(), Problem> {
     let (bucket, key) = bucket_and_key(place)?;
-    let client = client(place).await;
+    let client = client(place).await?;
     let gone = place.patiently(async || {
         let request = client.delete_object().bucket(bucket).key(key);
         request.set_version_id(version.map(str::to_owned)).send().await.map_err(failed)
@@ -250,7 +253,7 @@ pub(super) async fn delete(place: &Place, version: Option<&str>) -> Result<(), P
 pub(super) async fn sign(place: &Place, version: Option<&str>, valid: Duration) -> Result<String, Problem> {
     let (bucket, key) = bucket_and_key(place)?;
     let terms = PresigningConfig::expires_in(valid).map_err(|error| Problem::lasting(error.to_string()))?;
-    let request = client(place).await.get_object().bucket(bucket).key(key).set_version_id(version.map(str::to_owned));
+    let request = client(place).await?.get_object().bucket(bucket).key(key).set_version_id(version.map(str::to_owned));
     let signed = request.presigned(terms).await.map_err(failed)?;
     Ok(signed.uri().to_owned())
 }
