@@ -12,7 +12,7 @@ pub(super) fn check_gate(gate: &Gate<'_>, problems: &mut Vec<Diagnostic>) {
         let Some(remind) = notice.remind else {
             continue;
         };
-        let first = notice.after.unwrap_or_default() + remind;
+        let first = notice.after.unwrap_or_default().saturating_add(remind);
         let reason = if remind.is_zero() {
             "a reminder needs time between it and the next"
         } else if first >= gate.timeout() {
