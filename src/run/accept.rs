@@ -7,6 +7,7 @@ use super::event::{Chore, CleanUp, Event, GateDecision, KeptPort, Moment, Permit
 use super::failure::{Failure, FailureCode, FailurePhase};
 use super::phase::Phase;
 use super::program::OnTimeout;
+use super::rollback::Undo;
 use super::state::{Mode, Run};
 use super::task::Illegal;
 use crate::blueprint::TaskIndex;
@@ -115,6 +116,9 @@ impl Run {
     pub fn decided(&mut self, now: Moment, decision: GateDecision) -> Result<Vec<Event>, Refusal> {
         let now = now.max(self.latest);
         let index = self.find(&decision.task).ok_or_else(|| Refusal::NoSuchTask(decision.task.clone()))?;
+        if self.is_rolling_back() {
+            return Err(Refusal::RollingBack);
+        }
         if let Some(known) = self.decisions.get(&decision.task).into_iter().flatten().find(|known| {
             known.by == decision.by
                 && known.approved == decision.approved
@@ -153,8 +157,16 @@ impl Run {
         self.take(now, Event::GateDecided(Box::new(decision)))
     }
 
-    /// Undoes what these tasks did, in this order.
-    pub fn roll_back(&mut self, now: Moment, by: &str, tasks: Vec<String>) -> Result<Vec<Event>, Refusal> {
+    /// Undoes what these tasks did, what came last first.
+    pub fn roll_back(&mut self, now: Moment, by: &str, mut tasks: Vec<String>) -> Result<Vec<Event>, Refusal> {
+        if self.is_rolling_back() {
+            return Err(Refusal::RollingBack);
+        }
+        if let Some(task) = tasks.iter().find(|task| self.find(task).is_none()) {
+            return Err(Refusal::NoSuchTask(task.clone()));
+        }
+        tasks.sort_by_key(|task| std::cmp::Reverse(self.find(task).and_then(|index| self.acted_at(index.0))));
+        tasks.dedup();
         self.take(now, Event::RollbackOrdered { by: Some(by.to_owned()), tasks })
     }
 
@@ -243,6 +255,12 @@ impl Run {
         let Phase::Interrupted { stage } = state.phase else {
             return Err(Refusal::NotOpen(spec.id.clone()));
         };
+        // A verification is started anyway, and the work before it is not repeated. And what was undone in the belief
+        // that it had begun stays undone.
+        let undo = self.undo(task);
+        if spec.stages[stage].is_repeatable() || !matches!(undo, Undo::Due | Undo::Nothing | Undo::Irreversible) {
+            return Ok(Vec::new());
+        }
         let (id, attempt, stage) = (spec.id.clone(), state.attempts, spec.stages[stage].word().to_owned());
         let mut events = self.take(now, Event::TaskUnknown { task: id.clone(), attempt, stage })?;
         events.extend(self.take(now, Event::RepeatAllowed { task: id, by: Permit::NeverStarted })?);
@@ -252,6 +270,9 @@ impl Run {
     /// A person orders one more attempt of a task whose outcome is unknown, or that is blocked.
     pub fn ordered_again(&mut self, now: Moment, task: &str, by: &str) -> Result<Vec<Event>, Refusal> {
         let index = self.find(task).ok_or_else(|| Refusal::NoSuchTask(task.to_owned()))?;
+        if self.is_rolling_back() {
+            return Err(Refusal::RollingBack);
+        }
         let again = match &self.tasks[index.get()].phase {
             Phase::Unknown { running, .. } => running.is_none(),
             Phase::Blocked(failure) => !failure.is_rejection(),

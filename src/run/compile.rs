@@ -36,7 +36,11 @@ impl Program {
                 ..task(blueprint, plan, &names, index)
             })
             .collect();
-        stand_in(&mut tasks);
+        let mut selected = vec![false; tasks.len()];
+        for index in &plan.order {
+            selected[index.get()] = true;
+        }
+        stand_in(&mut tasks, |index| selected[index.get()]);
         let execution = &blueprint.execution;
         let slots = jobs.or(execution.max_parallel_tasks).unwrap_or(DEFAULT_SLOTS).max(1);
         let hooks = Hook::ALL.into_iter().filter(|hook| execution.hook(hook.word()).is_some()).collect();
@@ -45,15 +49,16 @@ impl Program {
     }
 }
 
-/// Tells each fallback whose it is. One that does not run in this run is nobody's.
-fn stand_in(tasks: &mut [TaskSpec]) {
+/// Tells each fallback whose it is. One that does not run in this run is nobody's, and so is one whose callers were
+/// not selected: then somebody chose it for itself.
+fn stand_in(tasks: &mut [TaskSpec], is_selected: impl Fn(TaskIndex) -> bool) {
     for index in 0..tasks.len() {
         let Some(fallback) = tasks[index].fallback else {
             continue;
         };
         if tasks[fallback.get()].settled {
             tasks[index].fallback = None;
-        } else if !tasks[index].settled {
+        } else if is_selected(TaskIndex::new(index)) {
             tasks[fallback.get()].stands_in_for.push(TaskIndex::new(index));
         }
     }

@@ -3,6 +3,7 @@
 use super::chore::Standing;
 use super::decide::World;
 use super::event::{Chore, Ending, Event, Hook, Moment};
+use super::failure::Failure;
 use super::phase::Phase;
 use super::rollback::Rollback;
 use super::state::{Mode, Run};
@@ -13,14 +14,22 @@ impl Run {
         if !self.is_over(Hook::OnStart, now, events) {
             return false;
         }
-        let hook = Chore::Hook { hook: Hook::OnStart };
-        if let Some(Standing::Failed(failure)) = self.chores.get(&hook).map(|state| &state.standing)
+        if let Some(failure) = self.failed_to_begin()
             && !self.ends
+            && self.rollback.is_none()
         {
             let reason = format!("`on_start` failed: {}", failure.message);
             self.happen(now, Event::Draining { reason, ends: true }, events);
         }
         true
+    }
+
+    /// Why what the run asks for before its first task failed.
+    pub(super) fn failed_to_begin(&self) -> Option<&Failure> {
+        match &self.chores.get(&Chore::Hook { hook: Hook::OnStart })?.standing {
+            Standing::Failed(failure) => Some(failure),
+            _ => None,
+        }
     }
 
     /// Has a hook carried out; whether that is over.
@@ -48,7 +57,7 @@ impl Run {
 
     /// What complete tasks ask for, as long as there is room.
     pub(super) fn follow_successes(&mut self, now: Moment, events: &mut Vec<Event>) {
-        if self.mode == Mode::Stopping || (self.mode == Mode::Draining && !self.ends) {
+        if self.mode == Mode::Stopping || self.is_pausing() {
             return;
         }
         while self.has_free_slot()
@@ -62,8 +71,7 @@ impl Run {
 
     /// Ends the run when nothing can happen any more, or says who it waits for.
     pub(super) fn conclude(&mut self, now: Moment, events: &mut Vec<Event>) {
-        let parked: usize = self.locks.iter().map(|lock| lock.parked.len()).sum();
-        if !self.is_at_rest() || parked > 0 || !self.short.is_empty() {
+        if !self.is_at_rest() {
             return;
         }
         let stopped = self.mode != Mode::Going;
@@ -78,8 +86,7 @@ impl Run {
             .filter(|(_, task)| matches!(task.phase, Phase::Gate(_) | Phase::Unknown { .. }))
             .map(|(spec, _)| spec.id.clone())
             .collect();
-        let pauses = self.mode == Mode::Draining && !self.ends;
-        if pauses && (self.open > 0 || !self.successes.is_empty()) {
+        if self.is_pausing() && (self.open > 0 || !self.successes.is_empty()) {
             return;
         }
         if self.open > 0 && !stopped && !waiting.is_empty() {
@@ -109,15 +116,20 @@ impl Run {
         if let Some(state) = self.ending.or_else(|| self.rolled_back()) {
             return state;
         }
-        let failed = self.tasks.iter().any(|task| matches!(task.phase, Phase::Blocked(_)));
-        if self.cancelled {
-            Ending::Cancelled
-        } else if self.rejected {
-            Ending::Rejected
-        } else if failed || self.open > 0 {
-            Ending::Failed
-        } else {
+        let failed = self.tasks.iter().filter_map(|task| match &task.phase {
+            Phase::Blocked(failure) => Some(failure),
+            _ => None,
+        });
+        let is_done = self.open == 0 && failed.clone().next().is_none() && self.failed_to_begin().is_none();
+        if is_done {
+            // Also where somebody cancelled it when there was nothing left to cancel.
             Ending::Done
+        } else if self.cancelled {
+            Ending::Cancelled
+        } else if failed.clone().any(|failure| failure.is_rejection()) {
+            Ending::Rejected
+        } else {
+            Ending::Failed
         }
     }
 

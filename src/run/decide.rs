@@ -6,12 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use super::chore::ChoreState;
-use super::event::{Chore, Completion, Event, GateMoment, KeptPort, Moment, Permit};
-use super::failure::{Failure, FailureCode};
+use super::event::{Completion, Event, GateMoment, KeptPort, Moment, Permit};
 use super::phase::Phase;
-use super::program::{GateTime, OnFailure, OnTimeout, Resumption};
+use super::program::{GateTime, OnTimeout, Resumption};
 use super::retry;
+use super::rollback::Rollback;
 use super::state::{Mode, Run};
 use crate::blueprint::TaskIndex;
 
@@ -39,7 +38,8 @@ impl Run {
         for (chore, attempt) in self.chores.interrupted() {
             self.happen(now, Event::ChoreUnknown { chore, attempt }, &mut events);
         }
-        if !self.has_begun(now, &mut events) {
+        // What the run asks for at its beginning and at its end is not overtaken by anything.
+        if !self.has_begun(now, &mut events) || self.chores.is_ending() {
             return events;
         }
         if self.rollback.is_some() {
@@ -53,7 +53,7 @@ impl Run {
             self.follow_up(now, world, &mut events);
             self.admit(now, world, &mut events);
             self.follow_successes(now, &mut events);
-            if events.len() == before {
+            if events.len() == before && !self.give_up_stranded(now, &mut events) {
                 break;
             }
         }
@@ -66,8 +66,13 @@ impl Run {
 
     /// When something happens by itself at the latest.
     pub fn next_timer(&self) -> Option<Moment> {
+        let undoing = self.rollback.as_ref().and_then(Rollback::next).into_iter().chain(self.undoing.iter().copied());
+        let retry = undoing.filter_map(|index| self.chores.get(&self.rollback_of(index))?.retry).min();
+        if self.rollback.is_some() || self.chores.is_beginning_or_ending() {
+            return retry;
+        }
         let locks = self.lock_waits.values().min().copied();
-        self.timers.first().map(|(at, _)| *at).into_iter().chain(locks).chain(self.chores.next_retry()).min()
+        self.timers.first().map(|(at, _)| *at).into_iter().chain(locks).chain(retry).min()
     }
 
     /// Tasks whose condition has to be evaluated; the answer comes by `accept`.
@@ -88,11 +93,6 @@ impl Run {
     pub fn waiting_for_locks(&self) -> impl Iterator<Item = TaskIndex> + '_ {
         let parked = self.locks.iter().flat_map(|lock| &lock.parked);
         parked.chain(&self.outside).map(|(_, index)| TaskIndex(*index))
-    }
-
-    /// Whether one more attempt may start.
-    pub fn has_free_slot(&self) -> bool {
-        ((self.working.len() + self.chores.beside()) as u64) < u64::from(self.program.slots)
     }
 
     /// Tries the locks of others again at the next decision.
@@ -143,7 +143,7 @@ impl Run {
     /// What follows for every task that something happened to.
     fn follow_up(&mut self, now: Moment, world: &mut dyn World, events: &mut Vec<Event>) {
         while let Some(index) = self.touched.pop_first() {
-            if self.unmet[index as usize] == 0 {
+            if self.unmet[index as usize] == 0 || self.is_needless(index) {
                 self.follow(index, now, world, events);
             }
         }
@@ -156,23 +156,15 @@ impl Run {
         let state = &self.tasks[place];
         match &state.phase {
             Phase::Waiting if !self.is_wanted(index) => {
-                let callers = &spec.stands_in_for;
-                if callers.iter().all(|caller| self.tasks[caller.get()].is_final()) {
+                if self.is_needless(index) {
                     let reason = "no task needed it as its fallback".to_owned();
                     self.happen(now, Event::TaskSkipped { task: id, reason }, events);
+                } else {
+                    // Whoever called it may have been started again since.
+                    self.unschedule(index, None);
                 }
             }
-            Phase::Replaced { failure, by } => {
-                let (failure, by) = (failure.clone(), by.clone());
-                match self.find(&by).map(|fallback| &self.tasks[fallback.get()].phase) {
-                    Some(Phase::Complete(_)) => {
-                        let reason = format!("`{by}` did its work, because it failed: {}", failure.message);
-                        self.happen(now, Event::TaskSkipped { task: id, reason }, events);
-                    }
-                    Some(Phase::Blocked(_) | Phase::Skipped(_)) | None => self.give_up(index, failure, now, events),
-                    Some(_) => {}
-                }
-            }
+            Phase::Replaced { .. } => self.follow_fallback(index, now, events),
             Phase::Waiting if self.mode == Mode::Going => {
                 if !state.condition_held {
                     self.questions.insert(index);
@@ -263,118 +255,6 @@ impl Run {
         }
     }
 
-    fn after_failure(
-        &mut self,
-        index: u32,
-        failure: Box<Failure>,
-        now: Moment,
-        world: &mut dyn World,
-        events: &mut Vec<Event>,
-    ) {
-        let place = index as usize;
-        let spec = &self.program.tasks[place];
-        let (task, state) = (spec.id.clone(), &self.tasks[place]);
-        let may_retry = !failure.lasting && self.mode == Mode::Going && state.failures <= spec.max_retries;
-        if may_retry {
-            let attempt = state.attempts + 1;
-            let at = now.after(retry::delay(spec.retry_delay, state.failures, &task));
-            self.happen(now, Event::RetryScheduled { task, attempt, at }, events);
-            return;
-        }
-        let is_order = is_order(&failure);
-        if !is_order && !self.is_cleared_up(index, now, world, events) {
-            return;
-        }
-        let spec = &self.program.tasks[place];
-        if let Some(fallback) = spec.fallback.filter(|_| !is_order && self.mode == Mode::Going)
-            && self.tasks[place].replaced_by.is_none()
-            && !self.tasks[fallback.get()].is_final()
-        {
-            let fallback = self.program.tasks[fallback.get()].id.clone();
-            self.happen(now, Event::FallbackCalled { task, fallback }, events);
-            return;
-        }
-        self.give_up(index, failure, now, events);
-    }
-
-    /// Whether a failed task that is undone at once has been.
-    fn is_cleared_up(&mut self, index: u32, now: Moment, world: &mut dyn World, events: &mut Vec<Event>) -> bool {
-        let (spec, state) = (&self.program.tasks[index as usize], &self.tasks[index as usize]);
-        let is_meant = spec.undone_on_failure && spec.undo.as_ref().is_some_and(|undo| !undo.irreversible);
-        if !is_meant || state.acted.is_none() || self.mode == Mode::Stopping {
-            return true;
-        }
-        let chore = Chore::Rollback { task: spec.id.clone() };
-        let known = self.chores.get(&chore);
-        if known.is_some_and(ChoreState::is_over) {
-            return true;
-        }
-        let is_running = known.is_some_and(ChoreState::is_running);
-        if !is_running && !self.start_undoing(index, now, world, events) {
-            self.undoing.insert(index);
-        }
-        false
-    }
-
-    /// Begins to undo a task, if its locks are free and it is time.
-    pub(super) fn start_undoing(
-        &mut self,
-        index: u32,
-        now: Moment,
-        world: &mut dyn World,
-        events: &mut Vec<Event>,
-    ) -> bool {
-        let spec = &self.program.tasks[index as usize];
-        let chore = Chore::Rollback { task: spec.id.clone() };
-        let known = self.chores.get(&chore);
-        let attempt = known.map_or(0, |state| state.attempts) + 1;
-        if known.and_then(|state| state.retry).is_some_and(|due| now < due) || self.taken_lock(index).is_some() {
-            return false;
-        }
-        if !spec.locks.is_empty() {
-            world.keep_locks(&self.working);
-            if !world.take_locks(TaskIndex(index)) {
-                return false;
-            }
-        }
-        self.happen(now, Event::ChoreStarted { chore, attempt }, events);
-        true
-    }
-
-    /// What a task that failed for good does to the rest.
-    fn give_up(&mut self, index: u32, failure: Box<Failure>, now: Moment, events: &mut Vec<Event>) {
-        let spec = &self.program.tasks[index as usize];
-        let task = spec.id.clone();
-        // A person's no is no failure that the document may shrug off, and what was stopped did not fail.
-        let action = if is_order(&failure) { OnFailure::Block } else { spec.on_failure };
-        match action {
-            OnFailure::Skip => {
-                let reason = format!("it failed and `on_failure` says so: {}", failure.message);
-                self.happen(now, Event::TaskSkipped { task, reason }, events);
-            }
-            OnFailure::Block => self.block(now, task, failure, events),
-            OnFailure::Abort => {
-                let reason = format!("`{task}` failed and `on_failure.action` is `abort`");
-                self.happen(now, Event::TaskBlocked { task, failure }, events);
-                self.stop(now, &reason, events);
-            }
-        }
-    }
-
-    fn block(&mut self, now: Moment, task: String, failure: Box<Failure>, events: &mut Vec<Event>) {
-        let reason = format!("`{task}` is blocked and the run ends with its first failure");
-        self.happen(now, Event::TaskBlocked { task, failure }, events);
-        if self.program.fail_fast && self.mode == Mode::Going {
-            self.happen(now, Event::Draining { reason, ends: true }, events);
-        }
-    }
-
-    fn stop(&mut self, now: Moment, reason: &str, events: &mut Vec<Event>) {
-        if self.mode < Mode::Stopping {
-            self.happen(now, Event::Stopping { reason: reason.to_owned() }, events);
-        }
-    }
-
     /// Starts what there is room for.
     fn admit(&mut self, now: Moment, world: &mut dyn World, events: &mut Vec<Event>) {
         if self.mode != Mode::Going {
@@ -414,31 +294,4 @@ impl Run {
             self.lock_waits.entry(index).or_insert_with(|| now.after(timeout));
         }
     }
-
-    /// The first lock of a task that another task of the run holds.
-    fn taken_lock(&self, index: u32) -> Option<usize> {
-        let spec = &self.program.tasks[index as usize];
-        spec.locks.iter().find_map(|(lock, alone)| {
-            let state = &self.locks[*lock];
-            let full = state.sharing.len() as u64 >= u64::from(self.program.locks[*lock].holders);
-            let taken = state.exclusive.is_some() || if *alone { !state.sharing.is_empty() } else { full };
-            taken.then_some(*lock)
-        })
-    }
-
-    /// The lock that another task of this run keeps a task from, and that task.
-    pub fn lock_holder(&self, task: TaskIndex) -> Option<(&str, TaskIndex)> {
-        let state = &self.tasks[task.get()];
-        if self.unmet[task.get()] > 0 || !matches!(state.phase, Phase::Waiting | Phase::Paused { .. }) {
-            return None;
-        }
-        let lock = self.taken_lock(task.0)?;
-        let holder = self.locks[lock].exclusive.or_else(|| self.locks[lock].sharing.first().copied())?;
-        Some((&self.program.locks[lock].name, TaskIndex(holder)))
-    }
-}
-
-/// Whether somebody ordered it, which is no failure of the task.
-fn is_order(failure: &Failure) -> bool {
-    failure.is_rejection() || failure.code == FailureCode::Cancelled
 }

@@ -6,6 +6,7 @@
 //! nothing here starts, writes or waits for anything.
 
 mod accept;
+mod aftermath;
 mod carry;
 mod chore;
 mod compile;
@@ -18,6 +19,8 @@ mod phase;
 mod program;
 mod retry;
 mod rollback;
+mod room;
+mod standin;
 mod state;
 mod task;
 mod trail;

@@ -56,10 +56,11 @@ impl Run {
         let chore = Chore::Rollback { task: spec.id.clone() };
         match self.chores.get(&chore).map_or(&Standing::Idle, |state| &state.standing) {
             Standing::Idle | Standing::Due => Undo::Due,
-            Standing::Running => Undo::Running,
+            // Whoever started it may still tell how it ended.
+            Standing::Running | Standing::Interrupted => Undo::Running,
             Standing::Done => Undo::Undone,
             Standing::Failed(_) => Undo::Failed,
-            Standing::Interrupted | Standing::Unknown => Undo::Unknown,
+            Standing::Unknown => Undo::Unknown,
         }
     }
 
@@ -70,9 +71,17 @@ impl Run {
         acted
     }
 
+    pub(super) fn acted_at(&self, task: u32) -> Option<u64> {
+        self.tasks[task as usize].acted
+    }
+
     /// The tasks that are to be undone, in the order in which it is done.
     pub fn undoable(&self) -> Vec<TaskIndex> {
         self.acted().into_iter().filter(|task| self.undo(*task) == Undo::Due).collect()
+    }
+
+    pub(super) fn rollback_of(&self, task: u32) -> Chore {
+        Chore::Rollback { task: self.program.tasks[task as usize].id.clone() }
     }
 
     pub(super) fn order_rollback(&mut self, by: Option<&str>, tasks: &[String]) -> Option<()> {
@@ -86,7 +95,9 @@ impl Run {
             Undo::Failed | Undo::Unknown => by.is_some(),
             Undo::Nothing | Undo::Irreversible | Undo::Running | Undo::Undone => false,
         };
-        if !ordered.iter().all(may_be_undone) {
+        // What came last is undone first, whoever ordered it.
+        let is_in_order = ordered.is_sorted_by(|one, next| self.acted_at(*one) > self.acted_at(*next));
+        if ordered.is_empty() || !is_in_order || !ordered.iter().all(may_be_undone) {
             return None;
         }
         for task in tasks {
@@ -98,6 +109,7 @@ impl Run {
                 self.chores.forget(&Chore::Hook { hook });
             }
         }
+        self.undoing.clear();
         self.ending = None;
         self.mode = Mode::Going;
         self.ends = false;
@@ -137,11 +149,24 @@ impl Run {
         }
     }
 
-    /// How a rollback ended, when nothing of it is left to do.
+    /// A task turned out never to have begun: there is nothing to undo.
+    pub(super) fn leave_as_it_is(&mut self, index: u32) {
+        if let Some(rollback) = &mut self.rollback {
+            rollback.queue.retain(|queued| *queued != index);
+            rollback.ordered.retain(|ordered| *ordered != index);
+        }
+    }
+
+    /// How a rollback ended, when nothing of it is left to do, or when it could not begin.
     pub(super) fn rolled_back(&self) -> Option<Ending> {
-        let rollback = self.rollback.as_ref().filter(|rollback| rollback.queue.is_empty())?;
+        let rollback = self.rollback.as_ref()?;
+        if !rollback.queue.is_empty() && self.failed_to_begin().is_none() {
+            return None;
+        }
         let is_undone = |task: &u32| self.undo(TaskIndex(*task)) == Undo::Undone;
-        let all = rollback.ordered.iter().all(is_undone);
+        // Also what was tried before, and what nobody orders any more by itself.
+        let is_left = |task: TaskIndex| matches!(self.undo(task), Undo::Failed | Undo::Unknown | Undo::Running);
+        let all = rollback.ordered.iter().all(is_undone) && !self.indices().any(is_left);
         Some(if all { Ending::RolledBack } else { Ending::RollbackFailed })
     }
 }

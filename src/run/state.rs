@@ -4,20 +4,18 @@
 //! sets that decisions are made from, so that a decision costs what changed and not what there is.
 //! It holds no clock, no randomness, and nothing iterates in the order of a hash.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::chore::{ChoreState, Chores};
-use super::event::{Chore, Ending, Event, GateDecision, Hook, Moment};
+use super::event::{Chore, Ending, Event, GateDecision, Hook, Moment, Permit};
 use super::notice::Notice;
 use super::phase::{OpenGate, Phase};
-use super::program::{Amounts, OnTimeout, Program};
+use super::program::{Amounts, Program};
 use super::rollback::Rollback;
+use super::room::{LockState, Rank, holds_room};
+use super::standin::{Caller, Calls};
 use super::task::{Illegal, TaskState};
 use crate::blueprint::TaskIndex;
-
-/// Tasks in the order they are considered: what most hangs on first, then as in the document.
-pub(super) type Rank = (Reverse<u32>, u32);
 
 /// How far a run still wants to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,15 +25,6 @@ pub enum Mode {
     Draining,
     /// What runs is terminated.
     Stopping,
-}
-
-/// Who holds a lock within the run.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LockState {
-    pub(super) exclusive: Option<u32>,
-    pub(super) sharing: BTreeSet<u32>,
-    /// Tasks that could start but for this lock.
-    pub(super) parked: BTreeSet<Rank>,
 }
 
 /// A run as it stands.
@@ -65,8 +54,6 @@ pub struct Run {
     pub(super) used: Amounts,
     pub(super) mode: Mode,
     pub(super) ending: Option<Ending>,
-    /// Whether a gate was refused, which is another end than a failure.
-    pub(super) rejected: bool,
     pub(super) cancelled: bool,
     /// What people decided, by task.
     pub(super) decisions: BTreeMap<String, Vec<GateDecision>>,
@@ -83,9 +70,13 @@ pub struct Run {
     pub(super) chores: Chores,
     /// Tasks that asked for something when they were complete, and did not get it yet.
     pub(super) successes: BTreeSet<u32>,
+    /// The callers of each task, where it is a fallback.
+    pub(super) calls: Vec<Calls>,
+    /// Failed tasks that wait for their fallback.
+    pub(super) replaced: BTreeSet<u32>,
     /// What is being undone.
     pub(super) rollback: Option<Rollback>,
-    /// Failed tasks that are undone as soon as their locks are free.
+    /// Failed tasks that are undone as soon as there is room.
     pub(super) undoing: BTreeSet<u32>,
     /// What the run waited for when it last said so to its hook.
     pub(super) hooked: Option<Vec<String>>,
@@ -112,16 +103,15 @@ impl Run {
                 unmet[index] += u32::from(!tasks[need.get()].satisfies());
             }
         }
-        let touched = (0..count).filter(|&index| unmet[index] == 0 && !tasks[index].is_final()).map(number).collect();
         let open = tasks.iter().filter(|task| !task.is_final()).count();
-        Self {
+        let mut run = Self {
             ids: program.tasks.iter().enumerate().map(|(index, spec)| (spec.id.clone(), number(index))).collect(),
             locks: vec![LockState::default(); program.locks.len()],
             program,
             dependents,
             tasks,
             unmet,
-            touched,
+            touched: BTreeSet::new(),
             ready: BTreeSet::new(),
             short: BTreeSet::new(),
             outside: BTreeSet::new(),
@@ -131,7 +121,6 @@ impl Run {
             used: Amounts::default(),
             mode: Mode::Going,
             ending: None,
-            rejected: false,
             cancelled: false,
             decisions: BTreeMap::new(),
             starter: String::new(),
@@ -141,6 +130,8 @@ impl Run {
             lock_waits: BTreeMap::new(),
             chores: Chores::default(),
             successes: BTreeSet::new(),
+            calls: Vec::new(),
+            replaced: BTreeSet::new(),
             rollback: None,
             undoing: BTreeSet::new(),
             hooked: None,
@@ -148,7 +139,15 @@ impl Run {
             notices: BTreeMap::new(),
             open,
             latest: Moment::default(),
-        }
+        };
+        run.count_calls();
+        run.touched = (0..count).map(number).filter(|index| run.may_follow(*index)).collect();
+        run
+    }
+
+    /// Whether anything can follow for a task by itself: it is not over, and does not wait for what it needs.
+    pub(super) fn may_follow(&self, index: u32) -> bool {
+        !self.tasks[index as usize].is_final() && (self.unmet[index as usize] == 0 || self.is_needless(index))
     }
 
     pub const fn program(&self) -> &Program {
@@ -172,6 +171,11 @@ impl Run {
         self.mode
     }
 
+    /// Whether it drains and then stops where it is, for `resume` to go on.
+    pub fn is_pausing(&self) -> bool {
+        self.mode == Mode::Draining && !self.ends
+    }
+
     pub const fn ending(&self) -> Option<Ending> {
         self.ending
     }
@@ -180,18 +184,13 @@ impl Run {
         self.latest
     }
 
-    /// Whether an attempt of the task is under way, with its slot and its locks.
-    pub fn holds_room(&self, index: TaskIndex) -> bool {
-        holds_room(&self.tasks[index.get()].phase)
-    }
-
     /// Tasks with an attempt under way.
     pub fn working(&self) -> impl Iterator<Item = TaskIndex> + '_ {
         self.working.iter().copied().map(TaskIndex)
     }
 
     pub(super) fn rank(&self, index: u32) -> Rank {
-        (Reverse(self.program.tasks[index as usize].weight), index)
+        (std::cmp::Reverse(self.program.tasks[index as usize].weight), index)
     }
 
     /// Changes the state by an event. On an event that cannot happen nothing changes.
@@ -211,6 +210,12 @@ impl Run {
             _ => false,
         };
         if self.ending.is_some() && !may_go_on {
+            return Err(refuse("the run"));
+        }
+        // Undoing is not turned into anything else half-way.
+        let turns =
+            matches!(event, Event::EditAccepted { .. } | Event::CancelRequested { .. } | Event::Stopping { .. });
+        if self.rollback.is_some() && turns {
             return Err(refuse("the run"));
         }
         match event {
@@ -266,11 +271,9 @@ impl Run {
             }
             Event::GateDecided(decision) => {
                 self.apply_to(&decision.task, event, at).map_err(|e| e.unwrap_or_else(|| refuse(&decision.task)))?;
-                self.rejected |= !decision.approved;
                 self.decisions.entry(decision.task.clone()).or_default().push((**decision).clone());
             }
         }
-        self.rejected |= matches!(event, Event::GateExpired { consequence: OnTimeout::Abort, .. });
         match event {
             Event::RunWaiting { gates } => {
                 self.told = Some(gates.clone());
@@ -347,22 +350,26 @@ impl Run {
     fn apply_to(&mut self, task: &str, event: &Event, at: Moment) -> Result<(), Option<Illegal>> {
         let index = *self.ids.get(task).ok_or(None)?;
         let place = index as usize;
-        // A task starts only after all it needs, and nothing starts while things are undone.
-        let starts = matches!(event, Event::StageStarted { .. });
-        if starts && (self.unmet[place] > 0 || self.rollback.is_some() || !self.is_wanted(index)) {
+        if !self.is_its_turn(index, event) {
             return Err(None);
         }
         let held = holds_room(&self.tasks[place].phase);
         let before = self.tasks[place].is_final();
-        self.unschedule(index);
+        let (caller, timed) = (Caller::of(&self.tasks[place]), timer(&self.tasks[place].phase));
+        self.tasks[place].apply(&self.program.tasks[place], event, at).map_err(Some)?;
+        self.unschedule(index, timed);
         self.lock_waits.remove(&index);
-        let result = self.tasks[place].apply(&self.program.tasks[place], event, at);
         self.schedule(index);
-        result.map_err(Some)?;
         self.follow_chores(index, event);
+        self.follow_call(index, caller);
         let state = &self.tasks[place];
         let holds = holds_room(&state.phase);
         let (is_final, satisfies) = (state.is_final(), state.satisfies());
+        if matches!(state.phase, Phase::Replaced { .. }) {
+            self.replaced.insert(index);
+        } else {
+            self.replaced.remove(&index);
+        }
         match (held, holds) {
             (false, true) => self.take_room(index),
             (true, false) => self.give_room_back(index),
@@ -383,84 +390,40 @@ impl Run {
             }
         }
         self.touched.insert(index);
-        if before != is_final || matches!(event, Event::FallbackCalled { .. }) {
-            let spec = &self.program.tasks[place];
-            self.touched.extend(spec.fallback.map(|fallback| fallback.0));
-            self.touched.extend(spec.stands_in_for.iter().map(|task| task.0));
+        if before != is_final {
+            self.touched.extend(self.program.tasks[place].stands_in_for.iter().map(|task| task.0));
         }
         Ok(())
     }
 
-    /// What follows from an event of a task for chores and for other tasks.
-    fn follow_chores(&mut self, index: u32, event: &Event) {
+    /// Whether other tasks, and the run, let this happen to a task.
+    fn is_its_turn(&self, index: u32, event: &Event) -> bool {
         let place = index as usize;
-        let spec = &self.program.tasks[place];
+        if self.rollback.is_some() {
+            // Nothing starts while things are undone; how it ended what an earlier runner started may still be heard.
+            return matches!(
+                event,
+                Event::StageEnded { .. }
+                    | Event::CheckpointKept { .. }
+                    | Event::TaskUnknown { .. }
+                    | Event::RepeatAllowed { by: Permit::NeverStarted, .. }
+            );
+        }
         match event {
-            Event::StageStarted { stage, .. } => {
-                if spec.undo.is_some() && !stage.starts_with("verify") {
-                    self.acts += 1;
-                    self.tasks[place].acted = Some(self.acts);
-                    self.chores.forget(&Chore::Rollback { task: spec.id.clone() });
-                }
-                if !self.program.hooks.is_empty() {
-                    self.chores.forget_end();
-                    self.hooked = None;
-                }
-            }
-            Event::TaskCompleted { task, .. } if spec.on_success => {
-                self.chores.ask(Chore::OnSuccess { task: task.clone() });
-                self.successes.insert(index);
+            // A task starts only after all it needs, and a fallback begins only when it was called.
+            Event::StageStarted { .. } => {
+                self.unmet[place] == 0 && (self.tasks[place].phase != Phase::Waiting || self.is_wanted(index))
             }
             Event::FallbackCalled { fallback, .. } => {
-                if let Some(TaskIndex(fallback)) = self.find(fallback) {
-                    self.tasks[fallback as usize].called = true;
-                }
+                let own = self.program.tasks[place].fallback;
+                own.is_some_and(|own| self.program.tasks[own.get()].id == *fallback)
             }
-            _ => {}
+            _ => true,
         }
-    }
-
-    fn apply_to_chore(&mut self, chore: &Chore, event: &Event, at: Moment) -> Option<()> {
-        let starts = matches!(event, Event::ChoreStarted { .. });
-        match chore {
-            Chore::Rollback { task } if starts => {
-                let index = self.find(task)?.0;
-                let is_next = self.rollback.as_ref().is_some_and(|rollback| rollback.next() == Some(index));
-                let is_failing = matches!(self.tasks[index as usize].phase, Phase::Failing(_));
-                if is_failing && self.rollback.is_none() {
-                    self.chores.ask(chore.clone());
-                } else if !is_next {
-                    return None;
-                }
-            }
-            Chore::Hook { hook: Hook::OnWaiting } if starts => {
-                self.told.as_ref()?;
-                if self.hooked != self.told {
-                    self.chores.forget(chore);
-                }
-            }
-            _ => {}
-        }
-        self.chores.apply(event, at)?;
-        match chore {
-            Chore::Rollback { task } => self.follow_rollback(task, event, at),
-            Chore::OnSuccess { task } if starts => {
-                let index = self.find(task)?.0;
-                self.successes.remove(&index);
-            }
-            Chore::Hook { hook: Hook::OnWaiting } if starts => self.hooked.clone_from(&self.told),
-            _ => {}
-        }
-        Some(())
-    }
-
-    /// Whether a task may run at all: a fallback may when it was called.
-    pub(super) fn is_wanted(&self, index: u32) -> bool {
-        self.program.tasks[index as usize].stands_in_for.is_empty() || self.tasks[index as usize].called
     }
 
     /// Takes a task out of the sets that its phase put it into.
-    fn unschedule(&mut self, index: u32) {
+    pub(super) fn unschedule(&mut self, index: u32, timed: Option<Moment>) {
         let rank = self.rank(index);
         self.ready.remove(&rank);
         self.short.remove(&rank);
@@ -469,7 +432,7 @@ impl Run {
         for (lock, _) in &self.program.tasks[index as usize].locks {
             self.locks[*lock].parked.remove(&rank);
         }
-        if let Some(at) = timer(&self.tasks[index as usize].phase) {
+        if let Some(at) = timed {
             self.timers.remove(&(at, index));
         }
     }
@@ -480,38 +443,8 @@ impl Run {
         }
     }
 
-    pub(super) fn take_room(&mut self, index: u32) {
-        self.working.insert(index);
-        let spec = &self.program.tasks[index as usize];
-        self.used = self.used.plus(spec.amounts);
-        for (lock, alone) in &spec.locks {
-            let lock = &mut self.locks[*lock];
-            if *alone {
-                lock.exclusive = Some(index);
-            } else {
-                lock.sharing.insert(index);
-            }
-        }
-    }
-
-    pub(super) fn give_room_back(&mut self, index: u32) {
-        self.working.remove(&index);
-        let spec = &self.program.tasks[index as usize];
-        self.used = self.used.minus(spec.amounts);
-        self.ready.append(&mut self.short);
-        for (lock, alone) in &spec.locks {
-            let lock = &mut self.locks[*lock];
-            if *alone {
-                lock.exclusive = None;
-            } else {
-                lock.sharing.remove(&index);
-            }
-            // All of them are looked at again, in order; those who still find it taken come back.
-            self.ready.append(&mut lock.parked);
-        }
-    }
-
-    /// What ran when the runner died is interrupted; what was promised about the end is void.
+    /// What ran when the runner died is interrupted; what was promised about the end is void. What is left says
+    /// nothing of how far decisions had come: they are made anew.
     fn lose_runner(&mut self) {
         // An end that was ordered and not reached is still ordered.
         let is_ordered = self.ending.is_none() && (self.mode == Mode::Stopping || self.ends);
@@ -520,31 +453,28 @@ impl Run {
             self.ends = false;
         }
         self.ending = None;
-        self.lock_waits.clear();
         for index in std::mem::take(&mut self.working) {
-            // What was undone as it died is no attempt: its room is free, as that of all others below.
-            if !holds_room(&self.tasks[index as usize].phase) {
-                self.give_room_back(index);
-            } else {
-                self.working.insert(index);
-            }
+            self.give_room_back(index);
         }
         self.chores.lose_runner();
-        self.chores.forget_failure(&Chore::Hook { hook: Hook::OnStart });
-        for index in 0..self.tasks.len() {
-            let held = holds_room(&self.tasks[index].phase);
-            self.tasks[index].lose_runner();
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            if held && !holds_room(&self.tasks[index as usize].phase) {
-                self.give_room_back(index);
-            }
-            if !self.tasks[index as usize].is_final() && self.unmet[index as usize] == 0 {
-                self.touched.insert(index);
-            }
+        if !is_ordered {
+            self.chores.forget_failure(&Chore::Hook { hook: Hook::OnStart });
         }
+        self.lock_waits.clear();
         self.ready.clear();
         self.outside.clear();
         self.questions.clear();
+        self.undoing.clear();
+        self.timers.clear();
+        self.touched.clear();
+        for index in 0..self.tasks.len() {
+            self.tasks[index].lose_runner();
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            self.schedule(index);
+            if self.may_follow(index) {
+                self.touched.insert(index);
+            }
+        }
     }
 
     /// Whether the run goes on only after somebody outside of it did something.
@@ -555,12 +485,16 @@ impl Run {
             && self.questions.is_empty()
             && self.undoing.is_empty()
             && self.chores.running() == 0
+            && self.short.is_empty()
+            && self.locks.iter().all(|lock| lock.parked.is_empty())
     }
-}
 
-/// Whether a phase occupies a slot, locks and amounts.
-pub(super) const fn holds_room(phase: &Phase) -> bool {
-    matches!(phase, Phase::Working { .. } | Phase::Unknown { running: Some(_), .. })
+    /// Whether nothing will happen any more: nobody has to be waited for either.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let goes_on =
+            |task: &TaskState| matches!(task.phase, Phase::Retrying { .. } | Phase::Gate(_) | Phase::Unknown { .. });
+        self.mode == Mode::Going && self.is_at_rest() && !self.tasks.iter().any(goes_on)
+    }
 }
 
 /// When something happens to a task by itself.

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use super::event::{Completion, Event, GateMoment, KeptPort, Moment, Permit};
 use super::failure::Failure;
 use super::phase::{OpenGate, Phase};
-use super::program::{GateTime, OnTimeout, Stage, TaskSpec};
+use super::program::{GateTime, OnTimeout, Resumption, Stage, TaskSpec};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskState {
@@ -39,10 +39,10 @@ pub struct TaskState {
     pub kept: Option<(u32, Vec<KeptPort>)>,
     /// The fallback that was called to do its work.
     pub replaced_by: Option<String>,
-    /// Somebody's fallback: it was called.
-    pub called: bool,
     /// Its place among the tasks that did something, by their last start: what came last is undone first.
     pub acted: Option<u64>,
+    /// What that was before its last start, which may turn out never to have begun.
+    acted_before: Option<u64>,
     /// What it kept of its state.
     pub checkpoint: Option<Checkpoint>,
     /// The executor's name for the stage that was started last, if it has noted one.
@@ -89,8 +89,8 @@ impl TaskState {
             failed: None,
             kept: None,
             replaced_by: None,
-            called: false,
             acted: None,
+            acted_before: None,
             checkpoint: None,
             handle: None,
             attempt_started: None,
@@ -102,6 +102,10 @@ impl TaskState {
     /// Whether what needs it may go on.
     pub const fn satisfies(&self) -> bool {
         matches!(self.phase, Phase::Complete(_) | Phase::Skipped(_))
+    }
+
+    pub const fn is_complete(&self) -> bool {
+        matches!(self.phase, Phase::Complete(_))
     }
 
     /// Whether it will not change any more by itself.
@@ -148,9 +152,11 @@ impl TaskState {
             }
             Event::ConditionHeld { .. } => self.condition_held = true,
             Event::FallbackCalled { fallback, .. } => self.replaced_by = Some(fallback.clone()),
-            // Who failed for good starts over; a fallback whose runner died is still called.
-            Event::RepeatAllowed { .. } if matches!(self.phase, Phase::Blocked(_)) => {
-                (self.replaced_by, self.called) = (None, false);
+            Event::RepeatAllowed { by, .. } => {
+                self.replaced_by = None;
+                if *by == Permit::NeverStarted {
+                    self.acted = self.acted_before;
+                }
             }
             Event::CheckpointKept { attempt, version, digest, .. } => {
                 let (attempt, version) = (*attempt, *version);
@@ -217,6 +223,10 @@ impl TaskState {
                 Event::StageEnded { attempt, stage, failure, .. },
             ) if *attempt == self.attempts && index(stage) == Some(*now) => match failure {
                 Some(failure) if !is_optional(spec.stages[*now]) => Phase::Failing(failure.clone()),
+                // What an earlier runner held it does not hold any more: there has to be room again.
+                _ if now + 1 < spec.stages.len() && matches!(self.phase, Phase::Interrupted { .. }) => {
+                    Phase::Paused { stage: now + 1 }
+                }
                 _ if now + 1 < spec.stages.len() => Phase::Working { stage: now + 1, running: false },
                 _ => Phase::Finished,
             },
@@ -256,6 +266,7 @@ impl TaskState {
             }
             (phase, Event::CheckpointKept { attempt, version, .. })
                 if spec.handoff.is_some()
+                    && self.attempts > 0
                     && !self.is_final()
                     && *attempt == self.attempts
                     && self.checkpoint.as_ref().is_none_or(|last| last.version < *version) =>
@@ -263,7 +274,9 @@ impl TaskState {
                 phase.clone()
             }
             (Phase::Interrupted { stage }, Event::TaskUnknown { attempt, .. }) if *attempt == self.attempts => {
-                let next = spec.stages.iter().position(|stage| stage.is_repeatable());
+                // Where a person looks at the checkpoint first, no verification is asked.
+                let is_asked = spec.handoff != Some(Resumption::Manual);
+                let next = spec.stages.iter().position(|stage| is_asked && stage.is_repeatable());
                 Phase::Unknown { stage: *stage, running: None, next }
             }
             (Phase::Unknown { running: None, .. }, Event::RepeatAllowed { .. }) => Phase::Waiting,
@@ -346,6 +359,12 @@ impl TaskState {
             // Its verification is that of another task now: it cannot tell.
             self.phase = Phase::Unknown { stage: (*stage).min(last), running: None, next: None };
         }
+    }
+
+    /// It begins something that may have to be undone. What it did before may be undone already.
+    pub(super) fn act(&mut self, number: u64, is_undone: bool) {
+        self.acted_before = self.acted.filter(|_| !is_undone);
+        self.acted = Some(number);
     }
 
     /// What a dead runner leaves behind.

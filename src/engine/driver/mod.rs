@@ -258,7 +258,7 @@ impl<'a> Driver<'a> {
         if let Some(ending) = self.run.ending() {
             return Some(Outlook::Ended(ending));
         }
-        if self.run.mode() == Mode::Draining && self.jobs.is_empty() && self.transfers.is_empty() {
+        if self.run.is_pausing() && self.jobs.is_empty() && self.transfers.is_empty() {
             return Some(Outlook::Interrupted(2));
         }
         (self.run.waiting().is_some() && self.jobs.is_empty() && !self.patient).then_some(Outlook::Waiting)
