@@ -40,11 +40,10 @@ impl Edit {
         }
         let (was, is) = (spelt_alike(old, &now), task_digests(new.0, after));
         // Settings of all tasks may change what one consists of.
-        let stages = |document: &Blueprint<'_>| -> HashMap<String, Vec<Stage>> {
-            let tasks = Program::of(document, &Plan::all(document), started.jobs, Amounts::default()).tasks;
-            tasks.into_iter().map(|task| (task.id, task.stages)).collect()
-        };
-        let (had, has) = (stages(before), stages(after));
+        let program =
+            |document: &Blueprint<'_>| Program::of(document, &Plan::all(document), started.jobs, Amounts::default());
+        let (old_program, program) = (program(before), program(after));
+        let (had, has) = (stages(&old_program), stages(&program));
         let is_other = |id: &str| was.get(id) != is.get(id) || had.get(id) != has.get(id) || contradicts(id);
         let ids = |document: &Blueprint<'_>, is_meant: &dyn Fn(&str) -> bool| -> Vec<String> {
             let ids = document.tasks.iter().map(|task| task.id.as_str());
@@ -53,16 +52,8 @@ impl Edit {
         let changed = ids(after, &|id| known.contains_key(id) && is_other(id));
         let added = ids(after, &|id| !known.contains_key(id));
         let removed = ids(before, &|id| !now.contains_key(id));
-        let plan = Plan::all(after);
         let own: HashSet<&str> = changed.iter().chain(&added).map(String::as_str).collect();
-        let mut dirty = vec![false; after.tasks.len()];
-        for &index in &plan.order {
-            let own = own.contains(after.task(index).id.as_str());
-            let inherited = plan.dag.waits_for(index).iter().any(|(need, _)| dirty[need.get()]);
-            dirty[index.get()] = own || inherited;
-        }
-        let again = after.indices().filter(|index| dirty[index.get()]).map(|index| after.task(index).id.to_string());
-        let again = again.collect();
+        let again = run.stale(&program, |id| own.contains(id));
         Some(Self { changed, added, removed, again })
     }
 
@@ -80,6 +71,10 @@ impl Edit {
         }
         text
     }
+}
+
+fn stages(program: &Program) -> HashMap<&str, &[Stage]> {
+    program.tasks.iter().map(|task| (task.id.as_str(), &*task.stages)).collect()
 }
 
 fn task_digests(source: &Source, document: &Draft<'_>) -> HashMap<String, String> {

@@ -6,17 +6,19 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a seed that breaks a rule has to be told")]
 
+mod chores;
+mod programs;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use outpost_bp::blueprint::TaskIndex;
-use outpost_bp::blueprint::model::Stage as Verification;
 use outpost_bp::report::stream::{Told, schema};
 use outpost_bp::run::{
-    Amounts, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, GateSpec, GateTime, KeptPort,
-    LockSpec, Mode, Moment, OnFailure, OnTimeout, Phase, Program, Run, RunStarted, Stage, StageReport, TaskSpec, World,
+    Chore, Ending, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, KeptPort, Mode, Moment, Phase,
+    Program, Run, RunStarted, StageReport, Standing, Undo, World,
 };
+use programs::program;
 use rules::Rules;
 
 /// xorshift: a seed is a whole world.
@@ -43,84 +45,27 @@ impl Chance {
     }
 }
 
-fn program(chance: &mut Chance) -> Program {
-    let count = 1 + chance.below(9) as usize;
-    let locks: Vec<LockSpec> = (0..chance.below(3))
-        .map(|index| LockSpec { name: format!("l{index}"), holders: 1 + chance.below(3) as u32 })
-        .collect();
-    let tasks = (0..count)
-        .map(|index| {
-            let mut needs: Vec<TaskIndex> = (0..index).filter(|_| chance.one_in(3)).map(TaskIndex::new).collect();
-            needs.truncate(3);
-            let smoke = Stage::Verify { tier: Verification::Smoke, optional: chance.one_in(4) };
-            let unit = Stage::Verify { tier: Verification::Unit, optional: false };
-            let stages = match chance.below(6) {
-                0 => vec![],
-                1 => vec![smoke],
-                2 => vec![Stage::Run],
-                3 => vec![Stage::Setup, Stage::Run, smoke, unit],
-                _ => vec![Stage::Run, unit],
-            };
-            TaskSpec {
-                id: format!("T{index}"),
-                needs,
-                stages,
-                locks: (0..locks.len())
-                    .map(|lock| (lock, chance.below(6)))
-                    .filter(|(_, draw)| *draw < 2)
-                    .map(|(lock, draw)| (lock, draw == 0))
-                    .collect(),
-                lock_timeout: chance.one_in(4).then(|| 1 + chance.below(60)),
-                amounts: Amounts { memory: chance.below(3), ..Amounts::default() },
-                gate: chance.one_in(4).then(|| GateSpec {
-                    time: if chance.one_in(2) { GateTime::Before } else { GateTime::After },
-                    timeout: 1 + chance.below(400),
-                    on_timeout: [OnTimeout::Abort, OnTimeout::Skip, OnTimeout::Continue][chance.below(3) as usize],
-                    approvals: 1 + chance.below(2) as u32,
-                    approvers: if chance.one_in(4) { vec!["p0".to_owned(), "p1".to_owned()] } else { Vec::new() },
-                    by_starter: !chance.one_in(4),
-                }),
-                max_retries: chance.below(3) as u32,
-                retry_delay: chance.below(50),
-                on_failure: match chance.below(8) {
-                    0 => OnFailure::Abort,
-                    1 | 2 => OnFailure::Skip,
-                    _ => OnFailure::Block,
-                },
-                fallback: None,
-                stands_in_for: Vec::new(),
-                undo: None,
-                undone_on_failure: false,
-                on_success: false,
-                handoff: None,
-                idempotent: chance.one_in(2),
-                conditional: chance.one_in(6),
-                weight: chance.below(4) as u32,
-                settled: chance.one_in(12),
-            }
-        })
-        .collect();
-    Program {
-        tasks,
-        locks,
-        slots: 1 + chance.below(4) as u32,
-        capacity: Amounts { memory: 3, ..Amounts::default() },
-        fail_fast: chance.one_in(6),
-        hooks: BTreeSet::new(),
-        undoes: false,
-    }
-}
-
 /// What runs in the world, and what people may still do.
 struct Outside {
     chance: Chance,
     now: Moment,
     /// Stages under way: attempt, stage, and when they end.
     running: BTreeMap<u32, (u32, String, Moment)>,
+    /// Chores under way, and when they end.
+    chores: BTreeMap<Chore, Moment>,
     /// Tasks that were given their locks, until they hold no room any more.
     locked: BTreeSet<u32>,
     /// How often somebody else holds the locks that are asked for.
     contended: bool,
+}
+
+impl Outside {
+    fn failure(&mut self) -> Option<Box<Failure>> {
+        self.chance.one_in(4).then(|| {
+            let failure = Failure::new(FailureCode::ExecutionFailed, FailurePhase::Execution, "it did not work");
+            Box::new(Failure { lasting: self.chance.one_in(6), ..failure })
+        })
+    }
 }
 
 impl World for Outside {
@@ -147,6 +92,8 @@ struct Simulation {
     outside: Outside,
     journal: Vec<(Moment, Event)>,
     rules: Rules,
+    /// Whether the journal is replayed after each step.
+    is_watched: bool,
 }
 
 impl Simulation {
@@ -154,14 +101,21 @@ impl Simulation {
         let mut chance = Chance::new(seed);
         let program = program(&mut chance);
         let contended = chance.one_in(3);
-        let outside =
-            Outside { chance, now: Moment(1_000), running: BTreeMap::new(), locked: BTreeSet::new(), contended };
+        let outside = Outside {
+            chance,
+            now: Moment(1_000),
+            running: BTreeMap::new(),
+            chores: BTreeMap::new(),
+            locked: BTreeSet::new(),
+            contended,
+        };
         let mut simulation = Self {
             run: Run::new(program.clone()),
             rules: Rules::new(program.clone()),
             program,
             outside,
             journal: Vec::new(),
+            is_watched: seed.is_multiple_of(16),
         };
         let started = Event::RunStarted(Box::new(RunStarted {
             run: "r".to_owned(),
@@ -191,21 +145,32 @@ impl Simulation {
         for event in events {
             self.rules.saw(now, &event);
             self.journal.push((now, event.clone()));
-            if let Event::StageStarted { task, attempt, stage } = event {
-                let index = self.run.find(&task).expect("a task").0;
-                let needs_locks = !self.program.tasks[index as usize].locks.is_empty();
-                assert!(!needs_locks || self.outside.locked.contains(&index), "{task} starts without its locks");
-                let end = now.after(1 + self.outside.chance.below(30));
-                self.outside.running.insert(index, (attempt, stage, end));
+            let end = now.after(1 + self.outside.chance.below(30));
+            match event {
+                Event::StageStarted { task, attempt, stage } => {
+                    self.hold_locks(&task);
+                    let index = self.run.find(&task).expect("a task").0;
+                    self.outside.running.insert(index, (attempt, stage, end));
+                }
+                Event::ChoreStarted { chore, .. } => {
+                    if let Chore::Rollback { task } = &chore {
+                        self.hold_locks(task);
+                    }
+                    self.outside.chores.insert(chore, end);
+                }
+                _ => {}
             }
         }
     }
 
-    /// The runner dies. What it had started dies with it; only the journal is left.
-    fn crash(&mut self) {
-        self.outside.running.clear();
-        self.outside.locked.clear();
-        let live = self.run.clone();
+    fn hold_locks(&self, task: &str) {
+        let index = self.run.find(task).expect("a task").0;
+        let needs_locks = !self.program.tasks[index as usize].locks.is_empty();
+        assert!(!needs_locks || self.outside.locked.contains(&index), "{task} starts without its locks");
+    }
+
+    /// The run as its journal tells it.
+    fn replayed(&self) -> Run {
         let mut run = Run::new(self.program.clone());
         for (at, event) in &self.journal {
             run.apply(*at, event).expect("what happened can happen again");
@@ -213,27 +178,100 @@ impl Simulation {
                 run = run.carry_over(self.program.clone(), again);
             }
         }
+        run
+    }
+
+    /// The runner dies. What it had started dies with it; only the journal is left.
+    fn die(&mut self) {
+        self.outside.running.clear();
+        self.outside.chores.clear();
+        self.outside.locked.clear();
+        let (replayed, now) = (self.replayed(), self.outside.now);
+        let live = std::mem::replace(&mut self.run, replayed);
         for index in 0..self.program.tasks.len() {
             let index = TaskIndex::new(index);
-            assert_eq!(run.task(index), live.task(index), "a replayed task is the task");
+            assert_eq!(self.run.task(index), live.task(index), "a replayed task is the task");
         }
-        self.run = run;
+        if live.ending().is_none_or(|ending| ending == Ending::Failed) {
+            // Whatever a runner knew beside its journal is of no use to the next one.
+            let taken = |run: &Run| {
+                let mut run = run.clone();
+                run.take_over(now, 2, "h", "me").expect("a next runner");
+                whole(&run)
+            };
+            assert_eq!(taken(&self.run), taken(&live), "a replayed run is the run");
+        }
+    }
+
+    /// The next runner takes the run up.
+    fn resume(&mut self) {
         let events = self.run.take_over(self.outside.now, 2, "h", "me").expect("a next runner");
         self.write(events);
-        if self.outside.chance.one_in(4) {
+        if self.run.mode() == Mode::Going && !self.run.is_rolling_back() {
+            for index in 0..self.program.tasks.len() {
+                let id = &self.program.tasks[index].id.clone();
+                let is_blocked = matches!(self.run.task(TaskIndex::new(index)).phase, Phase::Blocked(_));
+                if is_blocked && let Ok(events) = self.run.ordered_again(self.outside.now, id, "p0") {
+                    self.write(events);
+                }
+            }
+        }
+        if self.outside.chance.one_in(4) && !self.run.is_rolling_back() {
             self.edit();
+        }
+        self.look_back();
+    }
+
+    fn crash(&mut self) {
+        self.die();
+        self.resume();
+    }
+
+    /// Executors tell what became of what the last runner had started, where they know.
+    fn look_back(&mut self) {
+        let now = self.outside.now;
+        for index in 0..self.program.tasks.len() {
+            let task = TaskIndex::new(index);
+            let Phase::Interrupted { stage } = self.run.task(task).phase else {
+                continue;
+            };
+            match self.outside.chance.below(6) {
+                0 => {
+                    let events = self.run.never_started(now, task).expect("it was interrupted");
+                    self.write(events);
+                }
+                1 => {
+                    let (attempt, stage) =
+                        (self.run.task(task).attempts, self.program.tasks[index].stages[stage].word().to_owned());
+                    let failure = self.outside.failure();
+                    let report = StageReport { attempt, stage, milliseconds: 1, failure, outputs: Vec::new() };
+                    let events = self.run.stage_ended(now, task, report).expect("it was interrupted");
+                    self.write(events);
+                }
+                _ => {}
+            }
+        }
+        let chores: Vec<Chore> = self
+            .run
+            .chores()
+            .filter(|(_, state)| state.standing == Standing::Interrupted)
+            .map(|(chore, _)| chore.clone())
+            .collect();
+        for chore in chores {
+            if self.outside.chance.one_in(3) {
+                let failure = self.outside.failure();
+                let events = self.run.chore_ended(now, chore, 1, failure).expect("it was interrupted");
+                self.write(events);
+            }
         }
     }
 
     /// Somebody edited a few tasks: these and all that need them run again.
     fn edit(&mut self) {
-        let mut again: Vec<String> = Vec::new();
-        for spec in self.program.tasks.iter().filter(|spec| !spec.settled) {
-            let inherits = spec.needs.iter().any(|need| again.contains(&self.program.tasks[need.get()].id));
-            if inherits || self.outside.chance.one_in(4) {
-                again.push(spec.id.clone());
-            }
-        }
+        let tasks = self.program.tasks.iter().filter(|spec| !spec.settled);
+        let edited: BTreeSet<&str> =
+            tasks.filter(|_| self.outside.chance.one_in(4)).map(|spec| spec.id.as_str()).collect();
+        let again = self.run.stale(&self.program, |task| edited.contains(task));
         let event = Event::EditAccepted { by: "p0".to_owned(), digest: String::new(), again: again.clone() };
         self.run.apply(self.outside.now, &event).expect("an edit at the beginning");
         self.write(vec![event]);
@@ -241,41 +279,106 @@ impl Simulation {
     }
 
     fn step(&mut self) {
+        let now = self.outside.now;
         let questions: Vec<TaskIndex> = self.run.questions().collect();
         for task in questions {
             let holds = !self.outside.chance.one_in(3);
-            let events = self.run.condition(self.outside.now, task, Ok(holds)).expect("an answer to a question");
+            let events = self.run.condition(now, task, Ok(holds)).expect("an answer to a question");
             self.write(events);
         }
         if self.outside.chance.one_in(2) {
             self.run.retry_outside();
         }
-        let ended: Vec<u32> = self
-            .outside
-            .running
-            .iter()
-            .filter(|(_, (.., end))| *end <= self.outside.now)
-            .map(|(index, _)| *index)
-            .collect();
-        for index in ended {
-            let (attempt, stage, _) = self.outside.running.remove(&index).expect("it runs");
-            let failed = self.outside.chance.one_in(4) || self.run.mode() == Mode::Stopping;
-            let failure = failed.then(|| {
-                let phase = FailurePhase::Execution;
-                let mut failure = Failure::new(FailureCode::ExecutionFailed, phase, "it did not work");
-                failure.lasting = self.outside.chance.one_in(6);
-                Box::new(failure)
-            });
-            let report = StageReport { attempt, stage, milliseconds: 1, failure, outputs: Vec::new() };
-            let events = self.run.stage_ended(self.outside.now, TaskIndex(index), report).expect("a report in time");
-            self.write(events);
-        }
+        self.executors();
         self.people();
-        let events = self.run.decide(self.outside.now, &mut self.outside);
+        let events = self.run.decide(now, &mut self.outside);
         self.write(events);
     }
 
+    /// What was started comes to its end.
+    fn executors(&mut self) {
+        let now = self.outside.now;
+        let checkpoints: Vec<u32> = self.outside.running.keys().copied().collect();
+        for index in checkpoints {
+            if self.program.tasks[index as usize].handoff.is_some() && self.outside.chance.one_in(6) {
+                let last = self.run.task(TaskIndex(index)).checkpoint.as_ref().map_or(0, |kept| kept.version);
+                let events = self.run.checkpoint_kept(now, TaskIndex(index), last + 1, "d".to_owned());
+                self.write(events.expect("a checkpoint of an attempt"));
+            }
+        }
+        let ended = |(index, (.., end)): (&u32, &(u32, String, Moment))| (*end <= now).then_some(*index);
+        let ended: Vec<u32> = self.outside.running.iter().filter_map(ended).collect();
+        for index in ended {
+            let (attempt, stage, _) = self.outside.running.remove(&index).expect("it runs");
+            let failure = self.failure();
+            let report = StageReport { attempt, stage, milliseconds: 1, failure, outputs: Vec::new() };
+            let events = self.run.stage_ended(now, TaskIndex(index), report).expect("a report in time");
+            self.write(events);
+        }
+        let ended = |(chore, end): (&Chore, &Moment)| (*end <= now).then(|| chore.clone());
+        let ended: Vec<Chore> = self.outside.chores.iter().filter_map(ended).collect();
+        for chore in ended {
+            self.outside.chores.remove(&chore);
+            let failure = self.failure();
+            let events = self.run.chore_ended(now, chore, 1, failure).expect("a report in time");
+            self.write(events);
+        }
+    }
+
+    /// How something ends: what is told to end fails.
+    fn failure(&mut self) -> Option<Box<Failure>> {
+        let failure = self.outside.failure();
+        let is_told = self.run.mode() == Mode::Stopping;
+        failure.or_else(|| {
+            is_told.then(|| Box::new(Failure::new(FailureCode::Cancelled, FailurePhase::Execution, "told")))
+        })
+    }
+
+    /// What a person may have undone: all of it, or a part.
+    fn undoable(&mut self) -> Vec<String> {
+        let is_all = self.outside.chance.one_in(2);
+        let mut tasks = Vec::new();
+        for task in self.run.acted() {
+            let is_meant = match self.run.undo(task) {
+                Undo::Due => is_all || self.outside.chance.one_in(2),
+                Undo::Failed | Undo::Unknown => self.outside.chance.one_in(2),
+                _ => false,
+            };
+            if is_meant {
+                tasks.push(self.program.tasks[task.get()].id.clone());
+            }
+        }
+        tasks.reverse();
+        tasks
+    }
+
+    /// Somebody has the run undone: a run that is over is opened by the order, any other one is taken over first.
+    fn roll_back(&mut self) {
+        let tasks = self.undoable();
+        if tasks.is_empty() || self.run.is_rolling_back() {
+            return;
+        }
+        self.die();
+        let now = self.outside.now;
+        let is_over = self.run.ending().is_some();
+        if !is_over {
+            let events = self.run.take_over(now, 3, "h", "me").expect("a next runner");
+            self.write(events);
+        }
+        let events = self.run.roll_back(now, "p1", tasks).expect("what may be undone");
+        self.write(events);
+        if is_over {
+            let events = self.run.take_over(now, 3, "h", "me").expect("a next runner");
+            self.write(events);
+        }
+        self.look_back();
+    }
+
     fn people(&mut self) {
+        if self.outside.chance.one_in(60) {
+            let events = self.run.drain(self.outside.now, "Ctrl-C").expect("a drain");
+            self.write(events);
+        }
         for index in 0..self.program.tasks.len() {
             if !self.outside.chance.one_in(8) {
                 continue;
@@ -312,6 +415,7 @@ impl Simulation {
     /// Whether anything is left that could happen without a person.
     fn is_alive(&self) -> bool {
         !self.outside.running.is_empty()
+            || !self.outside.chores.is_empty()
             || self.run.next_timer().is_some()
             || (0..self.program.tasks.len()).any(|index| self.run.waits_outside(TaskIndex::new(index)))
             || self.run.questions().next().is_some()
@@ -319,23 +423,67 @@ impl Simulation {
 
     fn play(mut self, crashes: u64) -> Vec<(Moment, Event)> {
         let mut left = crashes;
-        for _ in 0..3_000 {
+        let mut encores = 3;
+        for turn in 0..4_000 {
             self.step();
-            if self.run.ending().is_some() {
-                self.rules.ended(&self.run);
-                return self.journal;
+            if self.is_watched {
+                assert_eq!(view(&self.replayed()), view(&self.run), "a replayed run is the run");
             }
-            let wait_for_people = self.run.waiting().is_some();
-            assert!(self.is_alive() || wait_for_people, "stuck: {:#?}\n{:#?}", self.run, self.journal);
-            if left > 0 && self.outside.chance.one_in(15) {
-                left -= 1;
+            if let Some(ending) = self.run.ending() {
+                self.rules.ended(ending);
+                let events = self.run.decide(self.outside.now, &mut self.outside);
+                assert!(events.is_empty(), "nothing follows an end: {events:?}");
+                encores -= 1;
+                if encores == 0 {
+                    return self.journal;
+                }
+                match self.outside.chance.below(3) {
+                    0 if ending == Ending::Failed => self.crash(),
+                    1 => self.roll_back(),
+                    _ => return self.journal,
+                }
+                if self.run.ending().is_some() {
+                    return self.journal;
+                }
+                continue;
+            }
+            let is_idle = self.outside.running.is_empty() && self.outside.chores.is_empty();
+            if self.run.is_pausing() && is_idle {
+                // Whoever pressed Ctrl-C goes on, later.
                 self.crash();
+            } else if turn > 1_000 {
+                // People lose patience in the end, but with a rollback, which comes to an end by itself.
+                if let Ok(events) = self.run.cancel(self.outside.now, "p0") {
+                    self.write(events);
+                }
+            } else if left > 0 && self.outside.chance.one_in(15) {
+                left -= 1;
+                if self.outside.chance.one_in(4) { self.roll_back() } else { self.crash() }
+            } else {
+                let waits_for_people = self.run.waiting().is_some();
+                assert!(self.is_alive() || waits_for_people, "stuck: {:?}", self.run);
             }
             let pause = 1 + self.outside.chance.below(20);
             self.outside.now = self.outside.now.after(pause);
         }
-        panic!("it never ends: {:#?}\n{:#?}", self.run, self.journal);
+        panic!("it never ends: {:?}", self.run);
     }
+}
+
+/// All of a run but the index of its ids, which has no order.
+fn whole(run: &Run) -> String {
+    let text = format!("{run:?}");
+    let (before, rest) = text.split_once("ids: {").expect("the ids of tasks");
+    let (_, after) = rest.split_once('}').expect("an end of the ids");
+    before.to_owned() + after
+}
+
+/// What anybody can see of a run.
+fn view(run: &Run) -> String {
+    let tasks: Vec<_> = run.indices().map(|task| (run.task(task), run.undo(task), run.holds_room(task))).collect();
+    let chores: Vec<_> = run.chores().collect();
+    let words = (run.mode(), run.ending(), run.waiting(), run.is_rolling_back(), run.verdict(), run.is_pausing());
+    format!("{tasks:?} {chores:?} {words:?} {:?} {:?}", run.working().collect::<Vec<_>>(), run.latest())
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -3,10 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outpost_bp::run::{Ending, Event, GateTime, Moment, OnTimeout, Permit, Program, Run, Stage};
+use outpost_bp::blueprint::TaskIndex;
+use outpost_bp::run::{
+    Chore, Ending, Event, GateTime, Moment, OnFailure, OnTimeout, Permit, Program, Resumption, Stage, TaskSpec,
+};
+
+use super::chores::ChoreRules;
 
 pub(crate) struct Rules {
     program: Program,
+    chores: ChoreRules,
+    /// Complete; those that were when the run began count.
+    complete: BTreeSet<String>,
     /// Complete or skipped.
     satisfied: BTreeSet<String>,
     blocked: BTreeSet<String>,
@@ -23,16 +31,28 @@ pub(crate) struct Rules {
     /// Its work was interrupted, and nobody allowed to repeat it yet.
     doubtful: BTreeSet<String>,
     retry_at: BTreeMap<String, Moment>,
+    /// What its runner left running when it died.
+    lost: BTreeMap<String, String>,
+    /// What failed last will not go better the next time.
+    lasting: BTreeSet<String>,
+    /// Who was called to do a task's work.
+    replaced: BTreeMap<String, String>,
+    checkpoints: BTreeSet<String>,
     ended: Option<Ending>,
     stopping: bool,
+    draining: bool,
+    ends: bool,
     pub(crate) loud: bool,
 }
 
 impl Rules {
     pub(crate) fn new(program: Program) -> Self {
-        let settled = program.tasks.iter().filter(|task| task.settled).map(|task| task.id.clone()).collect();
+        let settled: BTreeSet<String> =
+            program.tasks.iter().filter(|task| task.settled).map(|task| task.id.clone()).collect();
         Self {
+            chores: ChoreRules::new(program.clone()),
             program,
+            complete: BTreeSet::clone(&settled),
             satisfied: settled,
             blocked: BTreeSet::new(),
             open: BTreeSet::new(),
@@ -45,13 +65,19 @@ impl Rules {
             permits: BTreeMap::new(),
             doubtful: BTreeSet::new(),
             retry_at: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            lasting: BTreeSet::new(),
+            replaced: BTreeMap::new(),
+            checkpoints: BTreeSet::new(),
             ended: None,
             stopping: false,
+            draining: false,
+            ends: false,
             loud: false,
         }
     }
 
-    fn spec(&self, task: &str) -> &outpost_bp::run::TaskSpec {
+    fn spec(&self, task: &str) -> &TaskSpec {
         self.program.tasks.iter().find(|spec| spec.id == task).expect("a task of the program")
     }
 
@@ -59,23 +85,37 @@ impl Rules {
         if self.loud {
             eprintln!("{now:?} {event:?}");
         }
-        assert!(self.ended.is_none(), "nothing happens after the end: {event:?}");
+        let may_go_on = match event {
+            Event::RunnerTookOver { .. } => self.ended == Some(Ending::Failed),
+            Event::RollbackOrdered { .. } => true,
+            _ => false,
+        };
+        assert!(self.ended.is_none() || may_go_on, "nothing happens after the end: {event:?}");
+        self.chores.saw(now, event, !self.running.is_empty(), self.stopping);
         match event {
             Event::RunnerTookOver { .. } => {
                 for (task, stage) in std::mem::take(&mut self.running) {
                     if !stage.starts_with("verify") {
                         self.doubtful.insert(task.clone());
                     }
+                    self.lost.insert(task, stage);
                 }
+                self.chores.lost_runner();
+                let is_ordered = self.ended.is_none() && (self.stopping || self.ends);
+                if !is_ordered {
+                    (self.stopping, self.draining, self.ends) = (false, false, false);
+                }
+                self.chores.took_up(is_ordered);
+                self.ended = None;
                 // Between two stages nothing runs: whoever goes on asks for room again.
                 self.open.clear();
             }
             Event::EditAccepted { again, .. } => {
-                for task in again {
+                self.leaves_nothing_stale(again);
+                for task in again.iter().filter(|task| !self.spec(task).settled).cloned().collect::<Vec<_>>() {
+                    let task = &task;
                     // It begins anew; what nobody knows of it stays unknown, and its attempts go on counting.
-                    for set in [&mut self.satisfied, &mut self.blocked, &mut self.passed] {
-                        set.remove(task);
-                    }
+                    self.begin_anew(task);
                     self.approvals.remove(task);
                     self.deadlines.remove(task);
                     self.retry_at.remove(task);
@@ -86,12 +126,27 @@ impl Rules {
             }
             Event::StageStarted { task, attempt, stage } => self.started(now, task, *attempt, stage),
             Event::StageEnded { task, stage, failure, .. } => {
-                assert_eq!(self.running.remove(task).as_ref(), Some(stage), "only what runs ends");
+                let was_lost = self.lost.remove(task).as_ref() == Some(stage);
+                if was_lost {
+                    // Its executor knows how it ended.
+                    self.doubtful.remove(task);
+                } else {
+                    assert_eq!(self.running.remove(task).as_ref(), Some(stage), "only what runs ends");
+                }
                 // A check of what an interrupted attempt did is an attempt of its own.
                 if self.doubtful.contains(task) {
                     self.open.remove(task);
                 }
-                if failure.is_some() {
+                // Nothing comes after it that would need its room.
+                if self.spec(task).stages.last().is_some_and(|last| last.word() == stage) {
+                    self.open.remove(task);
+                }
+                if let Some(failure) = failure {
+                    if failure.lasting {
+                        self.lasting.insert(task.clone());
+                    } else {
+                        self.lasting.remove(task);
+                    }
                     let optional =
                         self.spec(task).stages.iter().any(|known| {
                             known.word() == stage && matches!(known, Stage::Verify { optional: true, .. })
@@ -109,6 +164,8 @@ impl Rules {
                 self.retry_at.insert(task.clone(), *at);
             }
             Event::TaskCompleted { task, .. } => {
+                self.chores.completed(task);
+                self.complete.insert(task.clone());
                 let spec = self.spec(task);
                 assert!(spec.gate.is_none() || self.passed.contains(task), "{task} completes past its gate");
                 assert!(!self.running.contains_key(task));
@@ -117,17 +174,55 @@ impl Rules {
                 self.finish(task, true);
             }
             Event::Draining { ends: true, .. } => {
-                assert!(self.program.fail_fast && !self.blocked.is_empty(), "nothing failed, and the run ends early");
+                let failed = self.program.fail_fast && !self.blocked.is_empty();
+                assert!(failed || self.chores.begins_badly(), "nothing failed, and the run ends early");
+                (self.draining, self.ends) = (true, true);
             }
-            Event::TaskSkipped { task, .. } => self.finish(task, true),
-            Event::TaskBlocked { task, .. } => self.finish(task, false),
+            Event::Draining { .. } => self.draining = true,
+            Event::TaskSkipped { task, .. } => {
+                self.may_be_skipped(task);
+                self.finish(task, true);
+            }
+            Event::TaskBlocked { task, .. } => {
+                if self.replaced.contains_key(task) {
+                    assert!(!self.is_relieved(task), "{task} was replaced and is blocked");
+                }
+                self.finish(task, false);
+            }
+            Event::FallbackCalled { task, fallback } => {
+                let spec = self.spec(task);
+                let named = spec.fallback.map(|index| &self.program.tasks[index.get()].id);
+                assert_eq!(named, Some(fallback), "{task} names another fallback");
+                assert!(!self.draining && !self.stopping, "the run ends and {fallback} is called");
+                let is_final = self.failures[task] > spec.max_retries || self.lasting.contains(task);
+                assert!(is_final && !self.running.contains_key(task), "{task} has not failed for good");
+                assert!(!self.chores.owes_undoing(task), "{task} is to be undone first");
+                self.replaced.insert(task.clone(), fallback.clone());
+            }
+            Event::CheckpointKept { task, .. } => {
+                self.checkpoints.insert(task.clone());
+            }
             Event::RepeatAllowed { task, by } => {
-                assert!(
-                    matches!(by, Permit::Ordered { .. }) || self.spec(task).idempotent,
-                    "nobody allowed {task} again"
-                );
+                let spec = self.spec(task);
+                let may = match by {
+                    Permit::Ordered { .. } => true,
+                    Permit::Idempotent => spec.idempotent,
+                    Permit::NeverStarted => self.lost.contains_key(task),
+                    Permit::HandedOff => match spec.handoff {
+                        Some(Resumption::Restart) => true,
+                        Some(Resumption::FromCheckpoint) => self.checkpoints.contains(task),
+                        Some(Resumption::Manual) | None => false,
+                    },
+                };
+                assert!(may, "nobody allowed {task} again");
+                if *by == Permit::NeverStarted && self.lost.get(task).is_some_and(|stage| !stage.starts_with("verify"))
+                {
+                    self.chores.never_began(task);
+                }
+                self.lost.remove(task);
                 self.doubtful.remove(task);
                 self.blocked.remove(task);
+                self.replaced.remove(task);
                 *self.permits.entry(task.clone()).or_default() += 1;
             }
             Event::GateOpened { task, deadline, .. } => {
@@ -171,16 +266,80 @@ impl Rules {
                 }
             }
             Event::Stopping { .. } | Event::CancelRequested { .. } => self.stopping = true,
-            Event::RunEnded { state } => self.ended = Some(*state),
+            Event::RollbackOrdered { .. } => {
+                (self.stopping, self.draining, self.ends, self.ended) = (false, false, false, None);
+            }
+            Event::ChoreStarted { chore, .. } => {
+                assert!(
+                    !self.draining || self.ends || !matches!(chore, Chore::OnSuccess { .. } | Chore::Rollback { .. })
+                );
+                self.check_room();
+            }
+            Event::RunEnded { state } => {
+                self.chores.run_ended(*state, self.stopping);
+                self.ended = Some(*state);
+            }
             _ => {}
+        }
+    }
+
+    fn begin_anew(&mut self, task: &str) {
+        for set in [
+            &mut self.satisfied,
+            &mut self.complete,
+            &mut self.blocked,
+            &mut self.passed,
+            &mut self.lasting,
+            &mut self.checkpoints,
+        ] {
+            set.remove(task);
+        }
+        self.replaced.remove(task);
+        self.lost.remove(task);
+    }
+
+    /// Nothing that stands on what runs again stays as it is.
+    fn leaves_nothing_stale(&self, again: &[String]) {
+        let is_again = |task: &TaskIndex| again.contains(&self.program.tasks[task.get()].id);
+        for spec in self.program.tasks.iter().filter(|spec| !again.contains(&spec.id)) {
+            assert!(!spec.needs.iter().any(is_again), "{} stands on what runs again", spec.id);
+            let is_called_anew = spec.stands_in_for.iter().any(is_again);
+            assert!(!is_called_anew || self.complete.contains(&spec.id), "{} is called by what runs again", spec.id);
+            let fallback = self.replaced.get(&spec.id);
+            assert!(fallback.is_none_or(|by| !again.contains(by)), "{} was relieved by what runs again", spec.id);
+        }
+    }
+
+    /// Whether somebody else did the work of a task.
+    fn is_relieved(&self, task: &str) -> bool {
+        let mut at = task;
+        while let Some(next) = self.replaced.get(at) {
+            at = next;
+        }
+        at != task && self.complete.contains(at)
+    }
+
+    fn may_be_skipped(&self, task: &str) {
+        if self.replaced.contains_key(task) {
+            let says_so = self.spec(task).on_failure == OnFailure::Skip;
+            assert!(says_so || self.is_relieved(task), "{task} failed, and nobody did its work");
         }
     }
 
     fn started(&mut self, now: Moment, task: &str, attempt: u32, stage: &str) {
         let spec = self.spec(task).clone();
+        self.chores.began(task, stage);
+        let calls = self.replaced.values().filter(|fallback| *fallback == task).count();
+        let goes_on = attempt <= self.starts.get(task).copied().unwrap_or_default();
+        let is_begun = goes_on || self.doubtful.contains(task) || self.retry_at.contains_key(task);
+        assert!(spec.stands_in_for.is_empty() || calls > 0 || is_begun, "nobody called {task}");
+        let is_manual = spec.handoff == Some(Resumption::Manual);
+        assert!(!is_manual || !self.doubtful.contains(task), "a person looks at {task} first");
+        self.lost.remove(task);
         assert!(!self.satisfied.contains(task), "{task} is done and starts again");
         assert!(!self.blocked.contains(task), "{task} is blocked and starts");
         assert!(!self.stopping, "the run stops and {task} starts");
+        assert!(!self.draining || goes_on, "the run drains and {task} starts");
         for need in &spec.needs {
             let need = &self.program.tasks[need.get()].id;
             assert!(self.satisfied.contains(need), "{task} starts before {need}");
@@ -208,8 +367,10 @@ impl Rules {
 
     /// Slots, locks and amounts of all attempts under way.
     fn check_room(&self) {
-        let open: Vec<&outpost_bp::run::TaskSpec> = self.open.iter().map(|task| self.spec(task)).collect();
-        assert!(open.len() <= self.program.slots as usize, "more attempts than slots");
+        let undone = self.chores.undone_now().map(str::to_owned);
+        let open: BTreeSet<String> = self.open.iter().cloned().chain(undone).collect();
+        let open: Vec<&TaskSpec> = open.iter().map(|task| self.spec(task)).collect();
+        assert!(open.len() + self.chores.slots() <= self.program.slots as usize, "more attempts than slots");
         for (index, lock) in self.program.locks.iter().enumerate() {
             let holders = open.iter().flat_map(|spec| spec.locks.iter()).filter(|(held, _)| *held == index);
             let alone = holders.clone().filter(|(_, alone)| *alone).count();
@@ -229,13 +390,14 @@ impl Rules {
         set.insert(task.to_owned());
     }
 
-    pub(crate) fn ended(&self, run: &Run) {
+    pub(crate) fn ended(&self, ending: Ending) {
+        assert_eq!(self.ended, Some(ending));
         assert!(self.running.is_empty(), "the run ended while something runs");
-        let all = self.satisfied.len() == self.program.tasks.len();
-        match run.ending() {
-            Some(Ending::Done) => assert!(all, "not everything is done"),
-            Some(Ending::Failed) => assert!(!all, "everything is done"),
-            _ => {}
+        let all = self.satisfied.len() == self.program.tasks.len() && !self.chores.begins_badly();
+        match ending {
+            Ending::Done => assert!(all, "not everything is done"),
+            Ending::RolledBack | Ending::RollbackFailed => {}
+            Ending::Failed | Ending::Rejected | Ending::Cancelled => assert!(!all, "everything is done"),
         }
     }
 }
