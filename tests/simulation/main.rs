@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::report::stream::{Told, schema};
 use outpost_bp::run::{
-    Chore, Ending, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, KeptPort, Mode, Moment, Phase,
-    Program, Run, RunStarted, StageReport, Standing, Undo, World,
+    Chore, Ending, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, KeptPort, Mode, Moment,
+    OnTimeout, Phase, Program, Run, RunStarted, StageReport, Standing, Undo, World,
 };
 use programs::program;
 use rules::Rules;
