@@ -3,13 +3,17 @@
 use std::fmt::Write as _;
 
 use crate::blueprint::{Draft, Status, TaskIndex};
-use crate::run::{Phase, Run};
+use crate::run::{Phase, Run, Undo};
 
 /// How a run left a task, in a word of the format. Nothing for what the run had nothing to do with.
 pub fn status(run: &Run, index: TaskIndex) -> Option<Status> {
     let state = run.task(index);
     if run.program().tasks[index.get()].settled {
         return None;
+    }
+    // What was undone is not done, whatever the run called it before; somebody has to look.
+    if matches!(run.undo(index), Undo::Running | Undo::Undone | Undo::Failed | Undo::Unknown) {
+        return Some(Status::Blocked);
     }
     Some(match &state.phase {
         Phase::Waiting if state.attempts == 0 => return None,

@@ -89,6 +89,24 @@ fn f_11_what_the_document_calls_final_is_refused() {
 }
 
 #[test]
+fn f_11_what_was_undone_is_not_called_done() {
+    let project = project(
+        "rollback: auto",
+        &[("a", "", "run: note ran\nrollback: note undone"), ("b", "a", "run: exit 1"), ("c", "b", "run: note ran")],
+    );
+    project.outpost(&["run", "blueprint.md"]).with(5);
+    let synced = project.outpost(&["sync", "blueprint.md", "--json"]).with(0);
+    let synced: serde_json::Value = serde_json::from_str(&synced.stdout).expect("JSON");
+    let changes: Vec<(&str, &str)> = synced["changes"]
+        .as_array()
+        .expect("changes")
+        .iter()
+        .filter_map(|change| Some((change["task"].as_str()?, change["to"].as_str()?)))
+        .collect();
+    assert_eq!(changes, [("a", "blocked"), ("b", "blocked")]);
+}
+
+#[test]
 fn f_11_an_edited_document_is_told_its_statuses_by_the_ids_of_its_tasks() {
     let project = project("", &[("a", "", "run: note ran"), ("b", "", "run: note ran")]);
     project.outpost(&["run", "blueprint.md"]).with(0);
