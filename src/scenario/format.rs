@@ -19,8 +19,19 @@ pub const DEEDS: &[&str] = &["crash", "cancel", "resume", "rerun", "rollback"];
 pub const ENDS: &[&str] =
     &["done", "failed", "rejected", "cancelled", "waiting", "rolled_back", "rollback_failed", "refused"];
 /// How a task stands in the end.
-pub const STATUSES: &[&str] =
-    &["not_started", "in_progress", "complete", "blocked", "skipped", "unknown", "interrupted"];
+pub const STATUSES: &[&str] = &[
+    "not_started",
+    "in_progress",
+    "complete",
+    "blocked",
+    "skipped",
+    "checkpointed",
+    "unknown",
+    "interrupted",
+    "rolled_back",
+    "rollback_failed",
+    "rollback_unknown",
+];
 pub const CODES: &[&str] = &[
     "E_PREFLIGHT_FAILED",
     "E_DEPENDENCY_MISSING",

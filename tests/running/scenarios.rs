@@ -348,6 +348,30 @@ fn a_runner_dies_and_the_run_goes_on() {
 }
 
 #[test]
+fn what_undoes_falls_back_and_follows_is_played() {
+    let project = project(
+        "rollback: auto, hooks: {on_start: a, on_failure: b, on_success: c, on_exit: d}",
+        &[
+            ("a", "", "run: x\nrollback: y\non_success: z"),
+            ("b", "a", "run: x\nrollback: {command: y, timeout: PT3M}"),
+            ("c", "b", "run: x\nrollback: y\non_failure: {fallback_task: d}"),
+            ("d", "", "run: x\nrollback: y"),
+        ],
+    );
+    for scenario in [
+        "expect: {run: done, hooks: [on_start, on_success, on_exit], rolled_back: [], tasks: {a: {on_success: true}, d: {status: skipped, because: no task needed it}}}",
+        "tasks: {c: fail}\nexpect: {run: done, exit_code: 0, tasks: {c: {status: skipped, fallback: d}}, others: complete}",
+        "tasks: {c: fail, d: fail}\nexpect: {run: rolled_back, exit_code: 5, rolled_back: [d, c, b, a], hooks: [on_start, on_failure, on_exit], others: rolled_back}",
+        "tasks: {c: fail, d: fail, b: {rollback: timeout}}\nexpect: {run: rollback_failed, exit_code: 6, rolled_back: [d, c, a], tasks: {b: rollback_failed}, duration: PT3M}",
+        "tasks: {a: {on_success: fail}}\nexpect: {run: done, tasks: {a: {status: complete, on_success: false}}}",
+        "hooks: {on_start: fail}\nexpect: {run: failed, hooks: [on_start, on_failure, on_exit], others: not_started}",
+        "happens: [{do: rollback, on: end, by: ada}]\nexpect: {run: rolled_back, rolled_back: [c, b, a], tasks: {d: skipped}, others: rolled_back}",
+    ] {
+        fits(&project, scenario);
+    }
+}
+
+#[test]
 fn outputs_are_judged_and_bound_as_in_a_run() {
     let takes =
         "input_bindings: {n: {source: a, output_port: n, fallback: {transfer: file, path: out/last.json}}}\nrun: x";
