@@ -363,7 +363,7 @@ const LIMITS: &[(&str, &str, &str, &str)] = &[
     ),
     ("src/engine/capability.rs", "MOST_OUTPUT: u64 = 64 * 1024;", "64 KiB", "64 KiB are read"),
     ("src/engine/capability.rs", "MOST_AT_ONCE: usize = 8;", "8 at once", "at most 8 at once"),
-    ("src/engine/secret.rs", "MOST_BYTES: u64 = 1 << 20;", "looks into | 1 MiB |", "1 MiB at most"),
+    ("src/engine/secret/file.rs", "MOST_BYTES: u64 = 1 << 20;", "looks into | 1 MiB |", "1 MiB at most"),
     ("src/plan/together.rs", "FREE_STEPS: usize = 1_000_000;", "lock | 1,000,000, and", "1,000,000 steps"),
     ("src/plan/together.rs", "STEPS_EACH: usize = 64;", "64 for each task and edge |", "64 for each task and edge"),
     ("src/report/graph/reduction.rs", "CAREFUL: usize = 2_000;", "", "above 2,000 tasks"),

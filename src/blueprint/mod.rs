@@ -14,6 +14,7 @@ mod mend;
 pub mod model;
 mod read;
 pub mod schema;
+pub mod secret;
 pub mod shape;
 pub mod status;
 pub mod statuses;

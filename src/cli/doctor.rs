@@ -16,6 +16,7 @@ use super::{Exit, Failure, Output};
 use crate::blueprint::capability::{Range, Requirement, Version};
 use crate::engine::capability::{Outcome, probe};
 use crate::engine::remote::HAS_AWS;
+use crate::engine::secret::vault_standing;
 use crate::locks::remote_file_system;
 use crate::report::table::{Table, wrapped};
 
@@ -27,7 +28,7 @@ const LITTLE_ROOM: u64 = 1 << 30;
 /// Programs that blueprints name, and what for.
 const PROGRAMS: &[(&str, &str)] = &[
     ("git", "blueprints that look at their repository"),
-    ("aws-cli", "tasks with the executor `ssm`, and secrets of AWS"),
+    ("aws-cli", "tasks that call it"),
     ("claude", "tasks with the executor `claude`"),
     ("codex", "tasks with the executor `codex`"),
     ("gemini", "tasks with the executor `gemini`"),
@@ -85,6 +86,7 @@ pub(super) fn run(args: &DoctorArgs, output: &mut Output) -> Result<Exit, Failur
     findings.extend(files()?);
     findings.extend(programs());
     findings.push(aws());
+    findings.push(secrets());
     findings.push(terminal(output));
     let is_fit = findings.iter().all(|finding| finding.level != Level::Missing);
     if args.json {
@@ -247,6 +249,18 @@ fn aws() -> Finding {
     }
     let advice = "build it with `--features aws` for outputs and storage in S3, and secrets of the Parameter Store";
     Finding::bad("aws", Level::Warn, "not in this build", advice)
+}
+
+/// The sources of secrets. Nothing is asked for a value.
+fn secrets() -> Finding {
+    let vault = match vault_standing() {
+        (true, true) => "`VAULT_ADDR` is set, token found",
+        (true, false) => "`VAULT_ADDR` is set, no token",
+        (false, true) => "no `VAULT_ADDR`, token found",
+        (false, false) => "no `VAULT_ADDR`, no token",
+    };
+    let aws = if HAS_AWS { "in this build" } else { "not in this build" };
+    Finding::ok("secrets", format!("environment and files; vault: {vault}; aws_ssm: {aws}"))
 }
 
 fn terminal(output: &Output) -> Finding {

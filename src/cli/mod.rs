@@ -26,6 +26,7 @@ mod rollback;
 mod run;
 mod runs;
 mod screen;
+mod secrets;
 mod status;
 mod sync;
 mod test;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::plan::needs::Needs;
+use super::secrets::{Wanted, resolved};
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::Requirement;
 use crate::blueprint::model::{Channel, Transfer};
@@ -13,12 +14,13 @@ use crate::document::Source;
 use crate::engine::capability::Outcome;
 use crate::engine::preflight;
 use crate::engine::remote::{HAS_AWS, NO_AWS};
+use crate::engine::secret::Resolved;
 use crate::engine::work::Capabilities;
 use crate::plan::Plan;
 use crate::report::progress::ids;
 
 /// Tasks named in a line.
-const MOST: usize = 5;
+pub(super) const MOST: usize = 5;
 
 /// What the document says and a run does not do, each in a line.
 pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
@@ -83,8 +85,16 @@ pub(super) fn environment(blueprint: &Blueprint<'_>, name: Option<&str>) -> Resu
     }
 }
 
-/// The tools that are here, for conditions; or everything that keeps the planned tasks from being run here, said all
-/// at once.
+/// What was found here.
+#[derive(Default)]
+pub(super) struct Prepared {
+    /// The tools, for conditions.
+    pub(super) capabilities: Capabilities,
+    pub(super) secrets: Resolved,
+}
+
+/// Everything that the planned tasks need; or everything that keeps them from being run here, said all at once.
+/// `environment` has the variables of the one that was chosen.
 pub(super) fn prepared(
     blueprint: &Blueprint<'_>,
     plan: &Plan,
@@ -92,19 +102,29 @@ pub(super) fn prepared(
     root: &Path,
     environment: &[(String, String)],
     output: &mut Output,
-) -> Result<Capabilities, Exit> {
-    let needs = Needs::probe(blueprint, plan, source);
+) -> Result<Prepared, Exit> {
+    let needs = Needs::probe(blueprint, plan);
     let mut missing = missing(blueprint, plan, &needs);
-    missing.extend(preflight::check(blueprint, root, environment));
+    let wanted = Wanted::of(blueprint, plan, environment);
+    let secrets = resolved(blueprint, &wanted, root, output).unwrap_or_else(|lines| {
+        missing.extend(lines);
+        Resolved::default()
+    });
+    missing.extend(preflight::check(blueprint, root, environment, &secrets));
     if missing.is_empty() {
-        return Ok(here(&needs));
+        return Ok(Prepared { capabilities: here(&needs), secrets });
     }
-    output.note(&format!("error: `{}` cannot be run here\n", source.name()));
+    Err(unprepared(&format!("`{}` cannot be run here", source.name()), &missing, output))
+}
+
+/// Says all that is missing.
+pub(super) fn unprepared(what: &str, missing: &[String], output: &mut Output) -> Exit {
+    output.note(&format!("error: {what}\n"));
     for line in missing {
         output.note(&format!("  {line}\n"));
     }
     output.note("hint: nothing was started; put right what is listed, and run it again\n");
-    Err(Exit::Unprepared)
+    Exit::Unprepared
 }
 
 /// By name, with the version where the document asks for one.
@@ -137,13 +157,6 @@ fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>) -> Vec<Str
     for need in needs.executors.iter().filter(|need| !matches!(need.name, "shell" | "manual")) {
         missing.push(format!(
             "E_CAPABILITY_MISSING: the executor `{}` is not in this version ({})",
-            need.name,
-            ids(blueprint, &need.tasks, MOST)
-        ));
-    }
-    for need in &needs.secrets {
-        missing.push(format!(
-            "E_SECRET_MISSING: `{}`: this version resolves no secrets ({})",
             need.name,
             ids(blueprint, &need.tasks, MOST)
         ));

@@ -4,8 +4,11 @@
 //! For as long as it takes to tell, this process holds the run like a runner. It starts nothing, decides nothing, and
 //! lets no deadline pass.
 
+use std::path::PathBuf;
+
 use super::kept::{look, store, user};
 use super::screen::Screen;
+use super::secrets::{Wanted, found};
 use super::{Exit, Failure, Output};
 use crate::engine::error::Broken;
 use crate::engine::history;
@@ -55,6 +58,8 @@ fn remind(store: &Store, files: RunFiles, output: &mut Output) -> Result<Counts,
     let source = opened.history.document(opened.files())?;
     let blueprint = history::blueprint(&source)?;
     let begin = now();
+    let root = PathBuf::from(&opened.history.started()?.root);
+    let secrets = found(&blueprint, &Wanted::of_telling(&blueprint), &root, output);
     let session = opened.into_reminder(&source, user())?;
     let mut screen = Screen::new(output, &blueprint, &source, None, false);
     let driving = Driving {
@@ -62,6 +67,7 @@ fn remind(store: &Store, files: RunFiles, output: &mut Output) -> Result<Counts,
         blueprint: &blueprint,
         source: &source,
         environment: Vec::new(),
+        secrets,
         capabilities: Capabilities::new(),
         watcher: &mut screen,
         patient: false,

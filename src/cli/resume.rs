@@ -90,8 +90,8 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     })?;
     let environment = environment(&blueprint, started.environment.as_deref())?;
     let root = Path::new(&started.root);
-    let capabilities = match prepared(&blueprint, &plan, source, root, &environment, output) {
-        Ok(capabilities) => capabilities,
+    let prepared = match prepared(&blueprint, &plan, source, root, &environment, output) {
+        Ok(prepared) => prepared,
         Err(exit) => return Ok(exit),
     };
     if let Some(task) = args.rerun.iter().find(|task| blueprint.tasks.iter().all(|known| known.id.value != **task)) {
@@ -112,7 +112,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
         inbox::leave(&session.files.inbox(), &note).map_err(|error| Broken::Io("the run's inbox".to_owned(), error))?;
     }
     output.note(&format!("run {} of {} goes on\n", session.files.id(), blueprint.name()));
-    let setting = Setting { blueprint: &blueprint, source, environment, capabilities };
+    let setting = Setting { blueprint: &blueprint, source, environment, prepared };
     drive_and_offer(session, &store, setting, watched, output)
 }
 

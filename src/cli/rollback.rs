@@ -3,21 +3,23 @@
 //! What is undone is shown before, and somebody says yes: on the terminal, or with `--yes`.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
+use std::path::Path;
 
 use clap::Args;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 use super::kept::{store, user};
-use super::prepare::environment;
+use super::prepare::{Prepared, environment, unprepared};
 use super::run::{Setting, Shown, Watched, drive};
+use super::secrets::{Wanted, resolved};
 use super::{Exit, Failure, Output, complete};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::engine::error::Broken;
 use crate::engine::history::{blueprint, compile};
+use crate::engine::secret::Resolved;
 use crate::engine::session::{Opened, Session};
 use crate::engine::store::{RunFiles, Store};
-use crate::engine::work::Capabilities;
 use crate::journal::holder;
 use crate::plan::{Plan, select};
 use crate::report::table::one_line;
@@ -74,11 +76,16 @@ pub(super) fn run(args: &RollbackArgs, output: &mut Output) -> Result<Exit, Fail
         output.note("nothing was undone\n");
         return Ok(Exit::Failed);
     }
-    go(opened, &store, &source, &blueprint, &undoing, watched, output)
+    go(opened, &store, (&source, &blueprint), &undoing, None, watched, output)
 }
 
-/// Asks on the terminal whether what a failed run did is to be undone, and has it done.
-pub(super) fn offer(store: &Store, files: RunFiles, output: &mut Output) -> Result<Option<Exit>, Failure> {
+/// Asks on the terminal whether what a failed run did is to be undone, and has it done. `secrets` are those of the run.
+pub(super) fn offer(
+    store: &Store,
+    files: RunFiles,
+    secrets: Resolved,
+    output: &mut Output,
+) -> Result<Option<Exit>, Failure> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(None);
     }
@@ -95,7 +102,7 @@ pub(super) fn offer(store: &Store, files: RunFiles, output: &mut Output) -> Resu
     if !agreed(&undoing.question(), output)? {
         return Ok(None);
     }
-    go(opened, store, &source, &blueprint, &undoing, Watched::quiet(), output).map(Some)
+    go(opened, store, (&source, &blueprint), &undoing, Some(secrets), Watched::quiet(), output).map(Some)
 }
 
 /// The run, and the tasks that are named: the first word may be either.
@@ -114,15 +121,22 @@ fn meant(store: &Store, args: &RollbackArgs) -> Result<(RunFiles, Vec<String>), 
 fn go(
     opened: Opened,
     store: &Store,
-    source: &Source,
-    blueprint: &Blueprint<'_>,
+    (source, blueprint): (&Source, &Blueprint<'_>),
     undoing: &Undoing,
+    secrets: Option<Resolved>,
     watched: Watched,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let environment = environment(blueprint, opened.history.started()?.environment.as_deref())?;
+    let wanted = Wanted::of_rollback(blueprint, &undoing.tasks, &environment);
+    let root = Path::new(&opened.history.started()?.root);
+    let secrets = match secrets.map_or_else(|| resolved(blueprint, &wanted, root, output), Ok) {
+        Ok(secrets) => secrets,
+        Err(missing) => return Ok(unprepared("the run cannot be rolled back here", &missing, output)),
+    };
     let session = opened.into_rollback(source, user(), undoing.ids(blueprint))?;
-    let setting = Setting { blueprint, source, environment, capabilities: Capabilities::new() };
+    let prepared = Prepared { secrets, ..Prepared::default() };
+    let setting = Setting { blueprint, source, environment, prepared };
     drive(session, store, setting, watched, output)
 }
 

@@ -10,10 +10,11 @@ use super::complete;
 use super::kept::{store, user};
 use super::load::load;
 use super::observe::{self, Asked, ObserveArgs, Observers};
-use super::prepare::{environment, left_alone, planned, prepared};
+use super::prepare::{Prepared, environment, left_alone, planned, prepared};
 use super::report::as_markdown;
 use super::resume::{ending, refuse_over};
 use super::screen::{self, Screen, step_summary};
+use super::secrets::{Wanted, found};
 use super::{Exit, Failure, Output, plan, rollback};
 use crate::blueprint::model::RollbackMode;
 use crate::blueprint::{Blueprint, digest};
@@ -23,7 +24,6 @@ use crate::engine::driver::{Outlook, Watcher};
 use crate::engine::history::{self, History, compile};
 use crate::engine::session::{Driving, Session};
 use crate::engine::store::{RunFiles, Store};
-use crate::engine::work::Capabilities;
 use crate::plan::Plan;
 use crate::report::summary::{End, summary};
 use crate::report::table::one_line;
@@ -137,8 +137,8 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
     if !args.new_run {
         refuse_second(&store, &args.file, &root)?;
     }
-    let capabilities = match prepared(&blueprint, &plan, source, &root, &environment, output) {
-        Ok(capabilities) => capabilities,
+    let prepared = match prepared(&blueprint, &plan, source, &root, &environment, output) {
+        Ok(prepared) => prepared,
         Err(exit) => return Ok(exit),
     };
     let started = RunStarted {
@@ -160,7 +160,7 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
     let watched = args.shown.watched(&[&args.file], 0)?;
     let session = Session::begin(&store, source.text().as_bytes(), started, program)?;
     output.note(&heading(session.files.id(), &blueprint, &plan, source, &diagnostics));
-    let setting = Setting { blueprint: &blueprint, source, environment, capabilities };
+    let setting = Setting { blueprint: &blueprint, source, environment, prepared };
     drive_and_offer(session, &store, setting, watched, output)
 }
 
@@ -192,9 +192,10 @@ pub(super) fn drive_and_offer(
 ) -> Result<Exit, Failure> {
     let asks = matches!(setting.blueprint.execution.rollback, None | Some(RollbackMode::Ask));
     let id = session.files.id().to_owned();
+    let secrets = setting.prepared.secrets.clone();
     let exit = drive(session, store, setting, watched, output)?;
     if asks && matches!(exit, Exit::Failed | Exit::Locked) {
-        return Ok(rollback::offer(store, store.find(Some(&id))?, output)?.unwrap_or(exit));
+        return Ok(rollback::offer(store, store.find(Some(&id))?, secrets, output)?.unwrap_or(exit));
     }
     Ok(exit)
 }
@@ -204,7 +205,7 @@ pub(super) struct Setting<'a> {
     pub(super) blueprint: &'a Blueprint<'a>,
     pub(super) source: &'a Source,
     pub(super) environment: Vec<(String, String)>,
-    pub(super) capabilities: Capabilities,
+    pub(super) prepared: Prepared,
 }
 
 /// Drives a session with everything that watches it.
@@ -215,7 +216,7 @@ pub(super) fn drive(
     watched: Watched,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let Setting { blueprint, source, environment, capabilities } = setting;
+    let Setting { blueprint, source, environment, prepared: Prepared { capabilities, secrets } } = setting;
     let id = session.files.id().to_owned();
     let mut observers = Observers::of(&mut session, blueprint, watched.asked, output);
     let trail = observers.trail;
@@ -223,7 +224,7 @@ pub(super) fn drive(
     let mut watchers: Vec<&mut dyn Watcher> = vec![&mut screen];
     watchers.extend(observers.watchers());
     let (watcher, patient) = (&mut Watchers(watchers), watched.wait);
-    let driving = Driving { store, blueprint, source, environment, capabilities, watcher, patient, trail };
+    let driving = Driving { store, blueprint, source, environment, secrets, capabilities, watcher, patient, trail };
     let driven = session.drive(driving);
     let output = screen.finish();
     observers.end(driven.as_ref().map(|(outlook, run)| (*outlook, run)), output);
@@ -254,11 +255,14 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: 
         let _ = std::fs::remove_file(note);
     })?;
     let source = opened.history.document(opened.files())?;
-    let session = opened.into_session(&source, user())?;
     let blueprint = history::blueprint(&source)?;
+    let started = opened.history.started()?.clone();
+    let session = opened.into_session(&source, user())?;
     let watched = Watched::quiet();
-    let setting =
-        Setting { blueprint: &blueprint, source: &source, environment: Vec::new(), capabilities: Capabilities::new() };
+    // Its hooks, and who is told.
+    let secrets = found(&blueprint, &Wanted::of_telling(&blueprint), Path::new(&started.root), output);
+    let prepared = Prepared { secrets, ..Prepared::default() };
+    let setting = Setting { blueprint: &blueprint, source: &source, environment: Vec::new(), prepared };
     drive(session, store, setting, watched, output)?;
     Ok(())
 }

@@ -5,11 +5,17 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 
 /// The credentials, region and endpoint of this machine; `region` is what a document asks for.
 pub async fn config(region: Option<&str>) -> SdkConfig {
-    let loader = aws_config::defaults(BehaviorVersion::latest());
-    match region {
-        Some(region) => loader.region(Region::new(region.to_owned())),
-        None => loader,
+    config_of(region, None).await
+}
+
+/// The same for a profile of this machine.
+pub async fn config_of(region: Option<&str>, profile: Option<&str>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
     }
-    .load()
-    .await
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
+    }
+    loader.load().await
 }

@@ -10,10 +10,11 @@ use super::jq;
 use super::output::{self, Places, RECORD, Values};
 use super::remote::Problem;
 use super::remote::errand::{Arrivals, Arrived};
+use super::secret::Resolved;
 use super::work::{Bench, Capabilities, hand_over};
 use crate::blueprint::model::{Binding, BindingSource, Task, Transfer};
-use crate::blueprint::{Blueprint, TaskIndex, executor};
-use crate::run::{Failure, FailureCode, FailurePhase, Moment, Phase, Run};
+use crate::blueprint::{Blueprint, TaskIndex, executor, secret};
+use crate::run::{Condition, Failure, FailureCode, FailurePhase, Moment, Phase, Run};
 
 /// Where a run finds what its tasks are given.
 pub trait Shelf {
@@ -33,6 +34,11 @@ pub trait Shelf {
 
     /// The environment, as conditions see it.
     fn variables(&self) -> Map<String, Value>;
+
+    /// What no input may hold.
+    fn secrets(&self) -> Option<&Resolved> {
+        None
+    }
 }
 
 impl Shelf for Bench<'_> {
@@ -70,6 +76,10 @@ impl Shelf for Bench<'_> {
         let own = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, Value::String(value.into_string().ok()?))));
         own.chain(self.environment.iter().map(|(name, value)| (name.clone(), Value::String(value.clone())))).collect()
+    }
+
+    fn secrets(&self) -> Option<&Resolved> {
+        Some(&self.secrets)
     }
 }
 
@@ -199,8 +209,9 @@ fn port_of(
         // What was done before this run, or is not looked into, is the file that arrived.
         Some(file) if run.task(source).kept.is_none() || task.output.as_deref().is_some_and(output::is_opaque) => {
             let nowhere = PathBuf::new();
-            let places = Places { offered: nowhere.clone(), declared: Some(file.to_owned()), printed: nowhere };
-            output::collect(task, &places)?
+            let declared = Some(file.to_owned());
+            let places = Places { offered: nowhere.clone(), declared, printed: nowhere, is_exchanged: true };
+            output::collect(task, &places, shelf.secrets().unwrap_or(&Resolved::default()))?
         }
         _ => shelf.left(run, source)?,
     };
@@ -216,6 +227,25 @@ pub(super) fn stand_in(run: &Run, source: TaskIndex) -> TaskIndex {
     let fallback = state.replaced_by.as_deref().filter(|_| matches!(state.phase, Phase::Skipped(_)));
     // A fallback may have one of its own; they form no circle.
     fallback.and_then(|fallback| run.find(fallback)).map_or(source, |fallback| stand_in(run, fallback))
+}
+
+/// Whether a task runs at all: its condition holds, and its secrets are there.
+pub(super) fn condition(bench: &Bench<'_>, run: &Run, capabilities: &Capabilities, index: TaskIndex) -> Condition {
+    let holds = holds(bench, run, capabilities, index).map_err(|problem| bench.secrets.clean(problem));
+    match bench.secrets.lacking(&secret::of_task(bench.task(index))) {
+        Some(name) if holds == Ok(true) && secret::may_skip(&bench.blueprint.execution, bench.task(index)) => {
+            Condition::Fails(format!("its secret `{name}` is missing"))
+        }
+        _ => Condition::of(holds),
+    }
+}
+
+/// A secret of a task that is missing: one that became so after the run began.
+pub(super) fn lacking_secret(bench: &Bench<'_>, index: TaskIndex) -> Option<Failure> {
+    let uses = secret::of_task(bench.task(index));
+    let message = format!("its secret `{}` is missing", bench.secrets.lacking(&uses)?);
+    let failure = Failure::new(FailureCode::SecretMissing, FailurePhase::Preflight, message);
+    Some(Failure { lasting: true, ..failure })
 }
 
 /// Whether the condition of a task holds.

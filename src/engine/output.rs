@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::remote;
+use super::secret::Resolved;
 use crate::blueprint::model::{Output, Port, Task, Transfer};
 use crate::run::KeptPort;
 
@@ -27,7 +28,22 @@ pub struct Places {
     pub declared: Option<PathBuf>,
     /// What the task printed, if that is its output.
     pub printed: PathBuf,
+    /// Whether what the document names lies where files are only exchanged, not in the project.
+    pub is_exchanged: bool,
 }
+
+impl Places {
+    /// What becomes of an output that holds a secret.
+    fn refuse(&self, path: &Path, secret: &str) -> String {
+        let is_ours = self.is_exchanged || self.declared.as_deref() != Some(path);
+        let removed = is_ours && fs::remove_file(path).is_ok();
+        let fate = if removed { "it was removed" } else { "it was left where it is" };
+        format!("its output holds the secret `{secret}`; {KEPT}; {fate}")
+    }
+}
+
+/// Why an output may hold no secret.
+pub const KEPT: &str = "outputs are kept and shown, and secrets are handed on by name: `${secrets.NAME}`";
 
 /// The ports of a task with their values.
 pub type Values = BTreeMap<String, Value>;
@@ -35,15 +51,21 @@ pub type Values = BTreeMap<String, Value>;
 /// Kept beside the ports of some tasks: the file that they came in, and where it went. No port can be called so.
 pub const RECORD: &str = "@output";
 
-/// Reads and judges what a task left. The error says what is missing or wrong.
-pub fn collect(task: &Task<'_>, places: &Places) -> Result<Values, String> {
+/// Reads and judges what a task left. The error says what is missing or wrong. What holds a secret is removed, unless
+/// it is a file of the project: outputs are kept, shown, and handed on.
+pub fn collect(task: &Task<'_>, places: &Places, secrets: &Resolved) -> Result<Values, String> {
     let Some(output) = task.output.as_deref().filter(|output| !output.ports.is_empty()) else {
         return Ok(Values::new());
     };
     let fixed = output.ports.iter().all(|port| port.value.is_some());
     let left = match find(output, places) {
-        Some(path) if is_opaque(output) => Some(Value::String(path.to_string_lossy().into_owned())),
-        Some(path) => Some(read(output, &path)?),
+        Some(path) if is_opaque(output) => {
+            if let Some(secret) = secrets.find_in(&path) {
+                return Err(places.refuse(&path, secret));
+            }
+            Some(Value::String(path.to_string_lossy().into_owned()))
+        }
+        Some(path) => Some(read(output, &path, places, secrets)?),
         None if fixed => None,
         None => return Err(missing(output, places)),
     };
@@ -95,6 +117,15 @@ pub fn missing(output: &Output<'_>, places: &Places) -> String {
     }
 }
 
+/// The content of an output file as a value, if it holds no secret: neither as it is written, nor as it is understood.
+fn read(output: &Output<'_>, path: &Path, places: &Places, secrets: &Resolved) -> Result<Value, String> {
+    let bytes = content(path).map_err(|why| format!("its output `{}`: {why}", path.display()))?;
+    let held = secrets.find(&bytes).map(str::to_owned);
+    let value = value_of(output, path, bytes);
+    let held = held.or_else(|| Some(secrets.find(value.as_ref().ok()?.to_string().as_bytes())?.to_owned()));
+    held.map_or(value, |secret| Err(places.refuse(path, &secret)))
+}
+
 /// What a file that a task left holds. No link is followed and no device is read.
 pub(super) fn content(path: &Path) -> Result<Vec<u8>, String> {
     let fault = |what: &dyn std::fmt::Display| format!("it cannot be read: {what}");
@@ -107,10 +138,8 @@ pub(super) fn content(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The content of an output file as a value.
-fn read(output: &Output<'_>, path: &Path) -> Result<Value, String> {
+fn value_of(output: &Output<'_>, path: &Path, bytes: Vec<u8>) -> Result<Value, String> {
     let fault = |what: &dyn std::fmt::Display| format!("its output `{}`: {what}", path.display());
-    let bytes = content(path).map_err(|why| fault(&why))?;
     let text = String::from_utf8(bytes).map_err(|_| fault(&"it is not UTF-8"))?;
     match output.format.as_deref() {
         Some("text" | "binary") => Ok(Value::String(text)),
@@ -205,7 +234,7 @@ mod tests {
     use serde_json::json;
     use std::fs;
 
-    use super::{Places, Values, collect, keep, kept};
+    use super::{Places, Resolved, Values, collect, keep, kept};
     use crate::blueprint::read;
     use crate::document::Source;
 
@@ -220,8 +249,8 @@ mod tests {
             fs::write(&file, left).expect("write");
         }
         let nowhere = folder.path().join("nowhere");
-        let places = Places { offered: nowhere, declared: Some(file.clone()), printed: file };
-        collect(&reading.draft.tasks[0], &places)
+        let places = Places { offered: nowhere, declared: Some(file.clone()), printed: file, is_exchanged: false };
+        collect(&reading.draft.tasks[0], &places, &Resolved::default())
     }
 
     #[test]
@@ -266,8 +295,8 @@ mod tests {
         let text = "```yaml\ntask_id: a\nname: a\nrun: x\noutput: {location: file, path: /x, ports: {p: {type: integer}}}\n```\n";
         let (source, _) = Source::from_bytes("t.md", text.as_bytes().to_vec());
         let reading = read(&source, false);
-        let places = Places { offered: link, declared: None, printed: "/nowhere".into() };
-        assert!(collect(&reading.draft.tasks[0], &places).is_err());
+        let places = Places { offered: link, declared: None, printed: "/nowhere".into(), is_exchanged: false };
+        assert!(collect(&reading.draft.tasks[0], &places, &Resolved::default()).is_err());
     }
 
     #[test]

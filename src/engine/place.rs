@@ -1,7 +1,10 @@
 //! What `${…}` in a path stands for while a task runs.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use super::secret::Resolved;
 use crate::blueprint::variable;
 
 /// What `${executor_id}` stands for: who carries a blueprint out.
@@ -46,19 +49,28 @@ impl Variables<'_> {
 
     /// `check` has made sure that every name exists and every brace closes.
     pub fn replace(&self, text: &str) -> String {
+        let filled = self.fill(text, &Resolved::default());
+        // Without secrets all of it is text.
+        filled.into_string().unwrap_or_else(|filled| filled.to_string_lossy().into_owned())
+    }
+
+    /// A value for an environment: variables and secrets replaced. What they hold is not looked into again.
+    pub fn fill(&self, text: &str, secrets: &Resolved) -> OsString {
         let pairs = self.pairs();
-        let mut out = String::with_capacity(text.len());
+        let mut out = Vec::with_capacity(text.len());
         let mut at = 0;
         for reference in variable::references(text) {
-            out.push_str(&unescaped(&text[at..reference.at]));
+            out.extend(unescaped(&text[at..reference.at]).into_bytes());
             at = reference.at + 2 + reference.name.len() + usize::from(reference.closed);
-            match pairs.iter().find(|(name, _)| *name == reference.name) {
-                Some((_, value)) => out.push_str(value),
-                None => out.push_str(&text[reference.at..at]),
+            let variable = pairs.iter().find(|(name, _)| *name == reference.name);
+            let secret = || reference.secret().and_then(|(name, default)| secrets.value(name, default));
+            match variable.map(|(_, value)| value.clone().into_bytes()).or_else(secret) {
+                Some(value) => out.extend(value),
+                None => out.extend_from_slice(text[reference.at..at].as_bytes()),
             }
         }
-        out.push_str(&unescaped(&text[at..]));
-        out
+        out.extend(unescaped(&text[at..]).into_bytes());
+        OsString::from_vec(out)
     }
 }
 

@@ -11,6 +11,7 @@ use super::driver::{Driver, Outlook, Parts, Watcher};
 use super::error::Broken;
 use super::history::{History, blueprint, compile};
 use super::moment::{now, timestamp};
+use super::secret::Resolved;
 use super::store::{RunFiles, Store};
 use super::work::{Bench, Capabilities};
 use crate::blueprint::{Blueprint, TaskIndex};
@@ -53,6 +54,7 @@ pub struct Driving<'a> {
     pub source: &'a Source,
     /// Variables of the chosen environment.
     pub environment: Vec<(String, String)>,
+    pub secrets: Resolved,
     /// Tools by name, for conditions.
     pub capabilities: Capabilities,
     pub watcher: &'a mut dyn Watcher,
@@ -146,7 +148,7 @@ impl Session {
         driving: Driving<'_>,
         go: impl AsyncFnOnce(&mut Driver<'_>) -> Result<T, Broken>,
     ) -> Result<(T, Run), Broken> {
-        let Driving { store, blueprint, source, environment, capabilities, watcher, patient, trail } = driving;
+        let Driving { store, blueprint, source, environment, secrets, capabilities, watcher, patient, trail } = driving;
         let mut ledger = Ledger::of(&self.past);
         for (at, event) in std::mem::take(&mut self.unseen) {
             ledger.saw(at, &event);
@@ -155,7 +157,7 @@ impl Session {
         let locks = Locks::open(store.locks())?;
         let root = PathBuf::from(&self.started.root);
         let name = self.started.blueprint_id();
-        let bench = Bench { blueprint, files: self.files, root, name, environment, trail };
+        let bench = Bench { blueprint, files: self.files, root, name, environment, secrets, trail };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

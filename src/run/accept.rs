@@ -23,6 +23,27 @@ pub struct StageReport {
     pub outputs: Vec<KeptPort>,
 }
 
+/// What the condition of a task came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Holds,
+    /// The task is skipped, for this reason.
+    Fails(String),
+    /// It cannot be evaluated, and why.
+    Unclear(String),
+}
+
+impl Condition {
+    /// Of a condition that was evaluated.
+    pub fn of(holds: Result<bool, String>) -> Self {
+        match holds {
+            Ok(true) => Self::Holds,
+            Ok(false) => Self::Fails("its condition does not hold".to_owned()),
+            Err(problem) => Self::Unclear(problem),
+        }
+    }
+}
+
 /// Why a decision or an order is not taken.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
@@ -93,17 +114,12 @@ impl Run {
     }
 
     /// The answer to a question of [`Run::questions`].
-    pub fn condition(
-        &mut self,
-        now: Moment,
-        task: TaskIndex,
-        holds: Result<bool, String>,
-    ) -> Result<Vec<Event>, Refusal> {
+    pub fn condition(&mut self, now: Moment, task: TaskIndex, answer: Condition) -> Result<Vec<Event>, Refusal> {
         let id = self.program.tasks[task.get()].id.clone();
-        let event = match holds {
-            Ok(true) => Event::ConditionHeld { task: id },
-            Ok(false) => Event::TaskSkipped { task: id, reason: "its condition does not hold".to_owned() },
-            Err(problem) => {
+        let event = match answer {
+            Condition::Holds => Event::ConditionHeld { task: id },
+            Condition::Fails(reason) => Event::TaskSkipped { task: id, reason },
+            Condition::Unclear(problem) => {
                 let message = format!("its condition cannot be evaluated: {problem}");
                 let failure = Failure::new(FailureCode::ExecutionFailed, FailurePhase::Preflight, message);
                 Event::TaskBlocked { task: id, failure: Box::new(Failure { lasting: true, ..failure }) }

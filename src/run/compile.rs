@@ -7,7 +7,7 @@ use super::program::{
     Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Resumption, Stage, TaskSpec, UndoSpec,
 };
 use crate::blueprint::model::{self, FailureAction, GateTimeout, LockMode, RollbackMode};
-use crate::blueprint::{Blueprint, TaskIndex, executor, is_verify_only};
+use crate::blueprint::{Blueprint, TaskIndex, executor, is_verify_only, secret};
 use crate::plan::{Edge, Plan};
 
 /// Attempts at once where neither the document nor the command line says how many.
@@ -101,7 +101,7 @@ fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, in
             _ => Resumption::FromCheckpoint,
         }),
         idempotent: task.idempotent.unwrap_or(false),
-        conditional: task.when().is_some(),
+        conditional: task.when().is_some() || secret::may_skip(&blueprint.execution, task),
         weight: 0,
         settled: false,
     }

@@ -25,7 +25,7 @@ mod state;
 mod task;
 mod trail;
 
-pub use accept::{Refusal, StageReport};
+pub use accept::{Condition, Refusal, StageReport};
 pub use chore::{ChoreState, Standing};
 pub use compile::DEFAULT_SLOTS;
 pub use decide::World;

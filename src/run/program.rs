@@ -135,7 +135,7 @@ pub struct TaskSpec {
     pub on_success: bool,
     pub handoff: Option<Resumption>,
     pub idempotent: bool,
-    /// Whether a condition decides if it runs at all.
+    /// Whether a condition decides if it runs at all: its own, or whether its secrets are there.
     pub conditional: bool,
     /// How much hangs on it: tasks on the longest way from it to the end.
     pub weight: u32,

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::report::stream::{Told, schema};
 use outpost_bp::run::{
-    Chore, Ending, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, KeptPort, Mode, Moment,
-    OnTimeout, Phase, Program, Run, RunStarted, StageReport, Standing, Undo, World,
+    Chore, Condition, Ending, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, KeptPort, Mode,
+    Moment, OnTimeout, Phase, Program, Run, RunStarted, StageReport, Standing, Undo, World,
 };
 use programs::program;
 use rules::Rules;
@@ -282,8 +282,9 @@ impl Simulation {
         let now = self.outside.now;
         let questions: Vec<TaskIndex> = self.run.questions().collect();
         for task in questions {
-            let holds = !self.outside.chance.one_in(3);
-            let events = self.run.condition(now, task, Ok(holds)).expect("an answer to a question");
+            let fails = self.outside.chance.one_in(3);
+            let answer = if fails { Condition::Fails("so".to_owned()) } else { Condition::Holds };
+            let events = self.run.condition(now, task, answer).expect("an answer to a question");
             self.write(events);
         }
         if self.outside.chance.one_in(2) {

@@ -83,9 +83,22 @@ pub struct Preflight<'s> {
 
 #[derive(Clone, Debug)]
 pub struct SecretPolicy<'s> {
-    /// `abort` unless the author says otherwise.
-    pub on_missing: Option<Text<'s>>,
+    pub on_missing: SecretMissing,
     pub sources: Vec<SecretSource<'s>>,
+}
+
+/// What becomes of a run that needs a secret which no source has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecretMissing {
+    /// It does not begin.
+    #[default]
+    Abort,
+    /// A person is asked for it.
+    Prompt,
+    /// The tasks that refer to it are skipped.
+    SkipTask,
+    /// A default that another reference to it writes is taken.
+    UseDefault,
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +107,8 @@ pub struct SecretSource<'s> {
     pub prefix: Option<Text<'s>>,
     pub path: Option<Text<'s>>,
     pub address: Option<Text<'s>>,
+    pub region: Option<Text<'s>>,
+    pub profile: Option<Text<'s>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use std::fmt;
 
 pub use execution::{
     Compatibility, Environment, Execution, Hierarchy, HookCommand, LockDeclaration, Preflight, RollbackMode,
-    SecretPolicy, SecretSource, SecretSourceKind,
+    SecretMissing, SecretPolicy, SecretSource, SecretSourceKind,
 };
 pub use logging::{LOG_DESTINATIONS, LOG_FORMATS, LOG_LEVELS, LogDestination, LogFormat, LogLevel, Logging};
 pub use notify::{Channel, GateNotice, MailServer, Occasion, Recipient, RunNotice};

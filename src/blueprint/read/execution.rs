@@ -1,8 +1,8 @@
 //! The execution block → [`Execution`].
 
 use crate::blueprint::model::{
-    Compatibility, Environment, Execution, Hierarchy, HookCommand, LockDeclaration, LockMode, Preflight, SecretPolicy,
-    SecretSource, SecretSourceKind,
+    Compatibility, Environment, Execution, Hierarchy, HookCommand, LockDeclaration, LockMode, Preflight, SecretMissing,
+    SecretPolicy, SecretSource, SecretSourceKind,
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
@@ -14,6 +14,13 @@ use super::remote;
 use super::task::ROLLBACK_MODES;
 
 const LOCK_MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
+
+const ON_MISSING: &[(&str, SecretMissing)] = &[
+    ("abort", SecretMissing::Abort),
+    ("prompt", SecretMissing::Prompt),
+    ("skip_task", SecretMissing::SkipTask),
+    ("use_default", SecretMissing::UseDefault),
+];
 
 /// Reads a block whose shape was checked.
 pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execution<'s> {
@@ -29,7 +36,7 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
         locks: items(node, "resource_locks").iter().filter_map(|node| lock(node, problems)).collect(),
         preflight: items(node, "preflight_checks").iter().filter_map(preflight).collect(),
         secrets: node.field("secret_resolution").map(|node| SecretPolicy {
-            on_missing: node.filled("on_missing"),
+            on_missing: node.choice("on_missing", ON_MISSING).unwrap_or_default(),
             sources: items(node, "sources").iter().filter_map(secret_source).collect(),
         }),
         compatibility: node
@@ -136,5 +143,7 @@ fn secret_source<'s>(node: &Node<'s>) -> Option<SecretSource<'s>> {
         prefix: node.scalar("prefix"),
         path: node.filled("path"),
         address: node.filled("address"),
+        region: node.filled("region"),
+        profile: node.filled("profile"),
     })
 }

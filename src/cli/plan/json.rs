@@ -113,7 +113,7 @@ fn ids<'b>(blueprint: &'b Blueprint<'_>, tasks: &[TaskIndex]) -> Vec<&'b str> {
     tasks.iter().map(|index| blueprint.task(*index).id.as_str()).collect()
 }
 
-fn tool<T>(blueprint: &Blueprint<'_>, need: &Need<'_, T>, here: Option<&Outcome>) -> Value {
+fn tool<T>(blueprint: &Blueprint<'_>, need: &Need<&str, T>, here: Option<&Outcome>) -> Value {
     let (status, version) = match here {
         None => ("built_in", None),
         Some(Outcome::Present(version)) => ("present", *version),

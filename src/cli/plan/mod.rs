@@ -48,7 +48,7 @@ pub(super) fn run(args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure>
         show(&loaded.source, &blueprint, &plan, output)?;
         return Ok(Exit::Done);
     }
-    let needs = Needs::probe(&blueprint, &plan, &loaded.source);
+    let needs = Needs::probe(&blueprint, &plan);
     let shown = Shown { source: &loaded.source, blueprint: &blueprint, plan: &plan, needs: &needs };
     output.json(&json::render(&shown, &args.selection))?;
     Ok(Exit::Done)
@@ -61,7 +61,7 @@ pub(super) fn show(
     plan: &Plan,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let needs = Needs::probe(blueprint, plan, source);
+    let needs = Needs::probe(blueprint, plan);
     let shown = Shown { source, blueprint, plan, needs: &needs };
     output.data(&text::render(&shown, output.width))
 }

@@ -3,26 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::super::secrets::Wanted;
 use crate::blueprint::capability::Requirement;
-use crate::blueprint::{Blueprint, TaskIndex, executor, variable};
-use crate::document::Source;
+use crate::blueprint::{Blueprint, TaskIndex, executor};
 use crate::engine::capability::{self, Outcome};
 use crate::engine::secret::{self, Standing};
 use crate::plan::Plan;
 
 /// A thing that tasks need.
-pub(in crate::cli) struct Need<'a, T> {
-    pub(in crate::cli) name: &'a str,
+pub(in crate::cli) struct Need<N, T> {
+    pub(in crate::cli) name: N,
     pub(in crate::cli) tasks: Vec<TaskIndex>,
     pub(in crate::cli) here: T,
 }
 
 pub(in crate::cli) struct Needs<'a> {
     /// `required_capabilities` and `required_tools`, by name.
-    pub(in crate::cli) capabilities: Vec<Need<'a, Outcome>>,
-    pub(in crate::cli) secrets: Vec<Need<'a, Standing>>,
+    pub(in crate::cli) capabilities: Vec<Need<&'a str, Outcome>>,
+    pub(in crate::cli) secrets: Vec<Need<String, Standing>>,
     /// Executors by the number of their tasks; absent where nothing needs to be installed.
-    pub(in crate::cli) executors: Vec<Need<'a, Option<Outcome>>>,
+    pub(in crate::cli) executors: Vec<Need<&'a str, Option<Outcome>>>,
 }
 
 /// Executors that are a program of their own.
@@ -30,7 +30,7 @@ const PROGRAMS: &[&str] = &["claude", "codex", "gemini", "aider", "grok"];
 
 impl<'a> Needs<'a> {
     /// Gathers the needs of the tasks that would run and looks for them here.
-    pub(in crate::cli) fn probe(blueprint: &'a Blueprint<'_>, plan: &Plan, source: &'a Source) -> Self {
+    pub(in crate::cli) fn probe(blueprint: &'a Blueprint<'_>, plan: &Plan) -> Self {
         let mut tools: BTreeMap<&str, Vec<TaskIndex>> = BTreeMap::new();
         let mut executors: BTreeMap<&str, Vec<TaskIndex>> = BTreeMap::new();
         for index in plan.running() {
@@ -59,29 +59,18 @@ impl<'a> Needs<'a> {
             .map(|(name, tasks)| Need { name, tasks, here: if PROGRAMS.contains(&name) { found.next() } else { None } })
             .collect();
         executors.sort_by_key(|need| std::cmp::Reverse(need.tasks.len()));
-        Self { capabilities, secrets: secrets(blueprint, plan, source), executors }
+        Self { capabilities, secrets: secrets(blueprint, plan), executors }
     }
 }
 
-/// The secrets that the tasks and the settings refer to and give no default for.
-fn secrets<'a>(blueprint: &Blueprint<'_>, plan: &Plan, source: &'a Source) -> Vec<Need<'a, Standing>> {
-    let mut wanted: BTreeMap<&str, Vec<TaskIndex>> = BTreeMap::new();
-    if memchr::memmem::find(source.text().as_bytes(), b"${secrets.").is_none() {
-        return Vec::new();
-    }
-    let settings = blueprint.execution.span.map(|span| (None, span));
-    let tasks = plan.running().map(|index| (Some(index), blueprint.task(index).span));
-    for (owner, span) in settings.into_iter().chain(tasks) {
-        for reference in variable::references(source.slice(span)) {
-            if let Some((name, None)) = reference.secret() {
-                let tasks = wanted.entry(name).or_default();
-                tasks.extend(owner.filter(|index| tasks.last() != Some(index)));
-            }
-        }
-    }
-    let names: Vec<String> = wanted.keys().map(|name| (*name).to_owned()).collect();
-    let root = Path::new(source.name()).parent().unwrap_or(Path::new(""));
+/// The secrets that the tasks and the settings refer to and give no default for. Paths of the document begin where
+/// `run` would be called.
+fn secrets(blueprint: &Blueprint<'_>, plan: &Plan) -> Vec<Need<String, Standing>> {
+    let wanted = Wanted::of(blueprint, plan, &[]);
+    let (names, tasks): (Vec<String>, Vec<Vec<TaskIndex>>) =
+        wanted.needed().map(|(name, tasks)| (name.to_owned(), tasks.to_vec())).unzip();
     let policy = blueprint.execution.secrets.as_ref();
-    let standings = secret::probe(&names, policy, root, |name| std::env::var_os(name).is_some());
-    wanted.into_iter().zip(standings).map(|((name, tasks), here)| Need { name, tasks, here }).collect()
+    let standings = secret::probe(&names, policy, Path::new(""), |name| std::env::var_os(name).is_some());
+    let needs = names.into_iter().zip(tasks).zip(standings);
+    needs.map(|((name, tasks), here)| Need { name, tasks, here }).collect()
 }

@@ -162,7 +162,7 @@ fn needs(shown: &Shown<'_, '_>, page: &mut Page) {
     }
 }
 
-fn of_tasks<T>(need: &Need<'_, T>, here: Option<String>) -> String {
+fn of_tasks<N, T>(need: &Need<N, T>, here: Option<String>) -> String {
     let tasks = if need.tasks.is_empty() { "the settings".to_owned() } else { counted(need.tasks.len(), "task") };
     here.map_or_else(|| tasks.clone(), |here| format!("{here} ({tasks})"))
 }

@@ -108,7 +108,9 @@ impl Driver<'_> {
     /// Asks an executor to start a stage, once all that it needs is here.
     pub(super) async fn begin(&mut self, index: TaskIndex, attempt: u32, stage: Stage) -> Result<(), Broken> {
         let limit = self.limit(index, stage);
-        let arrivals = match inputs::lacking(self.bench.task(index), &self.capabilities) {
+        let lacking = inputs::lacking_secret(self.bench, index);
+        let lacking = lacking.or_else(|| inputs::lacking(self.bench.task(index), &self.capabilities));
+        let arrivals = match lacking {
             Some(failure) => Err(failure),
             None => self.arrivals(index, attempt, stage),
         };
@@ -207,12 +209,13 @@ impl Driver<'_> {
         let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
         let outputs = match verdict::on(stage, report, expected, limit) {
             Some(failure) => Err(failure),
-            None if self.leaves_output(index, stage) => self.left(index, attempt).and_then(|values| {
+            None if self.leaves_output(index, stage) => self.left(index, attempt, report).and_then(|values| {
                 let is_sent = self.send((index, attempt, stage), report.elapsed_ms, &values)?;
                 Ok((!is_sent).then_some(values))
             }),
             None => Ok(Some(Values::new())),
         };
+        self.bench.remove_secrets(index, attempt);
         let is_performed = self.run.program().tasks[index.get()].stages.contains(&Stage::Run);
         let outputs = match outputs {
             Ok(None) => return Ok(false),
@@ -244,12 +247,15 @@ impl Driver<'_> {
     }
 
     /// What a task left, if it is what it promised.
-    fn left(&self, index: TaskIndex, attempt: u32) -> Result<Values, Failure> {
+    fn left(&self, index: TaskIndex, attempt: u32, report: &Report) -> Result<Values, Failure> {
         let wrong = |message: String| Failure::new(FailureCode::ExecutionFailed, FailurePhase::Execution, message);
         if self.is_unknown(index) && self.bench.prints_output(index, attempt) {
             // Its verification cannot have looked at it.
             return Err(wrong("its output is what it printed, and nobody saw it end".to_owned()));
         }
+        // The same again would leave the same again.
+        let secret = self.bench.printed_secret(index, attempt, report);
+        secret.map_err(|message| Failure { lasting: true, ..wrong(message) })?;
         self.bench.left(index, attempt, self.began(index)).map_err(wrong)
     }
 
@@ -274,7 +280,7 @@ impl Driver<'_> {
         let stage = stage.word().to_owned();
         let (outputs, failure) = match end {
             Ok(outputs) => (outputs, None),
-            Err(failure) => (Vec::new(), Some(Box::new(failure))),
+            Err(failure) => (Vec::new(), Some(Box::new(self.bench.secrets.clean_failure(failure)))),
         };
         match self.run.stage_ended(self.clock, index, StageReport { attempt, stage, milliseconds, failure, outputs }) {
             Ok(events) => {

@@ -39,7 +39,8 @@ impl Driver<'_> {
     }
 
     fn tell_chore(&mut self, chore: &Chore, milliseconds: u64, failure: Option<Failure>) -> Result<(), Broken> {
-        match self.run.chore_ended(self.clock, chore.clone(), milliseconds, failure.map(Box::new)) {
+        let failure = failure.map(|failure| Box::new(self.bench.secrets.clean_failure(failure)));
+        match self.run.chore_ended(self.clock, chore.clone(), milliseconds, failure) {
             Ok(events) => {
                 self.happened(events);
                 Ok(())

@@ -32,7 +32,7 @@ use crate::blueprint::TaskIndex;
 use crate::document::Source;
 use crate::journal::{Journal, Local};
 use crate::locks::Locks;
-use crate::run::{Chore, Ending, Event, Mode, Moment, Phase, Refusal, Run};
+use crate::run::{Chore, Ending, Event, GateDecision, Mode, Moment, Phase, Refusal, Run};
 use notices::Notices;
 use signals::Signals;
 use tidy::Tidy;
@@ -269,8 +269,8 @@ impl<'a> Driver<'a> {
         loop {
             let questions: Vec<TaskIndex> = self.run.questions().collect();
             for task in questions {
-                let holds = inputs::holds(self.bench, &self.run, &self.capabilities, task);
-                let events = self.run.condition(self.clock, task, holds).unwrap_or_default();
+                let answer = inputs::condition(self.bench, &self.run, &self.capabilities, task);
+                let events = self.run.condition(self.clock, task, answer).unwrap_or_default();
                 self.happened(events);
             }
             let events = self.run.decide(self.clock, &mut self.outside);
@@ -342,7 +342,10 @@ impl<'a> Driver<'a> {
             }
             debug!(note = %left.note, "somebody left a note");
             let told = match &left.note {
-                Note::Decision(decision) => self.run.decided(now(), decision.clone()),
+                Note::Decision(decision) => {
+                    let comment = self.bench.secrets.clean(decision.comment.clone());
+                    self.run.decided(now(), GateDecision { comment, ..decision.clone() })
+                }
                 Note::Again { task, by } => self.run.ordered_again(now(), task, by),
                 Note::Cancel { by } => self.run.cancel(now(), by),
             };

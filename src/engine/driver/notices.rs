@@ -142,22 +142,27 @@ impl Driver<'_> {
 
     fn way(&self, due: &Due<'_>) -> Result<Way, String> {
         let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let secrets = &self.bench.secrets;
+        let secret = |name: &str| String::from_utf8(secrets.value(name, None)?).ok();
         let task = match due.about {
             About::Gate(index, _) => Some(self.bench.task(index)),
             About::Waiting | About::Ended(_) => None,
         };
         let command = |text: &str| {
             let (program, args) = shell(self.bench.blueprint, task);
+            let (text, variables) = secrets.carry(text);
             Command {
                 executor: Arc::clone(&self.shell),
                 program,
                 args,
-                text: text.to_owned(),
+                text,
+                variables,
+                secrets: secrets.secrets().clone(),
                 directory: self.bench.root.clone(),
                 folder: Path::new(self.bench.files.folder()).to_owned(),
             }
         };
-        Way::to(due.to, self.bench.blueprint, &lookup, &lookup, command)
+        Way::to(due.to, self.bench.blueprint, &secret, &lookup, command)
     }
 
     /// Tells what is due, waits for it, and leaves the run as it is.
@@ -171,6 +176,7 @@ impl Driver<'_> {
     /// What became of a notice, to be written down with the rest of the turn.
     pub(super) fn told(&mut self, told: Told) {
         let Told { key, channel, problem } = told;
+        let problem = problem.map(|problem| self.bench.secrets.clean(problem));
         let events = self.run.noticed(now(), key, channel, problem).unwrap_or_default();
         self.happened(events);
     }

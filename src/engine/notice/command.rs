@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outpost_executor::{Executor, Outcome, Token, Work};
+use outpost_executor::{Executor, Outcome, Secrets, Token, Work};
 
 use super::deliver::Fault;
 use super::letter::Letter;
@@ -26,6 +26,9 @@ pub struct Command {
     pub program: OsString,
     pub args: Vec<OsString>,
     pub text: String,
+    /// The secrets that it refers to, and what may not be written down.
+    pub variables: Vec<(OsString, OsString)>,
+    pub secrets: Secrets,
     pub directory: PathBuf,
     /// Where the run is kept; what commands print goes into a directory of it.
     pub folder: PathBuf,
@@ -85,6 +88,8 @@ impl Command {
             ("OUTPOST_MESSAGE", Some(&letter.title)),
         ];
         work.env = facts.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))).collect();
+        work.env.extend(self.variables.iter().cloned());
+        work.secrets = self.secrets.clone();
         Ok(work)
     }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::{Bucket, Patience, Place, Whom};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{Auth, AuthKind, CredentialsSource, Network, Storage, StoragePlace, Transfer};
-use crate::blueprint::variable;
+use crate::blueprint::secret::of_text;
 use crate::engine::place::Variables;
+use crate::engine::secret::Resolved;
 use crate::engine::work::Bench;
 use crate::run::Moment;
 
@@ -24,7 +25,7 @@ impl Bench<'_> {
         let network = output.network.as_deref().filter(|_| output.location == Transfer::Network)?;
         let uri = self.variables(index, at).replace(&network.endpoint);
         let what = format!("the output of `{}`", self.task(index).id);
-        Some(whom(network).map(|whom| Place {
+        Some(whom(network, &self.secrets).map(|whom| Place {
             uri,
             what,
             whom,
@@ -125,7 +126,7 @@ impl Bench<'_> {
                 (CredentialsSource::File, None) => return Err("there is no `credentials_file`".to_owned()),
             },
         };
-        let key = storage.kms_key.as_deref().map(revealed).transpose()?;
+        let key = storage.kms_key.as_deref().map(|text| revealed(text, &self.secrets)).transpose()?;
         let bucket = Bucket {
             region: storage.region.as_deref().map(str::to_owned),
             endpoint: storage.endpoint.as_deref().map(str::to_owned),
@@ -136,11 +137,11 @@ impl Bench<'_> {
     }
 }
 
-fn whom(network: &Network<'_>) -> Result<Whom, String> {
+fn whom(network: &Network<'_>, secrets: &Resolved) -> Result<Whom, String> {
     let Some(auth) = &network.auth else {
         return Ok(if network.protocol.value == "s3" { Whom::Chain } else { Whom::Nobody });
     };
-    let secret = auth.secret.as_deref().map(revealed).transpose()?;
+    let secret = auth.secret.as_deref().map(|text| revealed(text, secrets)).transpose()?;
     Ok(match (auth.kind, secret) {
         (AuthKind::Aws, Some(keys)) => keys_of(&keys, auth)?,
         (AuthKind::Aws, None) => Whom::Chain,
@@ -176,15 +177,11 @@ fn keys_of(text: &str, auth: &Auth<'_>) -> Result<Whom, String> {
 }
 
 /// The value of a text that may be a reference to a secret.
-fn revealed(text: &str) -> Result<String, String> {
-    let Some((name, default)) = variable::references(text).next().and_then(|reference| reference.secret()) else {
-        return Ok(text.to_owned());
-    };
-    match (std::env::var(name), default) {
-        (Ok(value), _) => Ok(value),
-        (Err(_), Some(default)) => Ok(default.to_owned()),
-        (Err(_), None) => Err(format!("the secret `{name}` has no value here")),
+fn revealed(text: &str, secrets: &Resolved) -> Result<String, String> {
+    if let Some(name) = secrets.lacking(&of_text(text)) {
+        return Err(format!("the secret `{name}` has no value here"));
     }
+    secrets.fill(text).into_string().map_err(|_| "its secret is not UTF-8".to_owned())
 }
 
 /// The path of an output as a key: below the project where it is, else from the root; it never climbs.

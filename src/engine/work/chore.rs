@@ -8,7 +8,7 @@ use std::time::Duration;
 use outpost_executor::{Token, Work};
 
 use super::{Bench, Limit, TASK_TIMEOUT, set_aside, shell, unusable};
-use crate::blueprint::{Blueprint, TaskIndex};
+use crate::blueprint::{Blueprint, TaskIndex, secret};
 use crate::document::Text;
 use crate::run::{Chore, Failure, FailureCode, FailurePhase, Hook, Part, Run};
 
@@ -58,8 +58,14 @@ impl Bench<'_> {
         let token = self.chore_token(chore, attempt);
         let log = self.files.log(&token.task, attempt, &token.stage);
         set_aside(&log).map_err(|error| unusable(&log, &error))?;
-        let (program, mut args) = shell(self.blueprint, index.map(|index| self.task(index)));
-        args.extend(["-c".into(), command.into()]);
+        let uses =
+            index.map_or_else(|| secret::of_text(command), |index| secret::of_command(self.task(index), command));
+        if let Some(name) = self.secrets.lacking(&uses) {
+            let message = format!("its secret `{name}` is missing");
+            let failure = Failure::new(FailureCode::SecretMissing, FailurePhase::Cleanup, message);
+            return Err(Failure { lasting: true, ..failure });
+        }
+        let (program, args) = shell(self.blueprint, index.map(|index| self.task(index)));
         let directory = index.map_or_else(
             || self.root.clone(),
             |index| self.variables(index, run.task(index).attempt_started.unwrap_or(run.latest())).directory,
@@ -79,6 +85,7 @@ impl Bench<'_> {
         // Nothing has happened since the intent to start it.
         let part = Part::Chore { owner: chore.owner(), chore: chore.word(), attempt, at: run.latest() };
         work.env.extend(self.trace_of(part));
+        self.give(&mut work, command);
         if let Some((last, _)) = index.and_then(|index| run.task(index).kept.as_ref()) {
             let owner = chore.owner();
             work.env.push(("OUTPOST_OUTPUTS".into(), self.files.ports(owner, *last).into()));
@@ -95,7 +102,8 @@ impl Bench<'_> {
     }
 
     fn environment_of_hook(&self, run: &Run, hook: Hook) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
-        let mut env: Vec<_> = self.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let mut env: Vec<_> =
+            self.environment.iter().map(|(name, value)| (name.into(), self.secrets.fill(value))).collect();
         let state = match hook {
             Hook::OnStart => "starting",
             Hook::OnWaiting => "waiting",

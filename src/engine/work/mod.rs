@@ -16,13 +16,14 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use outpost_executor::{StdoutFile, Token, Work};
+use outpost_executor::{Report, StdoutFile, Token, Work};
 use serde_json::{Map, Value};
 
 use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::engine::output::{self, MOST_BYTES, Places, Values};
+use crate::engine::output::{self, KEPT, MOST_BYTES, Places, Values};
 use crate::engine::place::Variables;
+use crate::engine::secret::Resolved;
 use crate::engine::store::RunFiles;
 use crate::run::{Checkpoint, Failure, FailureCode, FailurePhase, Moment, Part, Stage, Trail};
 
@@ -44,6 +45,7 @@ pub struct Bench<'a> {
     pub environment: Vec<(String, String)>,
     /// The distributed trace of the run, where somebody collects traces.
     pub trail: Option<Trail>,
+    pub secrets: Resolved,
 }
 
 /// The tools that are here, by name: their version, or `true`.
@@ -136,7 +138,7 @@ impl Bench<'_> {
                 format!("its output is not trusted: {why}; leave it in the file that `OUTPOST_OUTPUT` names")
             })?;
         }
-        output::collect(task, &places)
+        output::collect(task, &places, &self.secrets)
     }
 
     /// Where the output of an attempt may be.
@@ -144,7 +146,29 @@ impl Bench<'_> {
         let (task, variables) = (self.task(index), self.variables(index, at));
         let declared = task.output.as_ref().and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
         let file = |name| self.files.of_attempt(&task.id, attempt, name);
-        Places { offered: file("output"), declared, printed: file("stdout") }
+        let is_exchanged = declared.as_deref().is_some_and(is_exchanged);
+        Places { offered: file("output"), declared, printed: file("stdout"), is_exchanged }
+    }
+
+    /// Says so where what an attempt printed is what it left, and a secret was in it: marks stand in its place, and
+    /// whoever binds it would be misled.
+    pub fn printed_secret(&self, index: TaskIndex, attempt: u32, report: &Report) -> Result<(), String> {
+        if report.stdout.secrets == 0 || !self.prints_output(index, attempt) {
+            return Ok(());
+        }
+        // Marked as it is, it hurts nobody.
+        let _ = fs::remove_file(self.files.of_attempt(&self.task(index).id, attempt, "stdout"));
+        Err(format!("its output, which is what it printed, holds a secret and was removed: {KEPT}"))
+    }
+
+    /// Removes what an attempt left in the folder of the run, if it holds a secret: an attempt that failed is not asked
+    /// for its output, and its files stay.
+    pub fn remove_secrets(&self, index: TaskIndex, attempt: u32) {
+        let path = self.files.of_attempt(&self.task(index).id, attempt, "output");
+        if self.secrets.find_in(&path).is_some() {
+            // Whoever cannot remove it now finds it no more removable later.
+            let _ = fs::remove_file(path);
+        }
     }
 
     /// Whether what an attempt printed is all that it left.
@@ -193,16 +217,16 @@ impl Bench<'_> {
         let token = self.token(index, attempt, stage);
         let log = self.files.log(&task.id, attempt, stage.word());
         set_aside(&log).map_err(|error| unusable(&log, &error))?;
-        let (program, mut args) = shell(self.blueprint, Some(task));
-        args.push("-c".into());
-        args.push(command.into());
+        let (program, args) = shell(self.blueprint, Some(task));
         let mut work = Work::new(token, program, &variables.directory, log);
         work.args = args;
         work.timeout = Some(limit);
         work.locks = locks;
         work.env = self.environment_of(task, &variables, attempt, stage.word());
         work.env.extend(self.trace_of(Part::Stage { task: &task.id, attempt, stage: stage.word(), at: stage_at }));
+        self.give(&mut work, command);
         let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
+        self.refuse_secrets(inputs)?;
         bind(&mut work, inputs, file_of_inputs)?;
         if let Some(last) = last {
             let text = format!("{}\n{}\n{}", last.message, last.stdout, last.stderr);
@@ -232,6 +256,28 @@ impl Bench<'_> {
         self.trail.map(|trail| ("TRACEPARENT".into(), trail.within(part).to_string().into()))
     }
 
+    /// Has the work carry out a command of the document. It gets the secrets that it refers to as variables, and what it
+    /// prints is freed of all of them.
+    fn give(&self, work: &mut Work, command: &str) {
+        let (text, variables) = self.secrets.carry(command);
+        work.args.extend(["-c".into(), text.into()]);
+        work.env.extend(variables);
+        work.secrets = self.secrets.secrets().clone();
+    }
+
+    /// Inputs are written down.
+    fn refuse_secrets(&self, inputs: &Values) -> Result<(), Failure> {
+        for (name, value) in inputs {
+            if let Some(secret) = self.secrets.find(value.to_string().as_bytes()) {
+                let message = format!(
+                    "its input `{name}` holds the secret `{secret}`, and inputs are kept: refer to `${{secrets.{secret}}}` instead"
+                );
+                return Err(failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message));
+            }
+        }
+        Ok(())
+    }
+
     fn environment_of(
         &self,
         task: &Task<'_>,
@@ -240,9 +286,9 @@ impl Bench<'_> {
         word: &str,
     ) -> Vec<(OsString, OsString)> {
         let mut env: Vec<(OsString, OsString)> = Vec::new();
-        env.extend(self.environment.iter().map(|(name, value)| (name.into(), value.into())));
+        env.extend(self.environment.iter().map(|(name, value)| (name.into(), self.secrets.fill(value))));
         for (name, value) in task.context.iter().flat_map(|context| context.environment.iter()) {
-            env.push((name.as_str().into(), variables.replace(value).into()));
+            env.push((name.as_str().into(), variables.fill(value, &self.secrets)));
         }
         env.extend(variables.pairs().into_iter().map(|(name, value)| (name.into(), value.into())));
         for (name, value) in [

@@ -17,7 +17,7 @@ use crate::engine::inputs;
 use crate::engine::output::Values;
 use crate::engine::work::{Capabilities, Limit};
 use crate::report::progress::line;
-use crate::run::{Chore, Event, GateDecision, Moment, Phase, Run, RunStarted, Stage};
+use crate::run::{Chore, Condition, Event, GateDecision, Moment, Phase, Run, RunStarted, Stage};
 use world::{Outside, needed};
 
 /// When every play begins: 2000-01-01, so that nothing depends on the day.
@@ -285,7 +285,7 @@ impl<'p, 'd> Play<'p, 'd> {
             let questions: Vec<TaskIndex> = self.played.run.questions().collect();
             for task in questions {
                 let holds = inputs::holds(self, &self.played.run, &self.tools, task);
-                let events = self.played.run.condition(self.now, task, holds).unwrap_or_default();
+                let events = self.played.run.condition(self.now, task, Condition::of(holds)).unwrap_or_default();
                 self.saw(events);
             }
             let since = self.now.0.saturating_sub(BEGINNING.0);

@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::Path;
 
+use super::file;
 use crate::blueprint::model::{SecretPolicy, SecretSourceKind};
 
 /// Where a secret stands.
@@ -37,7 +36,8 @@ pub fn probe(
             match source.kind {
                 SecretSourceKind::Env => prefixes.push(source.prefix.as_deref().unwrap_or_default()),
                 SecretSourceKind::File => {
-                    known.extend(file_names(&root.join(source.path.as_deref().unwrap_or(".env"))));
+                    let path = root.join(source.path.as_deref().unwrap_or(file::USUAL));
+                    known.extend(file::read(&path).ok().flatten().unwrap_or_default().into_keys());
                 }
                 SecretSourceKind::Vault | SecretSourceKind::AwsSsm => remote = true,
             }
@@ -54,21 +54,6 @@ pub fn probe(
             }
         })
         .collect()
-}
-
-/// The most that is read of a `.env` file.
-const MOST_BYTES: u64 = 1 << 20;
-
-/// The names of a `.env` file; none if there is no such file. A document chooses the path: a pipe
-/// would hold us up and a device would never end.
-fn file_names(path: &Path) -> Vec<String> {
-    if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
-        return Vec::new();
-    }
-    File::open(path)
-        .map(|file| dotenvy::from_read_iter(file.take(MOST_BYTES)))
-        .map(|pairs| pairs.filter_map(|pair| pair.ok().map(|(name, _)| name)).collect())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

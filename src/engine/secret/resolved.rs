@@ -1,0 +1,154 @@
+//! The secrets of a run: what commands get of them, and how everything else is kept free of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
+
+use outpost_executor::{Redaction, Secrets};
+
+use super::Pair;
+use crate::blueprint::secret::Use;
+use crate::blueprint::variable::{Reference, references};
+use crate::run::Failure;
+
+/// Before the name of a secret, in the environment of a command that refers to it.
+const VARIABLE: &str = "OUTPOST_SECRET_";
+
+/// Values by name, and the forms in which they may turn up.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    secrets: Secrets,
+    redaction: Option<Redaction>,
+    /// What stands in for a missing secret although its reference has no default.
+    defaults: BTreeMap<String, String>,
+}
+
+impl Resolved {
+    pub fn new(found: Vec<Pair>, defaults: BTreeMap<String, String>) -> Self {
+        let secrets = Secrets::new(found);
+        Self { redaction: Redaction::of(&secrets), secrets, defaults }
+    }
+
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The value of a secret, or what stands in for it.
+    pub fn value(&self, name: &str, default: Option<&str>) -> Option<Vec<u8>> {
+        let default =
+            || default.or_else(|| self.defaults.get(name).map(String::as_str)).map(|text| text.as_bytes().to_vec());
+        self.secrets.get(name).map(<[u8]>::to_vec).or_else(default)
+    }
+
+    /// The first of these that has no value.
+    pub fn lacking<'u>(&self, uses: &'u BTreeSet<Use>) -> Option<&'u str> {
+        uses.iter().find(|one| self.value(&one.name, one.default.as_deref()).is_none()).map(|one| one.name.as_str())
+    }
+
+    /// A text with the values of its secrets. It is for an environment or a request, and for nothing that is kept.
+    pub fn fill(&self, text: &str) -> OsString {
+        let mut out = Vec::with_capacity(text.len());
+        let mut at = 0;
+        for reference in references(text) {
+            if let Some((name, default)) = reference.secret()
+                && let Some(value) = self.value(name, default)
+            {
+                out.extend_from_slice(&text.as_bytes()[at..reference.at]);
+                out.extend(value);
+                at = end(&reference);
+            }
+        }
+        out.extend_from_slice(&text.as_bytes()[at..]);
+        OsString::from_vec(out)
+    }
+
+    /// A command with its secrets as references to variables, and these variables. No value becomes part of it.
+    pub fn carry(&self, command: &str) -> (String, Vec<(OsString, OsString)>) {
+        let mut variables: Vec<(OsString, OsString)> = Vec::new();
+        let (mut out, mut at) = (String::with_capacity(command.len()), 0);
+        for reference in references(command) {
+            let Some((name, default)) = reference.secret() else {
+                continue;
+            };
+            let Some(value) = self.value(name, default).map(OsString::from_vec) else {
+                continue;
+            };
+            // A missing secret may have another default in each of its places.
+            let mut variable = format!("{VARIABLE}{name}");
+            let is_other = |variable: &str, pairs: &[(OsString, OsString)]| {
+                pairs.iter().any(|(known, other)| known == variable && *other != value)
+            };
+            while is_other(&variable, &variables) {
+                variable.push('_');
+            }
+            out += &command[at..reference.at];
+            out += &format!("${{{variable}}}");
+            at = end(&reference);
+            let pair = (OsString::from(variable), value);
+            if !variables.contains(&pair) {
+                variables.push(pair);
+            }
+        }
+        out += &command[at..];
+        (out, variables)
+    }
+
+    /// A text without any secret in it.
+    pub fn clean(&self, text: String) -> String {
+        match &self.redaction {
+            Some(redaction) => redaction.text(&text),
+            None => text,
+        }
+    }
+
+    /// The same for a failure, whose words go into the journal.
+    pub fn clean_failure(&self, failure: Failure) -> Failure {
+        if self.redaction.is_none() {
+            return failure;
+        }
+        let Failure { message, stdout, stderr, .. } = failure.clone();
+        Failure { message: self.clean(message), stdout: self.clean(stdout), stderr: self.clean(stderr), ..failure }
+    }
+
+    /// The name of a secret that is in there.
+    pub fn find(&self, bytes: &[u8]) -> Option<&str> {
+        self.which(|redaction| redaction.finds(bytes))
+    }
+
+    /// The name of a secret that is in a regular file, however large.
+    pub fn find_in(&self, path: &Path) -> Option<&str> {
+        let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+        if is_file { self.which(|redaction| is_in(redaction, path).unwrap_or_default()) } else { None }
+    }
+
+    /// Looks for all at once, and only where there is one for which it is.
+    fn which(&self, finds: impl Fn(&Redaction) -> bool) -> Option<&str> {
+        if !finds(self.redaction.as_ref()?) {
+            return None;
+        }
+        let has = |name: &str| {
+            let value = self.secrets.get(name).map(<[u8]>::to_vec)?;
+            Redaction::of(&Secrets::new([(name.to_owned(), value)])).map(|one| finds(&one))
+        };
+        self.secrets.names().find(|name| has(name) == Some(true))
+    }
+}
+
+fn is_in(redaction: &Redaction, path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let (mut stream, mut clean, mut buffer) = (redaction.stream(), Vec::new(), vec![0; 64 * 1024]);
+    while let read @ 1.. = file.read(&mut buffer)? {
+        stream.push(&buffer[..read], &mut clean);
+        clean.clear();
+    }
+    stream.finish(&mut clean);
+    Ok(stream.found() > 0)
+}
+
+/// Where a reference ends.
+fn end(reference: &Reference<'_>) -> usize {
+    reference.at + 2 + reference.name.len() + usize::from(reference.closed)
+}
