@@ -7,6 +7,7 @@
 mod cleanup;
 #[path = "../project/collector.rs"]
 mod collector;
+mod canary;
 mod commands;
 mod data;
 #[path = "../project/emulator.rs"]
@@ -34,6 +35,8 @@ mod statuses;
 mod storage;
 mod traces;
 mod undoing;
+#[path = "../project/vault.rs"]
+mod vault;
 
 /// A document of these tasks: `(id, needs, the rest of the block)`.
 fn document(execution: &str, tasks: &[(&str, &str, &str)]) -> String {
