@@ -169,7 +169,7 @@ fn malformed(place: Span, reference: &Reference<'_>) -> Diagnostic {
 }
 
 /// The place of a reference, exact where the scalar stands in the document as it is.
-fn place_in(span: Span, text: &str, reference: &Reference<'_>) -> Span {
+pub(super) fn place_in(span: Span, text: &str, reference: &Reference<'_>) -> Span {
     // Quotes, escapes and folding change lengths; then the whole scalar is underlined.
     let quotes = span.len().checked_sub(offset(text.len()));
     let shift = match quotes {

@@ -110,6 +110,7 @@ codes! {
     BadSecretReference  "BP404" Error   "a secret reference that cannot be understood";
     LiteralSecret       "BP405" Warning "a literal that looks like a live credential";
     ShellInPath         "BP406" Warning "shell syntax in a path is not expanded";
+    QuotedSecret        "BP407" Warning "a secret where the shell replaces nothing";
     // Scenarios of `outpost-bp test`.
     BadScenario         "BP501" Error   "a scenario that does not fit its blueprint";
     NotAsExpected       "BP502" Error   "a run that went otherwise than a scenario expects";

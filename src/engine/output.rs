@@ -36,14 +36,14 @@ impl Places {
     /// What becomes of an output that holds a secret.
     fn refuse(&self, path: &Path, secret: &str) -> String {
         let is_ours = self.is_exchanged || self.declared.as_deref() != Some(path);
-        let removed = is_ours && fs::remove_file(path).is_ok();
-        let fate = if removed { "it was removed" } else { "it was left where it is" };
-        format!("its output holds the secret `{secret}`; {KEPT}; {fate}")
+        let is_gone = is_ours && fs::remove_file(path).is_ok();
+        let fate = if is_gone { "was removed" } else { "was left where it is" };
+        format!("its output holds the secret `{secret}` and {fate}: {KEPT}")
     }
 }
 
-/// Why an output may hold no secret.
-pub const KEPT: &str = "outputs are kept and shown, and secrets are handed on by name: `${secrets.NAME}`";
+/// Why an output may hold no secret, and the way out.
+pub const KEPT: &str = "outputs are kept and shown; hand a secret on by its name, `${secrets.NAME}`";
 
 /// The ports of a task with their values.
 pub type Values = BTreeMap<String, Value>;

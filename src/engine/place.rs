@@ -66,7 +66,7 @@ impl Variables<'_> {
             let secret = || reference.secret().and_then(|(name, default)| secrets.value(name, default));
             match variable.map(|(_, value)| value.clone().into_bytes()).or_else(secret) {
                 Some(value) => out.extend(value),
-                None => out.extend_from_slice(text[reference.at..at].as_bytes()),
+                None => out.extend_from_slice(&text.as_bytes()[reference.at..at]),
             }
         }
         out.extend(unescaped(&text[at..]).into_bytes());

@@ -29,6 +29,7 @@ mod project;
 mod reports;
 mod resources;
 mod scenarios;
+mod secrets;
 mod settings;
 mod shelf;
 mod statuses;

@@ -10,6 +10,7 @@ mod graph_edits;
 mod jq;
 pub(super) mod links;
 mod notify;
+mod quotes;
 mod references;
 mod remote;
 mod schemas;
@@ -42,6 +43,7 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
     }
     remote::check_storage(draft, problems);
     secrets::check(source, problems);
+    quotes::check(draft, problems);
     absent_fields(found);
     links
 }
