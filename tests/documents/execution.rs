@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use outpost_bp::blueprint::executor;
-use outpost_bp::blueprint::model::{Channel, LockMode, Occasion, RollbackMode, SecretSourceKind, Transfer};
+use outpost_bp::blueprint::model::{
+    Channel, LockMode, Occasion, RollbackMode, SecretMissing, SecretSourceKind, Transfer,
+};
 use outpost_bp::diagnostic::{Code, Severity};
 use outpost_bp::document::Text;
 
@@ -85,7 +87,7 @@ fn f_31_secret_sources_keep_their_order() {
     assert_eq!(codes(&whole), []);
     with(&whole, false, |reading, _| {
         let policy = reading.draft.execution.secrets.as_ref().expect("a policy");
-        assert_eq!(policy.on_missing.as_deref(), Some("prompt"));
+        assert_eq!(policy.on_missing, SecretMissing::Prompt);
         let kinds: Vec<_> = policy.sources.iter().map(|source| source.kind).collect();
         use SecretSourceKind::{AwsSsm, Env, File, Vault};
         assert_eq!(kinds, [Env, File, Vault, AwsSsm]);

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::header::HeaderValue;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
@@ -31,7 +32,7 @@ pub(super) async fn ask(source: &SecretSource<'_>, question: &Question<'_>) -> F
     let mut request = net::client(PATIENCE)
         .map_err(fault)?
         .get(format!("{address}/v1/{path}"))
-        .header("X-Vault-Token", token.trim())
+        .header("X-Vault-Token", hidden(&token).map_err(fault)?)
         .header("X-Vault-Request", "true");
     if let Some(namespace) = variable("VAULT_NAMESPACE").filter(|namespace| !namespace.is_empty()) {
         request = request.header("X-Vault-Namespace", namespace);
@@ -47,6 +48,14 @@ pub(super) async fn ask(source: &SecretSource<'_>, question: &Question<'_>) -> F
         status => return Err(fault(refusal(status, &path, &body))),
     };
     Ok(question.names.iter().filter_map(|name| Some((name.clone(), text(values.get(name)?)?.into_bytes()))).collect())
+}
+
+/// A value that shows up in nobody's log of requests.
+fn hidden(token: &str) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(token.trim())
+        .map_err(|_| "its token is none: it has characters that no token has".to_owned())?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Where the vault is, without a slash at its end.
