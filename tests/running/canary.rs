@@ -134,6 +134,12 @@ fn leaky(name: &str) -> Vec<(String, String)> {
             format!("run: note ran\nexecution_context: {{setup_command: 'echo \"${{secrets.{name}}}\"; exit 1'}}"),
         ),
         task("missing", format!("run: 'no-such-command \"${{secrets.{name}}}\"'")),
+        task(
+            "undone",
+            format!(
+                "run: note ran\non_success: 'echo \"${{secrets.{name}}}\"; exit 1'\nrollback: 'echo \"$V\" >&2; echo \"${{secrets.{name}}}\"; exit 1'\n{variable}"
+            ),
+        ),
     ]
 }
 
@@ -146,8 +152,16 @@ fn leaks(secrets: &[(&str, &str)], sources: &str, place: impl Fn(&mut Command)) 
     tasks.push(("waits".to_owned(), format!("run: 'note begins; await go; echo \"${{secrets.{first}}}\"'")));
     let tasks: Vec<(&str, &str, &str)> = tasks.iter().map(|(id, rest)| (id.as_str(), "", rest.as_str())).collect();
     let checks = format!("preflight_checks: [{{command: 'test \"${{secrets.{first}}}\"'}}]");
+    let say = format!("echo \"${{secrets.{first}}}\" >&2");
+    let shout = format!("{say}; exit 1");
+    let hooks = format!("hooks: {{on_start: {{command: '{say}'}}, on_exit: {{command: '{shout}'}}}}");
+    let notify = format!(
+        "notify: [{{on: [failed], channel: command, command: '{shout}'}}, {{on: [failed], channel: webhook, url: 'http://127.0.0.1:9/${{secrets.{first}}}'}}]"
+    );
     let project = crate::project(
-        &format!("max_parallel_tasks: 4, {checks}, secret_resolution: {{sources: [{sources}]}}"),
+        &format!(
+            "max_parallel_tasks: 4, rollback: manual, {checks}, {hooks}, {notify}, secret_resolution: {{sources: [{sources}]}}"
+        ),
         &tasks,
     );
     project.write("keys.env", &format!("FILE_ONE=\"{FILE}\"\n"));
@@ -191,6 +205,7 @@ fn leaks(secrets: &[(&str, &str)], sources: &str, place: impl Fn(&mut Command)) 
         &["plan", "blueprint.md", "--json"],
         &["report", "--format", "json"],
         &["report", "--format", "md"],
+        &["rollback", "--yes"],
         &["resume"],
     ] {
         said.push(outpost(arguments).end());
