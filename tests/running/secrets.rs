@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::json;
 
 use crate::project::{Ended, Project};
@@ -158,6 +159,9 @@ fn f_31_a_person_is_asked_on_the_terminal_and_nothing_is_echoed() {
     while let Ok(read @ 1..) = terminal.read(&mut buffer) {
         seen += &String::from_utf8_lossy(&buffer[..read]);
         if seen.contains("secret ONE (a): ") && !is_typed {
+            // A person is not as quick as this.
+            let echoes = || tcgetattr(&terminal).expect("a terminal").local_modes.contains(LocalModes::ECHO);
+            project.until("a terminal that shows nothing", || !echoes());
             terminal.write_all(b"typed-by-hand\n").expect("a terminal");
             is_typed = true;
         }
