@@ -5,9 +5,9 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod cleanup;
+mod canary;
 #[path = "../project/collector.rs"]
 mod collector;
-mod canary;
 mod commands;
 mod data;
 #[path = "../project/emulator.rs"]
