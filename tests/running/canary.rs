@@ -133,6 +133,12 @@ fn leaky(name: &str) -> Vec<(String, String)> {
             "setup",
             format!("run: note ran\nexecution_context: {{setup_command: 'echo \"${{secrets.{name}}}\"; exit 1'}}"),
         ),
+        task(
+            "saves",
+            format!(
+                "run: 'echo \"{{\\\"s\\\": \\\"$(printf %s \"${{secrets.{name}}}\" | base64 -w 0)\\\"}}\" > \"$OUTPOST_CHECKPOINT\"; exit 1'\nhandoff: {{state_fields: [s], checkpoint_format: json}}"
+            ),
+        ),
         task("missing", format!("run: 'no-such-command \"${{secrets.{name}}}\"'")),
         task(
             "undone",
@@ -175,7 +181,7 @@ fn leaks(secrets: &[(&str, &str)], sources: &str, place: impl Fn(&mut Command)) 
     let is_waiting = |line: &String| line == "waits 1 run begins";
     project.until("the last task", || {
         seen.extend(project.processes());
-        project.ledger().iter().any(is_waiting) && project.told("task_blocked").len() > secrets.len() * 6
+        project.ledger().iter().any(is_waiting) && project.told("task_blocked").len() > secrets.len() * 7
     });
     seen.extend(project.processes());
     project.write("go", "");

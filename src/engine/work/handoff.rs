@@ -1,5 +1,6 @@
 //! The checkpoint of a task, as its stages see it.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -45,6 +46,12 @@ impl Bench<'_> {
         self.with_subject(index, handoff, attempt, began, last, |subject| {
             if is_exchanged(&subject.path) {
                 are_own(&subject.path, false)?;
+            }
+            if let Some(secret) = self.secrets.find_in(&subject.path) {
+                // Where it is the run's, it would be kept; the task writes another.
+                let is_ours = handoff.checkpoint_path.is_none() || is_exchanged(&subject.path);
+                let fate = if is_ours && fs::remove_file(&subject.path).is_ok() { " and was removed" } else { "" };
+                return Err(format!("it holds the secret `{secret}`{fate}: a task finds its secrets again by name"));
             }
             subject.take(now)
         })
@@ -101,7 +108,7 @@ impl Bench<'_> {
         let Some(last) = last.filter(|_| !handoff.handoff_allowed) else {
             return Ok(());
         };
-        let text = std::fs::read_to_string(told(&self.files, &self.task(index).id, last)).unwrap_or_default();
+        let text = fs::read_to_string(told(&self.files, &self.task(index).id, last)).unwrap_or_default();
         let whose: Value = serde_json::from_str(&text).unwrap_or_default();
         match whose["executor_id"].as_str() {
             Some(before) if before != executor(self.blueprint, index) => Err(format!(

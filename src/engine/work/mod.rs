@@ -164,10 +164,12 @@ impl Bench<'_> {
     /// Removes what an attempt left in the folder of the run, if it holds a secret: an attempt that failed is not asked
     /// for its output, and its files stay.
     pub fn remove_secrets(&self, index: TaskIndex, attempt: u32) {
-        let path = self.files.of_attempt(&self.task(index).id, attempt, "output");
-        if self.secrets.find_in(&path).is_some() {
-            // Whoever cannot remove it now finds it no more removable later.
-            let _ = fs::remove_file(path);
+        for name in ["output", "checkpoint"] {
+            let path = self.files.of_attempt(&self.task(index).id, attempt, name);
+            if self.secrets.find_in(&path).is_some() {
+                // Whoever cannot remove it now finds it no more removable later.
+                let _ = fs::remove_file(path);
+            }
         }
     }
 
