@@ -5,6 +5,7 @@
 
 mod chore;
 mod handoff;
+mod secret;
 
 pub use chore::chore_limit;
 
@@ -16,12 +17,12 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use outpost_executor::{Report, StdoutFile, Token, Work};
+use outpost_executor::{StdoutFile, Token, Work};
 use serde_json::{Map, Value};
 
 use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::engine::output::{self, KEPT, MOST_BYTES, Places, Values};
+use crate::engine::output::{self, MOST_BYTES, Places, Values};
 use crate::engine::place::Variables;
 use crate::engine::secret::Resolved;
 use crate::engine::store::RunFiles;
@@ -150,29 +151,6 @@ impl Bench<'_> {
         Places { offered: file("output"), declared, printed: file("stdout"), is_exchanged }
     }
 
-    /// Says so where what an attempt printed is what it left, and a secret was in it: marks stand in its place, and
-    /// whoever binds it would be misled.
-    pub fn printed_secret(&self, index: TaskIndex, attempt: u32, report: &Report) -> Result<(), String> {
-        if report.stdout.secrets == 0 || !self.prints_output(index, attempt) {
-            return Ok(());
-        }
-        // Marked as it is, it hurts nobody.
-        let _ = fs::remove_file(self.files.of_attempt(&self.task(index).id, attempt, "stdout"));
-        Err(format!("its output, which is what it printed, holds a secret and was removed: {KEPT}"))
-    }
-
-    /// Removes what an attempt left in the folder of the run, if it holds a secret: an attempt that failed is not asked
-    /// for its output, and its files stay.
-    pub fn remove_secrets(&self, index: TaskIndex, attempt: u32) {
-        for name in ["output", "checkpoint"] {
-            let path = self.files.of_attempt(&self.task(index).id, attempt, name);
-            if self.secrets.find_in(&path).is_some() {
-                // Whoever cannot remove it now finds it no more removable later.
-                let _ = fs::remove_file(path);
-            }
-        }
-    }
-
     /// Whether what an attempt printed is all that it left.
     pub fn prints_output(&self, index: TaskIndex, attempt: u32) -> bool {
         let task = self.task(index);
@@ -256,28 +234,6 @@ impl Bench<'_> {
     /// What a command is told of the trace that it belongs to, where somebody collects traces.
     fn trace_of(&self, part: Part<'_>) -> Option<(OsString, OsString)> {
         self.trail.map(|trail| ("TRACEPARENT".into(), trail.within(part).to_string().into()))
-    }
-
-    /// Has the work carry out a command of the document. It gets the secrets that it refers to as variables, and what it
-    /// prints is freed of all of them.
-    fn give(&self, work: &mut Work, command: &str) {
-        let (text, variables) = self.secrets.carry(command);
-        work.args.extend(["-c".into(), text.into()]);
-        work.env.extend(variables);
-        work.secrets = self.secrets.secrets().clone();
-    }
-
-    /// Inputs are written down.
-    fn refuse_secrets(&self, inputs: &Values) -> Result<(), Failure> {
-        for (name, value) in inputs {
-            if let Some(secret) = self.secrets.find(value.to_string().as_bytes()) {
-                let message = format!(
-                    "its input `{name}` holds the secret `{secret}`, and inputs are kept: refer to `${{secrets.{secret}}}` instead"
-                );
-                return Err(failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message));
-            }
-        }
-        Ok(())
     }
 
     fn environment_of(
