@@ -1,14 +1,16 @@
 //! Outputs of runs that nobody drives, put away when their time has come: `gc` does what a driver would do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::kept::{look, user};
 use super::screen::Screen;
+use super::secrets::{Wanted, found};
 use super::{Failure, Output};
 use crate::engine::cleanup::{Ledger, Schedule};
 use crate::engine::error::Broken;
 use crate::engine::history;
 use crate::engine::moment::now;
+use crate::engine::secret::Resolved;
 use crate::engine::session::{Driving, Session};
 use crate::engine::store::{RunFiles, Store};
 use crate::engine::work::{Bench, Capabilities};
@@ -35,6 +37,7 @@ pub(super) fn pending(files: &RunFiles) -> Pending {
             root: PathBuf::from(&started.root),
             name: started.blueprint_id(),
             environment: Vec::new(),
+            secrets: Resolved::default(),
             trail: None,
         };
         let at = now();
@@ -53,6 +56,10 @@ pub(super) fn put_away(store: &Store, files: &RunFiles, output: &mut Output) -> 
     };
     let source = opened.history.document(opened.files())?;
     let blueprint = history::blueprint(&source)?;
+    let started = opened.history.started()?;
+    let (plan, _) = history::compile(&blueprint, started)?;
+    // What lies elsewhere may take a secret to be removed.
+    let secrets = found(&blueprint, &Wanted::of(&blueprint, &plan, &[]), Path::new(&started.root), output);
     let session = opened.into_reminder(&source, user())?;
     let mut screen = Screen::new(output, &blueprint, &source, None, false);
     let driving = Driving {
@@ -60,6 +67,7 @@ pub(super) fn put_away(store: &Store, files: &RunFiles, output: &mut Output) -> 
         blueprint: &blueprint,
         source: &source,
         environment: Vec::new(),
+        secrets,
         capabilities: Capabilities::new(),
         watcher: &mut screen,
         patient: false,

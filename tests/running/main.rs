@@ -4,8 +4,8 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-mod cleanup;
 mod canary;
+mod cleanup;
 #[path = "../project/collector.rs"]
 mod collector;
 mod commands;
