@@ -64,10 +64,8 @@ impl Entries {
                 }
             }
             // What is undone holds the locks that it was done with.
-            Event::ChoreStarted { chore: Chore::Rollback { task }, .. } => {
-                if self.holding.insert(task.clone()) {
-                    all.extend(locks(run, task, "lock.acquired", "has the lock"));
-                }
+            Event::ChoreStarted { chore: Chore::Rollback { task }, .. } if self.holding.insert(task.clone()) => {
+                all.extend(locks(run, task, "lock.acquired", "has the lock"));
             }
             Event::TaskSkipped { task, .. } => {
                 all.extend(self.failing.remove(task).map(|failure| failed(run, task, &failure)));
