@@ -69,8 +69,8 @@ fn attention(account: &Account, left_out: &mut Vec<String>) -> String {
         let reason = task.reason().unwrap_or_default();
         let code = task.failure.as_ref().map(|failure| format!(" ({})", failure.code)).unwrap_or_default();
         let _ = write!(text, "{}: {}{code}\n\n", task.word(), escaped(reason));
-        let failed = task.attempts.iter().flat_map(|attempt| &attempt.stages).rfind(|stage| stage.result != "passed");
-        if let Some((stage, printed)) = failed.and_then(|stage| Some((stage, stage.printed.as_ref()?))) {
+        let trouble = account.trouble(task).filter(|_| task.standing() != Standing::Asked);
+        if let Some((stage, printed)) = trouble.and_then(|stage| Some((stage, stage.printed.as_ref()?))) {
             let _ = write!(
                 text,
                 "<details><summary>The end of what <code>{}</code> printed</summary>\n\n{}\n</details>\n\n",

@@ -208,6 +208,19 @@ impl Account {
         }
     }
 
+    /// The stage that says best why a task needs attention: that of its rollback if that did not go well, else the last of
+    /// its own that did not.
+    pub(super) fn trouble<'a>(&'a self, task: &'a TaskPart) -> Option<&'a StagePart> {
+        let is_its = |chore: &&ChorePart| chore.kind == "rollback" && chore.task.as_deref() == Some(task.id.as_str());
+        let is_undone_badly = matches!(task.undo, Some("failed" | "unknown"));
+        let rollback = self.aside.chores.iter().find(is_its).filter(|_| is_undone_badly);
+        if let Some(last) = rollback.and_then(|chore| chore.attempts.last()) {
+            return last.stages.last();
+        }
+        let mut stages = task.attempts.iter().flat_map(|attempt| &attempt.stages);
+        stages.rfind(|stage| matches!(stage.result, "failed" | "interrupted"))
+    }
+
     /// `5 of 6 tasks complete, 1 blocked`.
     pub fn tally(&self) -> String {
         let counts = &self.counts;

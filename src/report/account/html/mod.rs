@@ -166,7 +166,9 @@ fn head(account: &Account, title: &str) -> String {
         "verifications passed",
     );
     let approvals = account.gates.iter().flat_map(|gate| &gate.decisions).count();
-    number(approvals.to_string(), if approvals == 1 { "decision of a person" } else { "decisions of people" });
+    if approvals > 0 {
+        number(approvals.to_string(), if approvals == 1 { "decision of a person" } else { "decisions of people" });
+    }
     text += "</ul>\n</header>\n";
     text
 }

@@ -47,9 +47,8 @@ pub(super) fn attention(account: &Account) -> String {
         if !held.is_empty() && task.standing() == Standing::Failed {
             let _ = writeln!(text, "<p class=\"r-soft\">keeps from starting: {}</p>", held.join(", "));
         }
-        let mut stages = task.attempts.iter().flat_map(|attempt| &attempt.stages);
-        let last = stages.rfind(|stage| stage.result == "failed" || stage.result == "interrupted");
-        if let Some(printed) = last.filter(|_| gate.is_none()).and_then(|stage| stage.printed.as_ref()) {
+        let trouble = account.trouble(task).filter(|_| gate.is_none());
+        if let Some(printed) = trouble.and_then(|stage| stage.printed.as_ref()) {
             text += &output(printed);
         }
         if let Some(command) = &task.command {
