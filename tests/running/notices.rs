@@ -379,6 +379,49 @@ fn f_26_email_trusts_no_other_host_and_no_other_certificate() {
     assert_eq!(told_by(format!("smtp://0.0.0.0:{}?tls=none", clear.port), &clear.certificate), 1, "it was said");
 }
 
+#[test]
+fn f_26_secrets_reach_every_channel_and_nothing_else() {
+    const SECRETS: [(&str, &str); 4] = [
+        ("PLACE", "hook-hunter2-place"),
+        ("KEY", "key-hunter2-key"),
+        ("TOKEN", "token-hunter2"),
+        ("MAIL", "mail-hunter2"),
+    ];
+    let listener = Listener::new(&[Reply::Status(404)]);
+    let server = MailServer::new(Speech::Tls, 0);
+    let smtp = format!(
+        "smtp: {{url: 'smtps://localhost:{}', from: bp@example.org, username: bp, password: '${{secrets.MAIL}}'}}",
+        server.port
+    );
+    let gate = format!(
+        "human_required:\n  action: look\n  reason: so\n  notify:\n    - {{channel: webhook, url: '{0}/${{secrets.PLACE}}'}}\n    - {{channel: webhook, url: '{0}/${{secrets.PLACE}}', secret: '${{secrets.KEY}}', headers: {{Authorization: 'Bearer ${{secrets.TOKEN}}'}}}}\n    - {{channel: email, recipient: ada@example.org}}\n    - {{channel: command, command: 'test \"${{secrets.TOKEN}}\" = token-hunter2'}}\nrun: note ran",
+        listener.address
+    );
+    let project = project(&smtp, &[("a", "", &gate)]);
+    let with_secrets = |arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        command.env("SSL_CERT_FILE", &server.certificate).envs(SECRETS);
+        project.start(command).end()
+    };
+    let ran = with_secrets(&["run", "blueprint.md"]).with(3).says(&["nobody was told by webhook: it answered 404"]);
+    let mut sent = told(&project, "notice_sent");
+    sent.sort_unstable();
+    assert_eq!(sent, ["gate command", "gate email", "gate webhook-2"]);
+    // Whoever reminds has to know them, too.
+    project.outpost(&["gates", "--remind"]).with(1).says(&["the secret `PLACE` has no value here"]);
+    with_secrets(&["gates", "--remind"]).with(0).says(&["told: 1"]);
+    let seen = listener.seen();
+    assert!(seen.iter().all(|request| request.path == "/hook-hunter2-place"), "{seen:?}");
+    let signed = seen.iter().find(|request| request.header("webhook-signature").is_some()).expect("a signed one");
+    assert!(is_signed(signed, b"key-hunter2-key"), "{signed:?}");
+    assert_eq!(signed.header("authorization"), Some("Bearer token-hunter2"));
+    assert_eq!(server.got()[0].account.as_deref(), Some(&*STANDARD.encode("\0bp\0mail-hunter2")));
+    let journal = std::fs::read_to_string(project.run_folder().expect("a run").join("journal.log")).expect("a journal");
+    for text in [&journal, &ran.stderr, &project.outpost(&["gates"]).stdout] {
+        assert!(SECRETS.iter().all(|(_, value)| !text.contains(value)), "{text}");
+    }
+}
+
 /// Runs the document with this in its environment.
 fn with_variable(project: &Project, command: &str, value: Option<&str>) -> project::Ended {
     let mut command = match command {
