@@ -3,6 +3,7 @@
 //! An edge points from a task to what it waits for. `T0.1.2` is a child of `T0.1`. A parent waits
 //! for every child that does not, directly or through others, wait for it; parents and children are
 //! taken in document order and each new edge counts for the next, so no implied edge closes a cycle.
+//! For its own fallback no parent waits: `T1.2.fallback` begins when `T1.2` has failed.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -47,7 +48,7 @@ impl Dag {
         for index in draft.indices() {
             for need in links.needs(index) {
                 let edge = match need.kind {
-                    NeedKind::Order | NeedKind::Child => Edge::Order,
+                    NeedKind::Order | NeedKind::Child | NeedKind::Fallback => Edge::Order,
                     NeedKind::Data => Edge::Data,
                 };
                 graph.add_edge(node(index), node(need.task), edge);
@@ -56,7 +57,7 @@ impl Dag {
         let mut dag = Self { graph, parents: draft.parents(), order: Vec::new() };
         dag.order = dag.sorted();
         if !dag.order.is_empty() && draft.execution.hierarchy != Hierarchy::None {
-            dag.imply();
+            dag.imply(draft);
         }
         dag
     }
@@ -113,8 +114,8 @@ impl Dag {
     }
 
     /// Adds the edges of the hierarchy and puts the tasks in their new order.
-    fn imply(&mut self) {
-        let wanted = self.wanted();
+    fn imply(&mut self, draft: &Draft<'_>) {
+        let wanted = self.wanted(draft);
         let written = self.graph.edge_count();
         for &(parent, child) in &wanted {
             self.graph.add_edge(node(parent), node(child), Edge::Implied);
@@ -133,11 +134,14 @@ impl Dag {
     }
 
     /// Edges from parents to children that are not written and not plainly impossible.
-    fn wanted(&self) -> Vec<(TaskIndex, TaskIndex)> {
+    fn wanted(&self, draft: &Draft<'_>) -> Vec<(TaskIndex, TaskIndex)> {
         let mut children: Vec<Vec<TaskIndex>> = vec![Vec::new(); self.parents.len()];
         for (child, parent) in self.parents.iter().enumerate() {
             let child = TaskIndex::new(child);
-            if let Some(parent) = parent.filter(|parent| !self.needs(child).any(|need| need == *parent)) {
+            let waits = |parent: &TaskIndex| {
+                draft.fallback(*parent) != Some(child) && !self.needs(child).any(|need| need == *parent)
+            };
+            if let Some(parent) = parent.filter(waits) {
                 children[parent.get()].push(child);
             }
         }

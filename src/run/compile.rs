@@ -133,7 +133,9 @@ fn stages(blueprint: &Blueprint<'_>, plan: &Plan, index: TaskIndex) -> Vec<Stage
         stages.push(Stage::Verify { tier: stage.stage, optional: stage.optional });
     }
     debug_assert!(
-        !stages.is_empty() || plan.dag.waits_for(index).iter().any(|(_, edge)| *edge == Edge::Implied),
+        !stages.is_empty()
+            || task.on_failure.as_deref().is_some_and(|failure| failure.fallback.is_some())
+            || plan.dag.waits_for(index).iter().any(|(_, edge)| *edge == Edge::Implied),
         "a task without work and verification is refused by `check`"
     );
     stages

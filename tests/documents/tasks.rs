@@ -376,6 +376,70 @@ fn f_23_fallbacks_come_to_an_end() {
 }
 
 #[test]
+fn f_23_a_fallback_and_its_task_do_not_wait_for_each_other() {
+    let falls = |id: &str, to: &str, more: &str| task(id, &format!("on_failure: {{fallback_task: {to}}}\n{more}"));
+    let needs = |id: &str, needs: &str| task(id, &format!("dependencies: [{needs}]\n"));
+    let found = |tasks: &[String]| -> Vec<(Code, String)> {
+        let mut found = Vec::new();
+        with(&document(tasks), false, |reading, _| {
+            found = reading.diagnostics.iter().map(|d| (d.code, d.message.to_string())).collect();
+        });
+        found
+    };
+    let cycle = |names: &str, count: usize| vec![(Code::Cycle, format!("{count} tasks wait for each other: {names}"))];
+    // The fallback waits for the task that it stands in for, directly and through others.
+    assert_eq!(found(&[falls("A1", "A2", ""), needs("A2", "A1")]), cycle("A1 → A2 → A1", 2));
+    let through = [falls("A1", "A3", ""), needs("A2", "A1"), needs("A3", "A2")];
+    assert_eq!(found(&through), cycle("A1 → A3 → A2 → A1", 3));
+    with(&document(&through), false, |reading, source| {
+        let problem = &reading.diagnostics[0];
+        assert_eq!((&*problem.label, source.slice(problem.span.expect("a place"))), ("`A1` falls back to `A3`", "A3"));
+        let related: Vec<&str> = problem.related.iter().map(|(_, words)| &**words).collect();
+        assert_eq!(related, ["`A3` needs `A2`", "`A2` needs `A1`"]);
+    });
+    // The task waits for its own fallback, which nobody calls before.
+    let waits = [falls("A1", "A3", "dependencies: [A2]\n"), needs("A2", "A3"), task("A3", "")];
+    assert_eq!(found(&waits), cycle("A1 → A2 → A3 → A1", 3));
+    with(&document(&waits), false, |reading, _| {
+        assert_eq!(reading.diagnostics[0].related[1].1, "`A3` is the fallback of `A1`");
+    });
+    // Two tasks wait for the fallbacks of each other.
+    let crossed = [
+        falls("A1", "B1", "dependencies: [B2]\n"),
+        falls("A2", "B2", "dependencies: [B1]\n"),
+        task("B1", ""),
+        task("B2", ""),
+    ];
+    assert_eq!(found(&crossed), cycle("A1 → B2 → A2 → B1 → A1", 4));
+    // That both fail is another matter: one of the fallbacks is called for nothing, and its task is blocked.
+    let both = [falls("A1", "B1", ""), falls("A2", "B2", ""), needs("B1", "A2"), needs("B2", "A1")];
+    assert_eq!(found(&both), []);
+    // A parent does not wait for the child that is its own fallback, but for that of a child like for the child.
+    assert_eq!(found(&[falls("A1", "A1.fallback", ""), task("A1.fallback", "")]), []);
+    let child = [task("A1", ""), falls("A1.1", "A1.1.fallback", ""), task("A1.1.fallback", "")];
+    assert_eq!(found(&child), []);
+    let parent = [task("A1", ""), falls("A1.1", "A1", "")];
+    assert_eq!(found(&parent), cycle("A1.1 → A1 → A1.1", 2));
+}
+
+#[test]
+fn f_23_many_fallbacks_are_looked_through_at_once() {
+    // Each of a long chain falls back to one that needs only the one before: no circle goes through one fallback alone.
+    let count = 200;
+    let mut tasks = Vec::new();
+    for index in 0..count {
+        let next = (index + 1) % count;
+        tasks.push(task(&format!("A{index}"), &format!("on_failure: {{fallback_task: B{index}}}\n")));
+        tasks.push(task(&format!("B{index}"), &format!("dependencies: [A{next}]\n")));
+    }
+    with(&document(&tasks), false, |reading, _| assert!(reading.diagnostics.is_empty()));
+    tasks[1] = task("B0", "dependencies: [A1, A2, A0]\n");
+    with(&document(&tasks), false, |reading, _| {
+        assert_eq!(reading.diagnostics[0].message, "2 tasks wait for each other: A0 → B0 → A0");
+    });
+}
+
+#[test]
 fn f_25_verification_shows_something() {
     let check = |fields: &str| codes(&document(&[task("T0.1", fields)]));
     assert_eq!(check("verification: {smoke: {command: 'true'}}\n"), one(Code::TrivialVerification, "'true'"));

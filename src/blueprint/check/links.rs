@@ -15,6 +15,8 @@ pub enum NeedKind {
     Data,
     /// It is a child, and `hierarchy: rollup` says that parents wait for theirs.
     Child,
+    /// It is its fallback, or whose fallback it is: only where contradictions of the two are looked for.
+    Fallback,
 }
 
 /// An edge of the graph: a task needs `task`.
@@ -94,7 +96,11 @@ impl Links {
         let mut children: Vec<Vec<TaskIndex>> = vec![Vec::new(); draft.tasks.len()];
         for (child, parent) in draft.parents().into_iter().enumerate() {
             if let Some(parent) = parent {
-                children[parent.get()].push(TaskIndex::new(child));
+                // Its own fallback begins when it has failed.
+                let child = TaskIndex::new(child);
+                if draft.fallback(parent) != Some(child) {
+                    children[parent.get()].push(child);
+                }
             }
         }
         let mut gathering = Gathering::new(draft.tasks.len());
@@ -104,6 +110,32 @@ impl Links {
             }
             for child in children {
                 gathering.add(Some(child), NeedKind::Child, draft.task(child).id.span);
+            }
+            gathering.end_task();
+        }
+        gathering.links
+    }
+
+    /// These needs and, where they contradict nothing, those of parents.
+    pub(super) fn with_parents(&self, draft: &Draft<'_>) -> Self {
+        let rolled = self.rolled_up(draft);
+        if draft.execution.hierarchy != Hierarchy::None && unorderable(&rolled).is_empty() {
+            return rolled;
+        }
+        Self { starts: self.starts.clone(), needs: self.needs.clone() }
+    }
+
+    /// These needs and others, which are given by the task that has them.
+    pub(super) fn and(&self, mut others: Vec<(TaskIndex, Need)>) -> Self {
+        others.sort_by_key(|(task, _)| *task);
+        let mut others = others.into_iter().peekable();
+        let mut gathering = Gathering::new(self.tasks());
+        for task in (0..self.tasks()).map(TaskIndex::new) {
+            for need in self.needs(task) {
+                gathering.add(Some(need.task), need.kind, need.span);
+            }
+            while let Some((_, need)) = others.next_if(|(other, _)| *other == task) {
+                gathering.add(Some(need.task), need.kind, need.span);
             }
             gathering.end_task();
         }
@@ -129,7 +161,8 @@ impl Links {
 const SHOWN: usize = 40;
 
 /// Reports one shortest cycle for every knot of tasks that wait for each other.
-pub(super) fn check_cycles(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnostic>) {
+/// Whether there is any is the answer.
+pub(super) fn check_cycles(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnostic>) -> bool {
     let mut left = unorderable(links);
     let rolled;
     let mut links = links;
@@ -139,18 +172,16 @@ pub(super) fn check_cycles(draft: &Draft<'_>, links: &Links, problems: &mut Vec<
         links = &rolled;
         left = unorderable(links);
     }
-    if left.is_empty() {
-        return;
-    }
     for knot in knots(links, &left) {
         if let Some(cycle) = shortest_cycle(links, &knot) {
             problems.push(describe(draft, &cycle));
         }
     }
+    !left.is_empty()
 }
 
 /// Tasks that no order can reach: those of cycles, and those behind them.
-fn unorderable(links: &Links) -> Vec<TaskIndex> {
+pub(super) fn unorderable(links: &Links) -> Vec<TaskIndex> {
     let count = links.tasks();
     let mut waiting: Vec<u32> = vec![0; count];
     let mut dependents: Vec<Vec<u32>> = vec![Vec::new(); count];
@@ -174,7 +205,7 @@ fn unorderable(links: &Links) -> Vec<TaskIndex> {
 }
 
 /// Strongly connected components with a cycle in them, without recursion, in document order.
-fn knots(links: &Links, left: &[TaskIndex]) -> Vec<Vec<TaskIndex>> {
+pub(super) fn knots(links: &Links, left: &[TaskIndex]) -> Vec<Vec<TaskIndex>> {
     #[derive(Clone, Copy, Default)]
     struct Mark {
         order: u32,
@@ -241,7 +272,7 @@ fn knots(links: &Links, left: &[TaskIndex]) -> Vec<Vec<TaskIndex>> {
 }
 
 /// A shortest cycle through the first task of a knot, as (task, edge to the next).
-fn shortest_cycle(links: &Links, knot: &[TaskIndex]) -> Option<Vec<(TaskIndex, Need)>> {
+pub(super) fn shortest_cycle(links: &Links, knot: &[TaskIndex]) -> Option<Vec<(TaskIndex, Need)>> {
     let start = *knot.first()?;
     let mut came: HashMap<TaskIndex, (TaskIndex, Need)> = HashMap::new();
     let mut queue = VecDeque::from([start]);
@@ -304,10 +335,11 @@ pub(super) fn circle(draft: &Draft<'_>, steps: Vec<Step>, what: &str) -> Diagnos
     steps.fold(problem, |problem, (place, words)| problem.related(place, words))
 }
 
-fn needs(draft: &Draft<'_>, task: TaskIndex, need: Need) -> String {
+pub(super) fn needs(draft: &Draft<'_>, task: TaskIndex, need: Need) -> String {
     let (task, needed) = (&draft.task(task).id, &draft.task(need.task).id);
     match need.kind {
         NeedKind::Order | NeedKind::Data => format!("`{task}` needs `{needed}`"),
         NeedKind::Child => format!("`{task}` rolls up its child `{needed}`"),
+        NeedKind::Fallback => format!("`{task}` is the fallback of `{needed}`"),
     }
 }

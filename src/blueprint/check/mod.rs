@@ -31,8 +31,10 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
     references::resolve(&mut found.draft, &found.unreadable, problems);
     let links = Links::of(&found.draft);
     let draft = &found.draft;
-    links::check_cycles(draft, &links, problems);
-    fallbacks::check(draft, problems);
+    let is_circular = links::check_cycles(draft, &links, problems);
+    if !fallbacks::check(draft, problems) && !is_circular {
+        fallbacks::check_waits(draft, &links, problems);
+    }
     graph::check(draft, &links, &found.unreadable, source, problems);
     tasks::check(draft, problems);
     schemas::Schemas::default().check_all(draft, problems);

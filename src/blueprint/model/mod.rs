@@ -174,6 +174,11 @@ impl<'s> Draft<'s> {
         &self.tasks[index.get()]
     }
 
+    /// The task that does the work of this one when it fails for good.
+    pub fn fallback(&self, index: TaskIndex) -> Option<TaskIndex> {
+        self.task(index).on_failure.as_ref()?.fallback.as_ref()?.target
+    }
+
     pub fn indices(&self) -> impl Iterator<Item = TaskIndex> + use<> {
         (0..self.tasks.len()).map(TaskIndex::new)
     }
