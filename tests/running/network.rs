@@ -74,6 +74,34 @@ fn f_35_what_may_pass_is_tried_again_and_what_will_not_is_not() {
 }
 
 #[test]
+fn f_35_credentials_go_to_their_address_and_nowhere_else() {
+    for (auth, name, value) in [
+        ("type: bearer_token", "authorization", "Bearer s3cr3t-t0ken-f35"),
+        ("type: api_key", "authorization", "s3cr3t-t0ken-f35"),
+        ("type: api_key, header: X-Api-Key", "x-api-key", "s3cr3t-t0ken-f35"),
+    ] {
+        let (there, elsewhere) = (Shelf::new(), Shelf::new());
+        let auth = format!(", auth: {{{auth}, secret_ref: '${{secrets.F35_TOKEN}}'}}");
+        let project = over(&there.address("/x"), &auth);
+        let with_token = |arguments: &[&str]| {
+            let mut command = project.command(arguments);
+            command.env("F35_TOKEN", "s3cr3t-t0ken-f35");
+            project.start(command).end()
+        };
+        project.outpost(&["run", "blueprint.md"]).with(8).says(&["F35_TOKEN"]);
+        there.next(Answer::Status(307, format!("Location: {}", elsewhere.address("/y"))));
+        let refused = with_token(&["run", "blueprint.md"]).with(1);
+        assert!(!refused.stderr.contains("s3cr3t"), "{}", refused.stderr);
+        with_token(&["resume"]).with(0);
+        assert_eq!(elsewhere.what(), [""; 0]);
+        assert_eq!(there.what(), ["PUT /x", "PUT /x", "GET /x"]);
+        for asked in there.asked() {
+            assert_eq!(asked.header(name), Some(value), "{}", asked.what);
+        }
+    }
+}
+
+#[test]
 fn f_35_whoever_does_not_answer_in_time_is_given_up() {
     let there = Shelf::new();
     there.next(Answer::Silence).next(Answer::Silence);
