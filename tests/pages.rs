@@ -1,8 +1,12 @@
 //! The pages tell the truth: what they name exists, what they show was read, what they count is there.
 //!
-//! `BLESS=1 cargo test --test pages` writes the field tables of `docs/BLUEPRINT.md` anew.
+//! `BLESS=1 cargo test --test pages` writes anew what is generated: the field tables of `docs/BLUEPRINT.md`, the help of
+//! the commands, the schemas.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "pages/commands.rs"]
+mod commands;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -396,6 +400,7 @@ fn limits_are_the_ones_of_the_code() {
 #[test]
 fn what_the_pages_name_is_there() {
     let mut pages = files("docs", "md");
+    pages.extend(files("examples", "md"));
     for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
         pages.push(root().join(name));
     }

@@ -11,7 +11,7 @@ mod diagnostics;
 mod graph;
 mod hostile;
 mod plan;
-mod readme;
+mod sessions;
 mod terminal;
 mod texts;
 mod usage;
