@@ -54,8 +54,8 @@ impl Run {
         }
     }
 
-    /// Whether a failed task that is undone at once has been. Where the run only pauses, nothing more is begun:
-    /// whoever goes on has the task tried again.
+    /// Whether a failed task that is undone at once has been. Where the run only pauses, nothing more is begun: that is
+    /// left to whoever goes on.
     fn is_cleared_up(&mut self, index: u32, now: Moment, world: &mut dyn World, events: &mut Vec<Event>) -> bool {
         if !self.program.tasks[index as usize].undone_on_failure {
             return true;
@@ -68,8 +68,11 @@ impl Run {
             Undo::Failed => self.chores.get(&chore).is_some_and(|state| state.retry.is_some()),
             Undo::Nothing | Undo::Irreversible | Undo::Undone | Undo::Unknown => false,
         };
-        if !is_due || self.mode == Mode::Stopping || self.is_pausing() {
+        if !is_due || self.mode == Mode::Stopping {
             return true;
+        }
+        if self.is_pausing() {
+            return false;
         }
         if !self.has_room_for(index) || !self.start_undoing(index, now, world, events) {
             self.undoing.insert(index);

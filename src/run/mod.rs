@@ -22,6 +22,8 @@ mod rollback;
 mod room;
 mod standin;
 mod state;
+#[cfg(test)]
+mod stories;
 mod task;
 mod trail;
 
