@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::event::GateDecision;
+
 /// The format's error codes, as far as a task can have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum FailureCode {
@@ -89,4 +91,22 @@ impl Failure {
     pub fn is_rejection(&self) -> bool {
         self.code == FailureCode::GateRejected
     }
+}
+
+/// A person's no.
+pub(super) fn rejected(decision: &GateDecision) -> Failure {
+    let comment = if decision.comment.is_empty() { String::new() } else { format!(": {}", decision.comment) };
+    let message = format!("{} rejected it{comment}", decision.by);
+    Failure { lasting: true, ..Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, message) }
+}
+
+/// Why a gate passed without a decision.
+pub(super) fn undecided(unset: Option<&str>) -> String {
+    unset.map_or_else(|| "nobody decided in time".to_owned(), |name| format!("nobody decided: `{name}` is not set"))
+}
+
+/// A gate that nobody decided.
+pub(super) fn expired(reason: String) -> Failure {
+    let failure = Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, reason);
+    Failure { lasting: true, ..failure }
 }

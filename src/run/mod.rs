@@ -14,16 +14,16 @@ mod conclude;
 mod decide;
 mod event;
 mod failure;
+mod look;
 mod notice;
 mod phase;
 mod program;
+mod rest;
 mod retry;
 mod rollback;
 mod room;
 mod standin;
 mod state;
-#[cfg(test)]
-mod stories;
 mod task;
 mod trail;
 
@@ -44,3 +44,6 @@ pub use rollback::Undo;
 pub use state::{Mode, Run};
 pub use task::{Checkpoint, Illegal, TaskState};
 pub use trail::{Part, SpanId, TraceParent, Trail};
+
+#[cfg(test)]
+mod tests;

@@ -6,16 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::chore::{ChoreState, Chores};
-use super::event::{Chore, Ending, Event, GateDecision, Hook, Moment, Permit};
+use super::chore::Chores;
+use super::event::{Ending, Event, GateDecision, Moment, Permit};
 use super::notice::Notice;
-use super::phase::{OpenGate, Phase};
+use super::phase::Phase;
 use super::program::{Amounts, Program};
 use super::rollback::Rollback;
 use super::room::{LockState, Rank, holds_room};
 use super::standin::{Caller, Calls};
 use super::task::{Illegal, TaskState};
-use crate::blueprint::TaskIndex;
 
 /// How far a run still wants to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,45 +149,6 @@ impl Run {
         !self.tasks[index as usize].is_final() && (self.unmet[index as usize] == 0 || self.is_needless(index))
     }
 
-    pub const fn program(&self) -> &Program {
-        &self.program
-    }
-
-    pub fn task(&self, index: TaskIndex) -> &TaskState {
-        &self.tasks[index.get()]
-    }
-
-    /// All tasks, in the order of the document.
-    pub fn indices(&self) -> impl Iterator<Item = TaskIndex> + use<> {
-        (0..self.tasks.len()).map(TaskIndex::new)
-    }
-
-    pub fn find(&self, id: &str) -> Option<TaskIndex> {
-        self.ids.get(id).copied().map(TaskIndex)
-    }
-
-    pub const fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// Whether it drains and then stops where it is, for `resume` to go on.
-    pub fn is_pausing(&self) -> bool {
-        self.mode == Mode::Draining && !self.ends
-    }
-
-    pub const fn ending(&self) -> Option<Ending> {
-        self.ending
-    }
-
-    pub const fn latest(&self) -> Moment {
-        self.latest
-    }
-
-    /// Tasks with an attempt under way.
-    pub fn working(&self) -> impl Iterator<Item = TaskIndex> + '_ {
-        self.working.iter().copied().map(TaskIndex)
-    }
-
     pub(super) fn rank(&self, index: u32) -> Rank {
         (std::cmp::Reverse(self.program.tasks[index as usize].weight), index)
     }
@@ -292,61 +252,6 @@ impl Run {
         Ok(())
     }
 
-    /// Gates and tasks of unknown outcome, when only people can make the run go on.
-    pub fn waiting(&self) -> Option<&[String]> {
-        self.told.as_deref()
-    }
-
-    /// The tasks that this one still waits for.
-    pub fn unmet(&self, index: TaskIndex) -> impl Iterator<Item = TaskIndex> + '_ {
-        let needs = self.program.tasks[index.get()].needs.iter().copied();
-        needs.filter(|need| !self.tasks[need.get()].satisfies())
-    }
-
-    /// The tasks that wait for this one.
-    pub fn dependents(&self, index: TaskIndex) -> impl Iterator<Item = TaskIndex> + '_ {
-        self.dependents[index.get()].iter().copied().map(TaskIndex)
-    }
-
-    /// Where a chore stands, if anything happened to it.
-    pub fn chore(&self, chore: &Chore) -> Option<&ChoreState> {
-        self.chores.get(chore)
-    }
-
-    /// The chores that anything happened to.
-    pub fn chores(&self) -> impl Iterator<Item = (&Chore, &ChoreState)> {
-        self.chores.all()
-    }
-
-    /// Whether what was done is being undone.
-    pub const fn is_rolling_back(&self) -> bool {
-        self.rollback.is_some()
-    }
-
-    /// Gates that wait for a decision.
-    pub fn open_gates(&self) -> impl Iterator<Item = (TaskIndex, &OpenGate)> {
-        // Each has a deadline, and is found by it.
-        self.timers.iter().filter_map(|(_, index)| match &self.tasks[*index as usize].phase {
-            Phase::Gate(gate) => Some((TaskIndex(*index), gate)),
-            _ => None,
-        })
-    }
-
-    /// When the run ended, or began to wait for people.
-    pub const fn rested(&self) -> Moment {
-        self.rested
-    }
-
-    /// Who began the run.
-    pub fn starter(&self) -> &str {
-        &self.starter
-    }
-
-    /// What people decided about a task, in order.
-    pub fn decisions(&self, task: &str) -> &[GateDecision] {
-        self.decisions.get(task).map_or(&[], Vec::as_slice)
-    }
-
     fn apply_to(&mut self, task: &str, event: &Event, at: Moment) -> Result<(), Option<Illegal>> {
         let index = *self.ids.get(task).ok_or(None)?;
         let place = index as usize;
@@ -441,59 +346,6 @@ impl Run {
         if let Some(at) = timer(&self.tasks[index as usize].phase) {
             self.timers.insert((at, index));
         }
-    }
-
-    /// What ran when the runner died is interrupted; what was promised about the end is void. What is left says
-    /// nothing of how far decisions had come: they are made anew.
-    fn lose_runner(&mut self) {
-        // An end that was ordered and not reached is still ordered.
-        let is_ordered = self.ending.is_none() && (self.mode == Mode::Stopping || self.ends);
-        if !is_ordered {
-            self.mode = Mode::Going;
-            self.ends = false;
-        }
-        self.ending = None;
-        for index in std::mem::take(&mut self.working) {
-            self.give_room_back(index);
-        }
-        self.chores.lose_runner();
-        if !is_ordered {
-            self.chores.forget_failure(&Chore::Hook { hook: Hook::OnStart });
-        }
-        self.lock_waits.clear();
-        self.ready.clear();
-        self.outside.clear();
-        self.questions.clear();
-        self.undoing.clear();
-        self.timers.clear();
-        self.touched.clear();
-        for index in 0..self.tasks.len() {
-            self.tasks[index].lose_runner();
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            self.schedule(index);
-            if self.may_follow(index) {
-                self.touched.insert(index);
-            }
-        }
-    }
-
-    /// Whether the run goes on only after somebody outside of it did something.
-    pub(super) fn is_at_rest(&self) -> bool {
-        self.working.is_empty()
-            && self.ready.is_empty()
-            && self.outside.is_empty()
-            && self.questions.is_empty()
-            && self.undoing.is_empty()
-            && self.chores.running() == 0
-            && self.short.is_empty()
-            && self.locks.iter().all(|lock| lock.parked.is_empty())
-    }
-
-    /// Whether nothing will happen any more: nobody has to be waited for either.
-    pub(super) fn is_exhausted(&self) -> bool {
-        let goes_on =
-            |task: &TaskState| matches!(task.phase, Phase::Retrying { .. } | Phase::Gate(_) | Phase::Unknown { .. });
-        self.mode == Mode::Going && self.is_at_rest() && !self.tasks.iter().any(goes_on)
     }
 }
 

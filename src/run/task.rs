@@ -16,7 +16,7 @@
 use std::collections::BTreeSet;
 
 use super::event::{Completion, Event, GateMoment, KeptPort, Moment, Permit};
-use super::failure::Failure;
+use super::failure::{Failure, expired, rejected, undecided};
 use super::phase::{OpenGate, Phase};
 use super::program::{GateTime, OnTimeout, Resumption, Stage, TaskSpec};
 
@@ -390,23 +390,6 @@ const fn passed(gate: &OpenGate) -> Phase {
 
 const fn is_optional(stage: Stage) -> bool {
     matches!(stage, Stage::Verify { optional: true, .. })
-}
-
-fn rejected(decision: &super::event::GateDecision) -> Failure {
-    use super::failure::{FailureCode, FailurePhase};
-    let comment = if decision.comment.is_empty() { String::new() } else { format!(": {}", decision.comment) };
-    let message = format!("{} rejected it{comment}", decision.by);
-    Failure { lasting: true, ..Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, message) }
-}
-
-fn undecided(unset: Option<&str>) -> String {
-    unset.map_or_else(|| "nobody decided in time".to_owned(), |name| format!("nobody decided: `{name}` is not set"))
-}
-
-fn expired(reason: String) -> Failure {
-    use super::failure::{FailureCode, FailurePhase};
-    let failure = Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, reason);
-    Failure { lasting: true, ..failure }
 }
 
 fn name(event: &Event) -> String {

@@ -7,17 +7,18 @@
 #![expect(clippy::print_stderr, reason = "a seed that breaks a rule has to be told")]
 
 mod chores;
+mod outside;
+mod people;
 mod programs;
 mod rules;
+mod runners;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::report::stream::{Told, schema};
-use outpost_bp::run::{
-    Chore, Condition, Ending, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, KeptPort, Mode,
-    Moment, OnTimeout, Phase, Program, Run, RunStarted, StageReport, Standing, Undo, World,
-};
+use outpost_bp::run::{Chore, Condition, Ending, Event, Moment, Program, Run, RunStarted};
+use outside::Outside;
 use programs::program;
 use rules::Rules;
 
@@ -42,47 +43,6 @@ impl Chance {
 
     fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
-    }
-}
-
-/// What runs in the world, and what people may still do.
-struct Outside {
-    chance: Chance,
-    now: Moment,
-    /// Stages under way: attempt, stage, and when they end.
-    running: BTreeMap<u32, (u32, String, Moment)>,
-    /// Chores under way, and when they end.
-    chores: BTreeMap<Chore, Moment>,
-    /// Tasks that were given their locks, until they hold no room any more.
-    locked: BTreeSet<u32>,
-    /// How often somebody else holds the locks that are asked for.
-    contended: bool,
-}
-
-impl Outside {
-    fn failure(&mut self) -> Option<Box<Failure>> {
-        self.chance.one_in(4).then(|| {
-            let failure = Failure::new(FailureCode::ExecutionFailed, FailurePhase::Execution, "it did not work");
-            Box::new(Failure { lasting: self.chance.one_in(6), ..failure })
-        })
-    }
-}
-
-impl World for Outside {
-    fn keep_locks(&mut self, working: &BTreeSet<u32>) {
-        self.locked.retain(|index| working.contains(index));
-    }
-
-    fn take_locks(&mut self, task: TaskIndex) -> bool {
-        let free = !self.contended || !self.chance.one_in(3);
-        if free {
-            assert!(self.locked.insert(task.0), "locks are taken once");
-        }
-        free
-    }
-
-    fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment, _: &[KeptPort]) -> String {
-        format!("{}-{moment:?}", task.0)
     }
 }
 
@@ -169,115 +129,6 @@ impl Simulation {
         assert!(!needs_locks || self.outside.locked.contains(&index), "{task} starts without its locks");
     }
 
-    /// The run as its journal tells it.
-    fn replayed(&self) -> Run {
-        let mut run = Run::new(self.program.clone());
-        for (at, event) in &self.journal {
-            run.apply(*at, event).expect("what happened can happen again");
-            if let Event::EditAccepted { again, .. } = event {
-                run = run.carry_over(self.program.clone(), again);
-            }
-        }
-        run
-    }
-
-    /// The runner dies. What it had started dies with it; only the journal is left.
-    fn die(&mut self) {
-        self.outside.running.clear();
-        self.outside.chores.clear();
-        self.outside.locked.clear();
-        let (replayed, now) = (self.replayed(), self.outside.now);
-        let live = std::mem::replace(&mut self.run, replayed);
-        for index in 0..self.program.tasks.len() {
-            let index = TaskIndex::new(index);
-            assert_eq!(self.run.task(index), live.task(index), "a replayed task is the task");
-        }
-        if live.ending().is_none_or(|ending| ending == Ending::Failed) {
-            // Whatever a runner knew beside its journal is of no use to the next one.
-            let taken = |run: &Run| {
-                let mut run = run.clone();
-                run.take_over(now, 2, "h", "me").expect("a next runner");
-                whole(&run)
-            };
-            assert_eq!(taken(&self.run), taken(&live), "a replayed run is the run");
-        }
-    }
-
-    /// The next runner takes the run up.
-    fn resume(&mut self) {
-        let events = self.run.take_over(self.outside.now, 2, "h", "me").expect("a next runner");
-        self.write(events);
-        if self.run.mode() == Mode::Going && !self.run.is_rolling_back() {
-            for index in 0..self.program.tasks.len() {
-                let id = &self.program.tasks[index].id.clone();
-                let is_blocked = matches!(self.run.task(TaskIndex::new(index)).phase, Phase::Blocked(_));
-                if is_blocked && let Ok(events) = self.run.ordered_again(self.outside.now, id, "p0") {
-                    self.write(events);
-                }
-            }
-        }
-        if self.outside.chance.one_in(4) && !self.run.is_rolling_back() {
-            self.edit();
-        }
-        self.look_back();
-    }
-
-    fn crash(&mut self) {
-        self.die();
-        self.resume();
-    }
-
-    /// Executors tell what became of what the last runner had started, where they know.
-    fn look_back(&mut self) {
-        let now = self.outside.now;
-        for index in 0..self.program.tasks.len() {
-            let task = TaskIndex::new(index);
-            let Phase::Interrupted { stage } = self.run.task(task).phase else {
-                continue;
-            };
-            match self.outside.chance.below(6) {
-                0 => {
-                    let events = self.run.never_started(now, task).expect("it was interrupted");
-                    self.write(events);
-                }
-                1 => {
-                    let (attempt, stage) =
-                        (self.run.task(task).attempts, self.program.tasks[index].stages[stage].word().to_owned());
-                    let failure = self.outside.failure();
-                    let report = StageReport { attempt, stage, milliseconds: 1, failure, outputs: Vec::new() };
-                    let events = self.run.stage_ended(now, task, report).expect("it was interrupted");
-                    self.write(events);
-                }
-                _ => {}
-            }
-        }
-        let chores: Vec<Chore> = self
-            .run
-            .chores()
-            .filter(|(_, state)| state.standing == Standing::Interrupted)
-            .map(|(chore, _)| chore.clone())
-            .collect();
-        for chore in chores {
-            if self.outside.chance.one_in(3) {
-                let failure = self.outside.failure();
-                let events = self.run.chore_ended(now, chore, 1, failure).expect("it was interrupted");
-                self.write(events);
-            }
-        }
-    }
-
-    /// Somebody edited a few tasks: these and all that need them run again.
-    fn edit(&mut self) {
-        let tasks = self.program.tasks.iter().filter(|spec| !spec.settled);
-        let edited: BTreeSet<&str> =
-            tasks.filter(|_| self.outside.chance.one_in(4)).map(|spec| spec.id.as_str()).collect();
-        let again = self.run.stale(&self.program, |task| edited.contains(task));
-        let event = Event::EditAccepted { by: "p0".to_owned(), digest: String::new(), again: again.clone() };
-        self.run.apply(self.outside.now, &event).expect("an edit at the beginning");
-        self.write(vec![event]);
-        self.run = self.run.clone().carry_over(self.program.clone(), &again);
-    }
-
     fn step(&mut self) {
         let now = self.outside.now;
         let questions: Vec<TaskIndex> = self.run.questions().collect();
@@ -294,123 +145,6 @@ impl Simulation {
         self.people();
         let events = self.run.decide(now, &mut self.outside);
         self.write(events);
-    }
-
-    /// What was started comes to its end.
-    fn executors(&mut self) {
-        let now = self.outside.now;
-        let checkpoints: Vec<u32> = self.outside.running.keys().copied().collect();
-        for index in checkpoints {
-            if self.program.tasks[index as usize].handoff.is_some() && self.outside.chance.one_in(6) {
-                let last = self.run.task(TaskIndex(index)).checkpoint.as_ref().map_or(0, |kept| kept.version);
-                let events = self.run.checkpoint_kept(now, TaskIndex(index), last + 1, "d".to_owned());
-                self.write(events.expect("a checkpoint of an attempt"));
-            }
-        }
-        let ended = |(index, (.., end)): (&u32, &(u32, String, Moment))| (*end <= now).then_some(*index);
-        let ended: Vec<u32> = self.outside.running.iter().filter_map(ended).collect();
-        for index in ended {
-            let (attempt, stage, _) = self.outside.running.remove(&index).expect("it runs");
-            let failure = self.failure();
-            let report = StageReport { attempt, stage, milliseconds: 1, failure, outputs: Vec::new() };
-            let events = self.run.stage_ended(now, TaskIndex(index), report).expect("a report in time");
-            self.write(events);
-        }
-        let ended = |(chore, end): (&Chore, &Moment)| (*end <= now).then(|| chore.clone());
-        let ended: Vec<Chore> = self.outside.chores.iter().filter_map(ended).collect();
-        for chore in ended {
-            self.outside.chores.remove(&chore);
-            let failure = self.failure();
-            let events = self.run.chore_ended(now, chore, 1, failure).expect("a report in time");
-            self.write(events);
-        }
-    }
-
-    /// How something ends: what is told to end fails.
-    fn failure(&mut self) -> Option<Box<Failure>> {
-        let failure = self.outside.failure();
-        let is_told = self.run.mode() == Mode::Stopping;
-        failure.or_else(|| {
-            is_told.then(|| Box::new(Failure::new(FailureCode::Cancelled, FailurePhase::Execution, "told")))
-        })
-    }
-
-    /// What a person may have undone: all of it, or a part.
-    fn undoable(&mut self) -> Vec<String> {
-        let is_all = self.outside.chance.one_in(2);
-        let mut tasks = Vec::new();
-        for task in self.run.acted() {
-            let is_meant = match self.run.undo(task) {
-                Undo::Due => is_all || self.outside.chance.one_in(2),
-                Undo::Failed | Undo::Unknown => self.outside.chance.one_in(2),
-                _ => false,
-            };
-            if is_meant {
-                tasks.push(self.program.tasks[task.get()].id.clone());
-            }
-        }
-        tasks.reverse();
-        tasks
-    }
-
-    /// Somebody has the run undone: a run that is over is opened by the order, any other one is taken over first.
-    fn roll_back(&mut self) {
-        let tasks = self.undoable();
-        if tasks.is_empty() || self.run.is_rolling_back() {
-            return;
-        }
-        self.die();
-        let now = self.outside.now;
-        let is_over = self.run.ending().is_some();
-        if !is_over {
-            let events = self.run.take_over(now, 3, "h", "me").expect("a next runner");
-            self.write(events);
-        }
-        let events = self.run.roll_back(now, "p1", tasks).expect("what may be undone");
-        self.write(events);
-        if is_over {
-            let events = self.run.take_over(now, 3, "h", "me").expect("a next runner");
-            self.write(events);
-        }
-        self.look_back();
-    }
-
-    fn people(&mut self) {
-        if self.outside.chance.one_in(60) {
-            let events = self.run.drain(self.outside.now, "Ctrl-C").expect("a drain");
-            self.write(events);
-        }
-        for index in 0..self.program.tasks.len() {
-            if !self.outside.chance.one_in(8) {
-                continue;
-            }
-            let id = self.program.tasks[index].id.clone();
-            let by = format!("p{}", self.outside.chance.below(3));
-            let events = match &self.run.task(TaskIndex::new(index)).phase {
-                Phase::Gate(_) if self.outside.chance.one_in(10) => {
-                    let consequences = [OnTimeout::Abort, OnTimeout::Skip, OnTimeout::Continue];
-                    let consequence = consequences[self.outside.chance.below(3) as usize];
-                    self.run.gate_unset(self.outside.now, TaskIndex::new(index), "VARIABLE", consequence)
-                }
-                Phase::Gate(_) if self.outside.chance.one_in(10) => {
-                    let problem = self.outside.chance.one_in(2).then(|| "no answer".to_owned());
-                    self.run.noticed(self.outside.now, format!("gate:{id}:1"), "console".to_owned(), problem)
-                }
-                Phase::Gate(gate) => {
-                    let digest = gate.digest.clone();
-                    let approved = !self.outside.chance.one_in(5);
-                    let decision =
-                        GateDecision { task: id, approved, by, comment: String::new(), digest, set: Vec::new() };
-                    self.run.decided(self.outside.now, decision)
-                }
-                Phase::Unknown { .. } | Phase::Blocked(_) => self.run.ordered_again(self.outside.now, &id, &by),
-                _ if self.outside.chance.one_in(200) => self.run.cancel(self.outside.now, &by),
-                _ => continue,
-            };
-            if let Ok(events) = events {
-                self.write(events);
-            }
-        }
     }
 
     /// Whether anything is left that could happen without a person.
@@ -469,14 +203,6 @@ impl Simulation {
         }
         panic!("it never ends: {:?}", self.run);
     }
-}
-
-/// All of a run but the index of its ids, which has no order.
-fn whole(run: &Run) -> String {
-    let text = format!("{run:?}");
-    let (before, rest) = text.split_once("ids: {").expect("the ids of tasks");
-    let (_, after) = rest.split_once('}').expect("an end of the ids");
-    before.to_owned() + after
 }
 
 /// What anybody can see of a run.

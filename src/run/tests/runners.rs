@@ -1,0 +1,108 @@
+//! Runners that die, people who order, documents that change, events that come too late.
+
+use super::{Story, failure, program};
+use crate::run::{Chore, Ending, Event, GateDecision, Hook, Permit, Phase, Undo};
+
+#[test]
+fn a_stage_that_ended_under_a_dead_runner_leaves_no_locks_behind() {
+    let mut story = Story::of(
+        "execution: {resource_locks: [{name: l}]}
+         task_id: a, run: x, resources: {locks: [l]}, verification: {unit: {command: v}}",
+    );
+    story.decide();
+    story.resume();
+    story.ends("a", None);
+    assert_eq!((story.phase("a"), story.run.holds_room(story.index("a"))), (&Phase::Paused { stage: 1 }, false));
+    assert!(story.decide().is_started("a"));
+    assert_eq!(story.world.held.len(), 1, "the next stage has them again");
+}
+
+#[test]
+fn work_is_not_repeated_because_its_verification_never_began() {
+    let mut story = Story::of("task_id: a, run: x, verification: {unit: {command: v}}");
+    story.decide().ends("a", None).decide();
+    story.resume();
+    let index = story.index("a");
+    assert_eq!(story.run.never_started(story.now, index), Ok(Vec::new()));
+    story.decide();
+    let again = Event::StageStarted { task: "a".to_owned(), attempt: 1, stage: "verify:unit".to_owned() };
+    assert_eq!(story.events, [again]);
+}
+
+#[test]
+fn what_never_began_is_not_undone() {
+    let mut story = Story::of("task_id: a, run: x, rollback: u");
+    story.decide();
+    story.resume();
+    let index = story.index("a");
+    let permit = Event::RepeatAllowed { task: "a".to_owned(), by: Permit::NeverStarted };
+    assert_eq!(story.run.never_started(story.now, index).expect("an answer").last(), Some(&permit));
+    assert_eq!((story.run.undo(index), story.run.acted()), (Undo::Nothing, Vec::new()));
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let mut story = Story::of(
+        "execution: {max_parallel_tasks: 1}
+         task_id: a, run: x
+         task_id: b, run: x, handoff: {checkpoint_path: c.json}",
+    );
+    story.decide();
+    assert!(story.is_started("a") && !story.is_started("b"));
+    let late = Event::CheckpointKept { task: "b".to_owned(), attempt: 7, version: 1, digest: "d".to_owned() };
+    assert!(story.run.apply(story.now, &late).is_err());
+    assert!(story.works("a").is_started("b"), "`b` was ready, and still is");
+}
+
+#[test]
+fn a_person_orders_what_is_handed_over_by_hand() {
+    let mut story = Story::of(
+        "task_id: a, run: x, verification: {unit: {command: v}}, idempotent: true, \
+         handoff: {checkpoint_path: c.json, resume_strategy: manual}",
+    );
+    story.decide();
+    story.resume();
+    story.decide();
+    assert_eq!(story.phase("a"), &Phase::Unknown { stage: 0, running: None, next: None }, "no verification is asked");
+    assert_eq!(story.run.waiting(), Some(&["a".to_owned()][..]));
+    story.run.ordered_again(story.now, "a", "ann").expect("an order");
+    assert!(story.decide().is_started("a"));
+}
+
+#[test]
+fn a_run_is_done_that_was_cancelled_when_nothing_was_left() {
+    let mut story = Story::of(
+        "execution: {hooks: {on_success: s}}
+         task_id: a, run: x",
+    );
+    story.decide().works("a");
+    assert_eq!(story.started_chores(), ["on_success"]);
+    story.run.cancel(story.now, "ann").expect("an order");
+    story.chore_ends(Chore::Hook { hook: Hook::OnSuccess }, Some(failure()));
+    assert_eq!(story.run.ending(), Some(Ending::Done));
+}
+
+#[test]
+fn a_gate_that_was_edited_away_ends_no_run() {
+    let text = "task_id: g, run: x, human_required: {action: look, timeout: PT1H}
+         task_id: h, run: x, human_required: {action: look, timeout: PT1H}";
+    let mut story = Story::of(text);
+    story.decide();
+    let no = GateDecision {
+        task: "g".to_owned(),
+        approved: false,
+        by: "ann".to_owned(),
+        comment: String::new(),
+        digest: "d".to_owned(),
+        set: Vec::new(),
+    };
+    story.run.decided(story.now, no).expect("a decision");
+    story.decide();
+    story.resume();
+    let again = vec!["g".to_owned(), "h".to_owned()];
+    let edit = Event::EditAccepted { by: "ann".to_owned(), digest: String::new(), again: again.clone() };
+    story.run.apply(story.now, &edit).expect("an edit");
+    story.run = story.run.clone().carry_over(program("task_id: g, run: x\ntask_id: h, run: x"), &again);
+    story.decide().works("g").works("h");
+    assert_eq!(story.run.ending(), Some(Ending::Done));
+}
