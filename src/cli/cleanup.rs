@@ -1,20 +1,19 @@
 //! Outputs of runs that nobody drives, put away when their time has come: `gc` does what a driver would do.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::kept::{look, user};
-use super::screen::Screen;
-use super::secrets::{Wanted, found};
+use super::kept::look;
+use super::secrets::Wanted;
+use super::unattended::unattended;
 use super::{Failure, Output};
+use crate::blueprint::Blueprint;
 use crate::engine::cleanup::{Ledger, Schedule};
-use crate::engine::error::Broken;
-use crate::engine::history;
 use crate::engine::moment::now;
 use crate::engine::secret::Resolved;
-use crate::engine::session::{Driving, Session};
+use crate::engine::session::Session;
 use crate::engine::store::{RunFiles, Store};
-use crate::engine::work::{Bench, Capabilities};
-use crate::journal::JournalError;
+use crate::engine::work::Bench;
+use crate::plan::Plan;
 
 /// Whether clean-ups of a run are due, and whether some will be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,30 +48,8 @@ pub(super) fn pending(files: &RunFiles) -> Pending {
 
 /// Puts away what is due of a run, and tells each.
 pub(super) fn put_away(store: &Store, files: &RunFiles, output: &mut Output) -> Result<(), Failure> {
-    let opened = match Session::open(files.clone()) {
-        // Whoever took it up a moment ago does it.
-        Err(Broken::Journal(JournalError::Held { .. })) => return Ok(()),
-        opened => opened?,
-    };
-    let source = opened.history.document(opened.files())?;
-    let blueprint = history::blueprint(&source)?;
-    let started = opened.history.started()?;
-    let (plan, _) = history::compile(&blueprint, started)?;
     // What lies elsewhere may take a secret to be removed.
-    let secrets = found(&blueprint, &Wanted::of(&blueprint, &plan, &[]), Path::new(&started.root), output);
-    let session = opened.into_reminder(&source, user())?;
-    let mut screen = Screen::new(output, &blueprint, &source, None, false);
-    let driving = Driving {
-        store,
-        blueprint: &blueprint,
-        source: &source,
-        environment: Vec::new(),
-        secrets,
-        capabilities: Capabilities::new(),
-        watcher: &mut screen,
-        patient: false,
-        trail: None,
-    };
-    session.put_away(driving)?;
+    let wanted = |blueprint: &Blueprint<'_>, plan: &Plan| Wanted::of(blueprint, plan, &[]);
+    unattended(store, files.clone(), wanted, output, Session::put_away)?;
     Ok(())
 }

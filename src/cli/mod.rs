@@ -31,6 +31,7 @@ mod status;
 mod sync;
 mod test;
 mod text;
+mod unattended;
 mod why;
 
 use std::io::{self, IsTerminal, Write};

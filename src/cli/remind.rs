@@ -4,20 +4,16 @@
 //! For as long as it takes to tell, this process holds the run like a runner. It starts nothing, decides nothing, and
 //! lets no deadline pass.
 
-use std::path::PathBuf;
-
-use super::kept::{look, store, user};
-use super::screen::Screen;
-use super::secrets::{Wanted, found};
+use super::kept::{look, store};
+use super::secrets::Wanted;
+use super::unattended::unattended;
 use super::{Exit, Failure, Output};
-use crate::engine::error::Broken;
-use crate::engine::history;
+use crate::blueprint::Blueprint;
 use crate::engine::moment::now;
 use crate::engine::notice::is_due;
-use crate::engine::session::{Driving, Session};
+use crate::engine::session::Session;
 use crate::engine::store::{RunFiles, Store};
-use crate::engine::work::Capabilities;
-use crate::journal::JournalError;
+use crate::plan::Plan;
 use crate::report::progress::plain;
 
 /// How many were told, and how many could not be.
@@ -50,30 +46,11 @@ pub(super) fn run(output: &mut Output) -> Result<Exit, Failure> {
 }
 
 fn remind(store: &Store, files: RunFiles, output: &mut Output) -> Result<Counts, Failure> {
-    let opened = match Session::open(files) {
-        // Whoever took it up a moment ago tells.
-        Err(Broken::Journal(JournalError::Held { .. })) => return Ok((0, 0)),
-        opened => opened?,
-    };
-    let source = opened.history.document(opened.files())?;
-    let blueprint = history::blueprint(&source)?;
     let begin = now();
-    let root = PathBuf::from(&opened.history.started()?.root);
-    let secrets = found(&blueprint, &Wanted::of_telling(&blueprint), &root, output);
-    let session = opened.into_reminder(&source, user())?;
-    let mut screen = Screen::new(output, &blueprint, &source, None, false);
-    let driving = Driving {
-        store,
-        blueprint: &blueprint,
-        source: &source,
-        environment: Vec::new(),
-        secrets,
-        capabilities: Capabilities::new(),
-        watcher: &mut screen,
-        patient: false,
-        trail: None,
+    let wanted = |blueprint: &Blueprint<'_>, _: &Plan| Wanted::of_telling(blueprint);
+    let Some(run) = unattended(store, files, wanted, output, Session::remind)? else {
+        return Ok((0, 0));
     };
-    let run = session.remind(driving)?;
     let new = run.notices().filter(|(.., notice)| notice.at >= begin);
     let (told, untold): (Vec<_>, Vec<_>) = new.partition(|(.., notice)| notice.problem.is_none());
     Ok((told.len(), untold.len()))
