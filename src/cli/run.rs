@@ -262,7 +262,8 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: 
     // Its hooks, and who is told.
     let secrets = found(&blueprint, &Wanted::of_telling(&blueprint), Path::new(&started.root), output);
     let prepared = Prepared { secrets, ..Prepared::default() };
-    let setting = Setting { blueprint: &blueprint, source: &source, environment: Vec::new(), prepared };
+    let environment = environment(&blueprint, started.environment.as_deref())?;
+    let setting = Setting { blueprint: &blueprint, source: &source, environment, prepared };
     drive(session, store, setting, watched, output)?;
     Ok(())
 }
