@@ -117,7 +117,7 @@ pub fn of(shelf: &dyn Shelf, run: &Run, index: TaskIndex, arrivals: &Arrivals) -
 /// What came of fetching the output that a binding takes from.
 fn arrival<'a>(run: &Run, binding: &Binding<'_>, arrivals: &'a Arrivals) -> Option<&'a Result<Arrived, Problem>> {
     match &binding.source {
-        BindingSource::Task { target: Some(source), .. } => arrivals.get(&stand_in(run, *source).0),
+        BindingSource::Task { target: Some(source), .. } => arrivals.get(&run.stand_in(*source).0),
         _ => None,
     }
 }
@@ -202,7 +202,7 @@ fn port_of(
     port: Option<&str>,
     arrived: Option<&Path>,
 ) -> Result<Value, String> {
-    let source = stand_in(run, source);
+    let source = run.stand_in(source);
     let task = shelf.blueprint().task(source);
     let id = task.id.as_str();
     let mut values = match arrived {
@@ -219,14 +219,6 @@ fn port_of(
         Some(port) => values.remove(port).ok_or_else(|| format!("`{id}` did not leave the port `{port}`")),
         None => values.into_values().next().ok_or_else(|| format!("`{id}` left no port")),
     }
-}
-
-/// Who did the work of a task: itself, or its fallback.
-pub(super) fn stand_in(run: &Run, source: TaskIndex) -> TaskIndex {
-    let state = run.task(source);
-    let fallback = state.replaced_by.as_deref().filter(|_| matches!(state.phase, Phase::Skipped(_)));
-    // A fallback may have one of its own; they form no circle.
-    fallback.and_then(|fallback| run.find(fallback)).map_or(source, |fallback| stand_in(run, fallback))
 }
 
 /// Whether a task runs at all: its condition holds, and its secrets are there.
@@ -259,7 +251,7 @@ pub fn holds(shelf: &dyn Shelf, run: &Run, capabilities: &Capabilities, index: T
         .filter(|task| run.task(*task).satisfies() && may_name(condition, &blueprint.task(*task).id))
         .map(|task| {
             let status = if matches!(run.task(task).phase, Phase::Skipped(_)) { "skipped" } else { "complete" };
-            let value = json!({ "status": status, "output": shelf.left(run, stand_in(run, task)).ok() });
+            let value = json!({ "status": status, "output": shelf.left(run, run.stand_in(task)).ok() });
             (blueprint.task(task).id.to_string(), value)
         })
         .collect();

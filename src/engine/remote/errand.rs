@@ -16,7 +16,6 @@ use tokio::task::spawn_blocking;
 use super::{Content, Copy, Place, Problem, measure, shown};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{BindingSource, Transfer};
-use crate::engine::inputs::stand_in;
 use crate::engine::moment::now;
 use crate::engine::output::{self, RECORD, Values};
 use crate::engine::work::Bench;
@@ -112,7 +111,7 @@ impl Bench<'_> {
             let BindingSource::Task { target: Some(source), .. } = &binding.source else {
                 continue;
             };
-            let source = stand_in(run, *source);
+            let source = run.stand_in(*source);
             let (task, kept) = (self.task(source), run.task(source).kept.as_ref());
             let at = run.task(source).attempt_started.unwrap_or(run.latest());
             let network = match binding.transfer {
