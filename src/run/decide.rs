@@ -114,8 +114,8 @@ impl Run {
             self.lock_waits.iter().filter(|(_, until)| **until <= now).map(|(index, _)| *index).collect();
         for index in late {
             let spec = &self.program.tasks[index as usize];
-            let (task, failure) = (spec.id.clone(), retry::no_locks(spec.lock_timeout.unwrap_or_default()));
-            self.block(now, task, Box::new(failure), events);
+            let failure = retry::no_locks(spec.lock_timeout.unwrap_or_default());
+            self.give_up(index, Box::new(failure), now, events);
         }
         while let Some(&(at, index)) = self.timers.first()
             && at <= now

@@ -127,6 +127,13 @@ fn f_20_who_waits_too_long_for_a_lock_fails_with_the_code_for_it() {
     assert_eq!(project.ledger(), ["holder 1 run has", "b 1 run ran"]);
     project.outpost(&["resume"]).with(0);
     assert_eq!(project.ledger()[2..], ["a 1 run ran"]);
+    // What the document says of failures counts for this one as well.
+    let skipped = "resources: {locks: [db], lock_timeout: PT0.2S}\non_failure: {action: skip}\nrun: note ran";
+    let (project, holder) = held(&[("a", "", skipped), ("b", "a", "run: note ran")]);
+    project.outpost(&["run", "blueprint.md"]).with(0).says(&["its locks were not free"]);
+    project.write("free", "");
+    holder.end().with(0);
+    assert_eq!(project.ledger(), ["holder 1 run has", "b 1 run ran"]);
 }
 
 #[test]
