@@ -117,3 +117,31 @@ idempotent: true
         ["a 1 on_success cheering", "a 1 run did", "b 1 run did", "b 2 run did", "hook on_exit", "hook on_start"];
     assert_eq!(ledger, once);
 }
+
+#[test]
+fn a_cancel_lets_what_is_undone_end() {
+    let project = Project::of(
+        "```yaml
+task_id: a
+name: a
+run: note did; exit 1
+rollback: note undoing; await go; note undid
+on_failure: {rollback: auto}
+```
+```yaml
+task_id: b
+name: b
+run: note waits; await never
+```
+",
+    );
+    let running = project.start(project.command(&["run", "blueprint.md"]));
+    project.until_written("a 1 rollback undoing");
+    project.until_written("b 1 run waits");
+    project.outpost(&["cancel"]).with(0);
+    project
+        .until("the end of what is not undone", || project.told("stage_ended").iter().any(|end| end.starts_with("b/")));
+    project.write("go", "");
+    running.end().with(1);
+    assert_eq!(project.ledger().last().map(String::as_str), Some("a 1 rollback undid"));
+}

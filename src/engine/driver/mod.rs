@@ -293,7 +293,7 @@ impl<'a> Driver<'a> {
                         let span = span(chore.owner(), attempt, chore.word());
                         self.start_chore(chore, attempt).instrument(span).await?;
                     }
-                    Event::Stopping { .. } => self.cancel_all(),
+                    Event::Stopping { .. } => self.cancel(),
                     _ => {}
                 }
             }
@@ -357,7 +357,7 @@ impl<'a> Driver<'a> {
                     // Acknowledged only when it survives the end of the machine.
                     self.journal.sync()?;
                     if stops {
-                        self.cancel_all();
+                        self.cancel();
                     }
                 }
                 Err(Refusal::Repeated(_)) => {}
@@ -387,15 +387,24 @@ impl<'a> Driver<'a> {
     /// Asks all work to end, without waiting for it.
     fn cancel_all(&self) {
         self.transfers.stop();
-        for job in self.jobs.values() {
+        for (_, job) in self.jobs.iter().filter(|(piece, _)| is_meant(piece)) {
             let (shell, handle) = (Arc::clone(&self.shell), job.handle.clone());
             tokio::spawn(async move { shell.cancel(&handle).await });
         }
     }
 
     /// A signal ends the driver: what runs is ended, and stays interrupted for `resume`.
+    /// Asks the work of a run that is to end to end, without waiting for it. What is being undone is undone.
+    fn cancel(&self) {
+        self.end(|piece| !matches!(piece, Piece::Chore(Chore::Rollback { .. })));
+    }
+
     async fn leave(&mut self, signal: i32, signals: &mut Signals) -> Result<Outlook, Broken> {
         self.watcher.remark("ending what runs; once more, and its keepers are left to do it");
+        self.end(|_| true);
+    }
+
+    fn end(&self, is_meant: impl Fn(&Piece) -> bool) {
         self.cancel_all();
         self.tidy.stop();
         loop {

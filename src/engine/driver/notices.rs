@@ -86,7 +86,7 @@ impl Driver<'_> {
                 has_any = true;
                 if stops {
                     self.flush()?;
-                    self.cancel_all();
+                    self.cancel();
                 }
             }
         }
