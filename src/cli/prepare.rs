@@ -8,7 +8,7 @@ use super::plan::needs::Needs;
 use super::secrets::{Wanted, resolved};
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::Requirement;
-use crate::blueprint::model::{Channel, StoragePlace, Transfer};
+use crate::blueprint::model::{Channel, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::engine::capability::Outcome;
@@ -32,11 +32,6 @@ pub(super) fn left_alone(blueprint: &Blueprint<'_>, plan: &Plan) -> String {
             "the document calls {} complete or skipped: not run without --rerun\n",
             ids(blueprint, &done, MOST)
         );
-    }
-    let has_checkpoints = plan.running().any(|index| blueprint.task(index).handoff.is_some());
-    let storage = blueprint.execution.storage.as_deref();
-    if has_checkpoints && storage.is_some_and(|storage| storage.checkpoints() == StoragePlace::Objects) {
-        text += "this version keeps checkpoints with the run, and not in `execution.storage`\n";
     }
     text + &unreachable(blueprint, plan)
 }

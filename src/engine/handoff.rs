@@ -44,7 +44,7 @@ pub(super) struct Taken {
 }
 
 /// The copy of what the task wrote.
-fn copy(files: &RunFiles, task: &str, attempt: u32, version: u64) -> PathBuf {
+pub(super) fn copy(files: &RunFiles, task: &str, attempt: u32, version: u64) -> PathBuf {
     files.of_attempt(task, attempt, &format!("checkpoint-{version}"))
 }
 

@@ -22,6 +22,12 @@ pub fn chore(chore: &Chore, message: String) -> Failure {
     Failure { lasting: true, ..Failure::new(code, phase, message) }
 }
 
+/// A checkpoint that an attempt cannot go on from.
+pub fn unresumed(reason: &str) -> Failure {
+    let message = format!("its checkpoint is not offered: {reason}");
+    Failure { lasting: true, ..Failure::new(FailureCode::CheckpointFailed, FailurePhase::Setup, message) }
+}
+
 const fn chore_words(chore: &Chore) -> (FailureCode, FailurePhase) {
     match chore {
         Chore::Rollback { .. } => (FailureCode::RollbackFailed, FailurePhase::Cleanup),

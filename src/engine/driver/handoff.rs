@@ -68,6 +68,7 @@ impl Driver<'_> {
             Ok(Some(taken)) => {
                 let events = self.run.checkpoint_kept(self.clock, index, taken.version, taken.digest);
                 self.happened(events.unwrap_or_default());
+                self.deposit(index);
             }
             Err(why) => {
                 let piece = Piece::Stage(index, attempt, Stage::Run.word());

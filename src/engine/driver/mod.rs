@@ -6,6 +6,7 @@
 
 mod attempt;
 mod chore;
+mod depot;
 mod handoff;
 mod notices;
 mod signals;
@@ -33,6 +34,7 @@ use crate::document::Source;
 use crate::journal::{Journal, Local};
 use crate::locks::Locks;
 use crate::run::{Chore, Ending, Event, GateDecision, Mode, Moment, Phase, Refusal, Run};
+use depot::Depot;
 use notices::Notices;
 use signals::Signals;
 use tidy::Tidy;
@@ -113,6 +115,7 @@ pub struct Driver<'a> {
     jobs: HashMap<Piece, Job>,
     answers: JoinSet<Answer>,
     transfers: Transfers,
+    depot: Depot,
     watcher: &'a mut dyn Watcher,
     capabilities: Capabilities,
     notices: Notices,
@@ -155,6 +158,7 @@ impl<'a> Driver<'a> {
             jobs: HashMap::new(),
             answers: JoinSet::new(),
             transfers: Transfers::new(),
+            depot: Depot::new(),
             watcher,
             capabilities,
             notices: Notices::new(bench, source),
@@ -189,6 +193,7 @@ impl<'a> Driver<'a> {
 
     async fn turn(&mut self) -> Result<Outlook, Broken> {
         self.look_back().await?;
+        self.deposit_again();
         let mut signals = Signals::listen()?;
         let mut has_listened = false;
         loop {
@@ -215,6 +220,10 @@ impl<'a> Driver<'a> {
                 }
                 if !self.tidy.is_idle() {
                     self.finish_tidying(&mut signals).await?;
+                    continue;
+                }
+                if !self.depot.is_idle() {
+                    self.finish_depositing(&mut signals, false).await;
                     continue;
                 }
                 self.flush()?;
@@ -244,6 +253,7 @@ impl<'a> Driver<'a> {
                     self.clock = now();
                     self.transferred(transfer).await?;
                 }
+                Some(arrival) = self.depot.arrived() => self.deposited(arrival),
                 Some(tidied) = self.tidy.done() => {
                     let tidied = tidied.map_err(|error| Broken::Io("a clean-up".to_owned(), error))?;
                     self.tidied(tidied.unwrap_or_default());
@@ -384,8 +394,17 @@ impl<'a> Driver<'a> {
         )
     }
 
+    /// Asks the work of a run that is to end to end, without waiting for it. What is being undone is undone.
+    fn cancel(&self) {
+        self.end(|piece| !matches!(piece, Piece::Chore(Chore::Rollback { .. })));
+    }
+
     /// Asks all work to end, without waiting for it.
     fn cancel_all(&self) {
+        self.end(|_| true);
+    }
+
+    fn end(&self, is_meant: impl Fn(&Piece) -> bool) {
         self.transfers.stop();
         for (_, job) in self.jobs.iter().filter(|(piece, _)| is_meant(piece)) {
             let (shell, handle) = (Arc::clone(&self.shell), job.handle.clone());
@@ -394,17 +413,8 @@ impl<'a> Driver<'a> {
     }
 
     /// A signal ends the driver: what runs is ended, and stays interrupted for `resume`.
-    /// Asks the work of a run that is to end to end, without waiting for it. What is being undone is undone.
-    fn cancel(&self) {
-        self.end(|piece| !matches!(piece, Piece::Chore(Chore::Rollback { .. })));
-    }
-
     async fn leave(&mut self, signal: i32, signals: &mut Signals) -> Result<Outlook, Broken> {
         self.watcher.remark("ending what runs; once more, and its keepers are left to do it");
-        self.end(|_| true);
-    }
-
-    fn end(&self, is_meant: impl Fn(&Piece) -> bool) {
         self.cancel_all();
         self.tidy.stop();
         loop {
@@ -430,6 +440,8 @@ impl<'a> Driver<'a> {
         }
         self.flush()?;
         self.journal.sync()?;
+        // Whoever goes on may do so on another machine.
+        self.finish_depositing(signals, true).await;
         Ok(Outlook::Interrupted(signal))
     }
 

@@ -1,4 +1,5 @@
-//! What travels while a run is driven: outputs before their end is written down, inputs before a stage starts.
+//! What travels while a run is driven: outputs before their end is written down, inputs and a
+//! checkpoint before a stage starts.
 //!
 //! A transfer holds the slot and the locks of its task, as the work does. The loop never waits for one. One that is broken
 //! off leaves nothing in the journal: who drives the run next finds the work's report with its executor and sends again, or
@@ -18,6 +19,7 @@ use crate::engine::error::Broken;
 use crate::engine::output::Values;
 use crate::engine::remote::Problem;
 use crate::engine::remote::errand::{Arrivals, apart, fetch};
+use crate::engine::verdict::unresumed;
 use crate::run::{Failure, FailureCode, FailurePhase, Mode, Stage};
 
 /// Transfers under way, and what has arrived for attempts under way.
@@ -25,7 +27,7 @@ pub(super) struct Transfers {
     going: JoinSet<Transfer>,
     stop: watch::Sender<bool>,
     /// By task, with the attempt that it is for.
-    arrived: HashMap<u32, (u32, Arrivals)>,
+    arrived: HashMap<u32, (u32, Result<Arrivals, Failure>)>,
 }
 
 /// A transfer that is over: for which stage, and what came of it.
@@ -39,7 +41,7 @@ pub(super) struct Transfer {
 enum End {
     /// After so many milliseconds of work.
     Sent(u64, Result<Values, Problem>),
-    Fetched(Arrivals),
+    Fetched(Result<Arrivals, Failure>),
 }
 
 impl Transfers {
@@ -94,17 +96,27 @@ impl Driver<'_> {
         stage: Stage,
     ) -> Result<Option<Arrivals>, Failure> {
         if let Some((_, arrivals)) = self.transfers.arrived.get(&index.0).filter(|(of, _)| *of == attempt) {
-            return Ok(Some(arrivals.clone()));
+            return arrivals.clone().map(Some);
         }
         let fetching = self.bench.fetching(&self.run, index, attempt).map_err(|reason| unfetched(&reason))?;
-        if fetching.is_empty() {
+        let checkpoint = self.bench.resumes_from(index, self.run.task(index).checkpoint.as_ref());
+        let checkpoint = checkpoint.and_then(|kept| self.bench.copies(index, kept));
+        let checkpoint =
+            checkpoint.transpose().map_err(|reason| unresumed(&reason))?.filter(|copies| !copies.are_here());
+        if fetching.is_empty() && checkpoint.is_none() {
             return Ok(Some(Arrivals::new()));
         }
         let mark = self.mark(index, attempt);
         fs::write(&mark, "").map_err(|error| unfetched(&format!("`{}`: {error}", mark.display())))?;
         let stop = self.transfers.stop.subscribe();
         self.transfers.going.spawn(async move {
-            let end = apart(move || fetch(fetching), stop).await;
+            let errand = async move || {
+                if let Some(checkpoint) = checkpoint {
+                    checkpoint.fetch().await.map_err(|problem| unresumed(&problem.text))?;
+                }
+                Ok(fetch(fetching).await)
+            };
+            let end = apart(errand, stop).await;
             Transfer { index, attempt, stage, end: end.map(|end| end.map(End::Fetched)) }
         });
         Ok(None)

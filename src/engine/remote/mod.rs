@@ -5,9 +5,11 @@
 //! it, and no credential goes where the document did not send it. What was fetched is the bytes with the digest that was
 //! asked for, or nothing. Problems name the address without what may be secret in it.
 //!
-//! It knows addresses and files, not tasks: [`address`] knows where a task's data goes, [`errand`] what goes there.
+//! It knows addresses and files, not tasks: [`address`] knows where a task's data goes, [`errand`] and [`checkpoint`] what
+//! goes there.
 
 pub mod address;
+pub mod checkpoint;
 mod content;
 pub mod errand;
 mod http;

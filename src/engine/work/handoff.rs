@@ -11,7 +11,8 @@ use super::{Bench, are_own, is_exchanged};
 use crate::blueprint::model::Handoff;
 use crate::blueprint::{TaskIndex, executor};
 use crate::engine::handoff::{Subject, Taken, told};
-use crate::run::{Checkpoint, Failure, FailureCode, FailurePhase, Moment, Stage};
+use crate::engine::verdict::unresumed;
+use crate::run::{Checkpoint, Failure, Moment, Stage};
 
 /// The format's time for a task that is told to end.
 const INTERRUPT: Duration = Duration::from_secs(30);
@@ -23,6 +24,16 @@ impl Bench<'_> {
     pub fn checkpoint_interval(&self, index: TaskIndex) -> Option<Duration> {
         let handoff = self.task(index).handoff.as_deref()?;
         Some(handoff.checkpoint_interval.unwrap_or(INTERVAL))
+    }
+
+    /// The checkpoint that the next attempt of a task goes on from, by the document's strategy.
+    pub(in crate::engine) fn resumes_from<'c>(
+        &self,
+        index: TaskIndex,
+        last: Option<&'c Checkpoint>,
+    ) -> Option<&'c Checkpoint> {
+        let handoff = self.task(index).handoff.as_deref()?;
+        last.filter(|_| handoff.resume_strategy.as_deref() != Some("restart"))
     }
 
     /// Whether what a task left is taken over when it was interrupted.
@@ -69,7 +80,7 @@ impl Bench<'_> {
         let Some(handoff) = task.handoff.as_deref() else {
             return Ok(());
         };
-        let last = last.filter(|_| handoff.resume_strategy.as_deref() != Some("restart"));
+        let last = self.resumes_from(index, last);
         let path = self.checkpoint_path(index, handoff, attempt, began);
         if stage == Stage::Run {
             let offered = self.with_subject(index, handoff, attempt, began, last, |subject| {
@@ -79,11 +90,7 @@ impl Bench<'_> {
                 self.may_take_over(index, handoff, last)?;
                 subject.offer()
             });
-            offered.map_err(|why| {
-                let message = format!("its checkpoint is not offered: {why}");
-                let failure = Failure::new(FailureCode::CheckpointFailed, FailurePhase::Setup, message);
-                Failure { lasting: true, ..failure }
-            })?;
+            offered.map_err(|why| unresumed(&why))?;
             if self.keeps_interrupted(index) {
                 work.grace = handoff.interrupt_timeout.unwrap_or(INTERRUPT);
             }
