@@ -52,6 +52,7 @@ impl Run {
             self.ring(now, &mut events);
             self.follow_up(now, world, &mut events);
             self.admit(now, world, &mut events);
+            self.lose_patience(now, &mut events);
             self.follow_successes(now, &mut events);
             if events.len() == before && !self.give_up_stranded(now, &mut events) {
                 break;
@@ -64,14 +65,15 @@ impl Run {
         events
     }
 
-    /// When something happens by itself at the latest.
-    pub fn next_timer(&self) -> Option<Moment> {
+    /// When something happens by itself after `now`. What is due since and cannot start waits for room or for locks.
+    pub fn next_timer(&self, now: Moment) -> Option<Moment> {
         let undoing = self.rollback.as_ref().and_then(Rollback::next).into_iter().chain(self.undoing.iter().copied());
-        let retry = undoing.filter_map(|index| self.chores.get(&self.rollback_of(index))?.retry).min();
+        let retries = undoing.filter_map(|index| self.chores.get(&self.rollback_of(index))?.retry);
+        let retry = retries.filter(|at| *at > now).min();
         if self.rollback.is_some() || self.chores.is_beginning_or_ending() {
             return retry;
         }
-        let locks = self.lock_waits.values().min().copied();
+        let locks = self.lock_waits.values().copied().filter(|until| *until > now).min();
         self.timers.first().map(|(at, _)| *at).into_iter().chain(locks).chain(retry).min()
     }
 
@@ -110,13 +112,6 @@ impl Run {
 
     /// Timers whose time has come.
     fn ring(&mut self, now: Moment, events: &mut Vec<Event>) {
-        let late: Vec<u32> =
-            self.lock_waits.iter().filter(|(_, until)| **until <= now).map(|(index, _)| *index).collect();
-        for index in late {
-            let spec = &self.program.tasks[index as usize];
-            let failure = retry::no_locks(spec.lock_timeout.unwrap_or_default());
-            self.give_up(index, Box::new(failure), now, events);
-        }
         while let Some(&(at, index)) = self.timers.first()
             && at <= now
         {
@@ -261,6 +256,7 @@ impl Run {
             self.ready.clear();
             // Nobody waits any more for locks of others: the run need not outlast them.
             self.outside.clear();
+            self.lock_waits.clear();
             return;
         }
         world.keep_locks(&self.working);
@@ -286,12 +282,31 @@ impl Run {
         }
     }
 
-    /// Has its patience begin, if it has an end. Work that was begun waits for as long as it takes:
-    /// to give up would be to do it again.
+    /// Has its patience begin, if it has an end. Work that was begun waits for as long as it takes, and so does its next
+    /// attempt: to give up would leave what was done half-way.
     fn lock_waits(&mut self, index: u32, now: Moment) {
         let (spec, state) = (&self.program.tasks[index as usize], &self.tasks[index as usize]);
-        if let (Some(timeout), Phase::Waiting | Phase::Retrying { .. }) = (spec.lock_timeout, &state.phase) {
+        if let (Some(timeout), Phase::Waiting) = (spec.lock_timeout, &state.phase) {
             self.lock_waits.entry(index).or_insert_with(|| now.after(timeout));
         }
+    }
+
+    /// Tasks that have waited long enough for locks, and were just looked at: somebody still has them.
+    fn lose_patience(&mut self, now: Moment, events: &mut Vec<Event>) {
+        let late: Vec<u32> =
+            self.lock_waits.iter().filter(|(_, until)| **until <= now).map(|(index, _)| *index).collect();
+        for index in late {
+            let rank = self.rank(index);
+            if self.mode == Mode::Going && (self.outside.contains(&rank) || self.is_parked(index)) {
+                let spec = &self.program.tasks[index as usize];
+                let failure = retry::no_locks(spec.lock_timeout.unwrap_or_default());
+                self.give_up(index, Box::new(failure), now, events);
+            }
+        }
+    }
+
+    fn is_parked(&self, index: u32) -> bool {
+        let rank = self.rank(index);
+        self.program.tasks[index as usize].locks.iter().any(|(lock, _)| self.locks[*lock].parked.contains(&rank))
     }
 }

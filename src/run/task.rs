@@ -256,7 +256,7 @@ impl TaskState {
                 Phase::Blocked(failure.clone())
             }
             (
-                Phase::Failing(_) | Phase::Waiting | Phase::Retrying { .. } | Phase::Replaced { .. } | Phase::Gate(_),
+                Phase::Failing(_) | Phase::Waiting | Phase::Replaced { .. } | Phase::Gate(_),
                 Event::TaskSkipped { reason, .. },
             ) => Phase::Skipped(reason.clone()),
             (Phase::Failing(failure), Event::FallbackCalled { fallback, .. })

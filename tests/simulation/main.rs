@@ -77,6 +77,7 @@ impl Simulation {
             journal: Vec::new(),
             is_watched: seed.is_multiple_of(16),
         };
+        simulation.rules.contended = contended;
         let started = Event::RunStarted(Box::new(RunStarted {
             run: "r".to_owned(),
             blueprint: "b".to_owned(),
@@ -151,7 +152,7 @@ impl Simulation {
     fn is_alive(&self) -> bool {
         !self.outside.running.is_empty()
             || !self.outside.chores.is_empty()
-            || self.run.next_timer().is_some()
+            || self.run.next_timer(self.outside.now).is_some()
             || (0..self.program.tasks.len()).any(|index| self.run.waits_outside(TaskIndex::new(index)))
             || self.run.questions().next().is_some()
     }

@@ -1,11 +1,14 @@
 //! What must hold of every run, checked against its events alone. Slow and simple on purpose: it
 //! shares no code with the state machine it judges.
 
+mod room;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::run::{
-    Chore, Ending, Event, GateTime, Moment, OnFailure, OnTimeout, Permit, Program, Resumption, Stage, TaskSpec,
+    Chore, Ending, Event, FailureCode, GateTime, Moment, OnFailure, OnTimeout, Permit, Program, Resumption, Stage,
+    TaskSpec,
 };
 
 use super::chores::ChoreRules;
@@ -33,6 +36,8 @@ pub(crate) struct Rules {
     retry_at: BTreeMap<String, Moment>,
     /// What its runner left running when it died.
     lost: BTreeMap<String, String>,
+    /// Whether somebody outside of the run holds locks now and then.
+    pub(crate) contended: bool,
     /// What failed last will not go better the next time.
     lasting: BTreeSet<String>,
     /// Who was called to do a task's work.
@@ -66,6 +71,7 @@ impl Rules {
             doubtful: BTreeSet::new(),
             retry_at: BTreeMap::new(),
             lost: BTreeMap::new(),
+            contended: false,
             lasting: BTreeSet::new(),
             replaced: BTreeMap::new(),
             checkpoints: BTreeSet::new(),
@@ -183,7 +189,12 @@ impl Rules {
                 self.may_be_skipped(task);
                 self.finish(task, true);
             }
-            Event::TaskBlocked { task, .. } => {
+            Event::TaskBlocked { task, failure } => {
+                self.has_lost_patience(task, failure);
+                let is_own = !matches!(failure.code, FailureCode::Cancelled | FailureCode::GateRejected);
+                if is_own && !self.stopping && !self.draining {
+                    assert!(!self.chores.owes_undoing(task), "{task} is to be undone first");
+                }
                 if self.replaced.contains_key(task) {
                     assert!(!self.is_relieved(task), "{task} was replaced and is blocked");
                 }
@@ -320,6 +331,8 @@ impl Rules {
     }
 
     fn may_be_skipped(&self, task: &str) {
+        let is_first = self.spec(task).conditional || !self.failures.contains_key(task);
+        assert!(is_first || self.draining || self.stopping || !self.chores.owes_undoing(task), "{task} is to be undone first");
         if self.replaced.contains_key(task) {
             let says_so = self.spec(task).on_failure == OnFailure::Skip;
             assert!(says_so || self.is_relieved(task), "{task} failed, and nobody did its work");
@@ -363,24 +376,6 @@ impl Rules {
         }
         self.open.insert(task.to_owned());
         self.check_room();
-    }
-
-    /// Slots, locks and amounts of all attempts under way.
-    fn check_room(&self) {
-        let undone = self.chores.undone_now().map(str::to_owned);
-        let open: BTreeSet<String> = self.open.iter().cloned().chain(undone).collect();
-        let open: Vec<&TaskSpec> = open.iter().map(|task| self.spec(task)).collect();
-        assert!(open.len() + self.chores.slots() <= self.program.slots as usize, "more attempts than slots");
-        for (index, lock) in self.program.locks.iter().enumerate() {
-            let holders = open.iter().flat_map(|spec| spec.locks.iter()).filter(|(held, _)| *held == index);
-            let alone = holders.clone().filter(|(_, alone)| *alone).count();
-            let shared = holders.count() - alone;
-            assert!(alone <= 1 && (alone == 0 || shared == 0), "{} is held twice", lock.name);
-            assert!(shared <= lock.holders as usize, "{} has too many holders", lock.name);
-        }
-        let memory: u64 = open.iter().map(|spec| spec.amounts.memory).sum();
-        let users = open.iter().filter(|spec| spec.amounts.memory > 0).count();
-        assert!(memory <= self.program.capacity.memory || users == 1, "more memory than there is");
     }
 
     fn finish(&mut self, task: &str, satisfied: bool) {

@@ -446,7 +446,8 @@ impl<'a> Driver<'a> {
     }
 
     fn pause(&self) -> Duration {
-        let timer = self.run.next_timer().map(|at| Duration::from_millis(at.0.saturating_sub(now().0) + 1));
+        let now = now();
+        let timer = self.run.next_timer(now).map(|at| Duration::from_millis(at.0.saturating_sub(now.0) + 1));
         [timer, self.outside.poll_after(), self.next_checkpoint()].into_iter().flatten().fold(INBOX, Duration::min)
     }
 

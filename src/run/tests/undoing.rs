@@ -1,6 +1,7 @@
 //! What undoes tasks, and the hooks around it.
 
 use super::{Story, failure, rollback};
+use crate::run::Phase;
 use crate::run::{Chore, Ending, Event, GateDecision, Hook, Standing, Undo};
 
 #[test]
@@ -87,12 +88,35 @@ fn a_run_that_ends_waits_for_the_retry_of_a_rollback_and_sleeps_meanwhile() {
     );
     story.decide().fails("a").chore_ends(rollback("a"), Some(failure()));
     assert_eq!(story.run.ending(), None);
-    let due = story.run.next_timer().expect("a retry");
+    let due = story.run.next_timer(story.run.latest()).expect("a retry");
     assert!(due > story.now.after(5_000), "{due:?}");
     story.now = due;
     assert_eq!(story.decide().started_chores(), ["rollback"]);
-    assert_eq!(story.run.next_timer(), None);
+    assert_eq!(story.run.next_timer(story.run.latest()), None);
     story.chore_ends(rollback("a"), None);
+    assert_eq!(story.run.ending(), Some(Ending::Failed));
+}
+
+#[test]
+fn what_was_begun_waits_for_its_locks_as_long_as_it_takes_and_lets_the_run_sleep() {
+    let mut story = Story::of(
+        "execution: {resource_locks: [{name: l}]}
+         task_id: a, run: x, resources: {locks: [l], lock_timeout: PT1S}, on_failure: {max_retries: 1, retry_delay: PT1S, rollback: auto}, rollback: {command: u, max_retries: 1, retry_delay: PT1S}
+         task_id: b, run: x, resources: {locks: [l]}
+         task_id: c, run: x, resources: {locks: [l]}",
+    );
+    story.decide().fails("a");
+    assert!(story.is_started("b"));
+    story.now = story.now.after(60_000);
+    assert!(matches!(story.decide().phase("a"), Phase::Retrying { .. }), "its retry is due: {:?}", story.phase("a"));
+    story.works("b").fails("a");
+    assert_eq!(story.started_chores(), ["rollback"]);
+    story.chore_ends(rollback("a"), Some(failure()));
+    assert!(story.is_started("c"));
+    story.now = story.now.after(60_000);
+    story.decide();
+    assert_eq!(story.run.next_timer(story.now), None, "what is due waits for the lock");
+    story.works("c").chore_ends(rollback("a"), None);
     assert_eq!(story.run.ending(), Some(Ending::Failed));
 }
 
@@ -104,7 +128,7 @@ fn the_retries_of_tasks_do_not_wake_a_rollback() {
     story.run.roll_back(story.now, "ann", vec!["a".to_owned()]).expect("an order");
     story.now = story.now.after(60_000);
     assert_eq!(story.decide().started_chores(), ["rollback"]);
-    assert_eq!(story.run.next_timer(), None);
+    assert_eq!(story.run.next_timer(story.run.latest()), None);
 }
 
 #[test]

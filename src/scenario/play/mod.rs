@@ -316,7 +316,7 @@ impl<'p, 'd> Play<'p, 'd> {
         let jobs = self.jobs.iter().map(|job| job.ends);
         let others = self.due.iter().map(|due| due.at).chain(unlocked.map(|until| BEGINNING.after(*until)));
         let first = jobs.chain(others).min();
-        match self.played.run.next_timer() {
+        match self.played.run.next_timer(self.now) {
             Some(timer) if self.is_deadline_of_open_gate(timer) => first.filter(|first| *first < timer),
             timer => first.into_iter().chain(timer).min(),
         }
