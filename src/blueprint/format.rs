@@ -264,7 +264,7 @@ record! { ON_FAILURE "failure policy" {
     may "retry_delay" Duration, "time before the next attempt";
     may "action" Word(&["block", "abort", "skip"]), "what a failed task does to the rest";
     may "fallback_task" TaskId, "a task to run instead";
-    may "rollback" Word(&["manual", "ask", "auto"]), "whether the task is undone as soon as it failed for good (extension)";
+    may "rollback" Word(&["manual", "auto"]), "whether the task is undone as soon as it failed for good (extension)";
     legacy_delay "retry_delay_seconds" Seconds, "v1's `retry_delay`";
 }}
 

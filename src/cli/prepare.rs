@@ -161,10 +161,14 @@ fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>) -> Vec<Str
             ids(blueprint, &need.tasks, MOST)
         ));
     }
+    let task_output = |index: &TaskIndex| blueprint.task(*index).output.as_deref();
     let speaks_s3 = |index: &TaskIndex| {
-        let output = blueprint.task(*index).output.as_deref();
-        let network = output.filter(|output| output.location == Transfer::Network).and_then(|o| o.network.as_deref());
+        let network =
+            task_output(index).filter(|output| output.location == Transfer::Network).and_then(|o| o.network.as_deref());
+        let cleanup = task_output(index).and_then(|output| output.cleanup.as_deref());
+        let archive = cleanup.and_then(|cleanup| cleanup.archive_path.as_deref());
         network.is_some_and(|network| network.protocol.value == "s3")
+            || archive.is_some_and(|path| path.starts_with("s3://"))
     };
     let objects = blueprint.execution.storage.as_ref().is_some_and(|storage| storage.uses_objects());
     let s3: Vec<TaskIndex> = plan.running().filter(speaks_s3).collect();

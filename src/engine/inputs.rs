@@ -224,8 +224,19 @@ fn port_of(
 /// Whether a task runs at all: its condition holds, and its secrets are there.
 pub(super) fn condition(bench: &Bench<'_>, run: &Run, capabilities: &Capabilities, index: TaskIndex) -> Condition {
     let holds = holds(bench, run, capabilities, index).map_err(|problem| bench.secrets.clean(problem));
-    match bench.secrets.lacking(&secret::of_task(bench.task(index))) {
-        Some(name) if holds == Ok(true) && secret::may_skip(&bench.blueprint.execution, bench.task(index)) => {
+    let uses = secret::of_task(bench.task(index));
+    judged(bench.blueprint, index, holds, bench.secrets.lacking(&uses))
+}
+
+/// What a condition comes to where a secret of the task is missing.
+pub fn judged(
+    blueprint: &Blueprint<'_>,
+    index: TaskIndex,
+    holds: Result<bool, String>,
+    lacking: Option<&str>,
+) -> Condition {
+    match lacking {
+        Some(name) if holds == Ok(true) && secret::may_skip(&blueprint.execution, blueprint.task(index)) => {
             Condition::Fails(format!("its secret `{name}` is missing"))
         }
         _ => Condition::of(holds),

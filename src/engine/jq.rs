@@ -90,8 +90,8 @@ mod tests {
     #[test]
     fn what_takes_too_long_is_given_up() {
         // It comes to an end, so that no thread spins on beside the other tests.
-        let late = evaluate("[range(1000000)] | add", &json!(null), Duration::from_millis(1));
-        assert!(late.is_err_and(|error| error.contains("within 0.001 s")));
+        let late = evaluate("[range(1000000)] | add", &json!(null), Duration::ZERO);
+        assert!(late.is_err_and(|error| error.contains("within 0 s")));
     }
 
     #[test]

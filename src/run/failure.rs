@@ -38,11 +38,32 @@ pub enum FailureCode {
     Cancelled,
 }
 
+impl FailureCode {
+    /// All of them, as the format writes them.
+    pub const WORDS: &'static [&'static str] = &[
+        "E_PREFLIGHT_FAILED",
+        "E_DEPENDENCY_MISSING",
+        "E_SECRET_MISSING",
+        "E_CAPABILITY_MISSING",
+        "E_SETUP_FAILED",
+        "E_EXECUTION_FAILED",
+        "E_TIMEOUT",
+        "E_VERIFICATION_FAILED",
+        "E_ROLLBACK_FAILED",
+        "E_LOCK_TIMEOUT",
+        "E_CHECKPOINT_FAILED",
+        "E_GATE_REJECTED",
+        "E_CANCELLED",
+    ];
+
+    pub const fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
 impl std::fmt::Display for FailureCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Its JSON is a string.
-        let word = serde_json::to_string(self).unwrap_or_default();
-        f.write_str(word.trim_matches('"'))
+        f.write_str(self.word())
     }
 }
 
@@ -109,4 +130,17 @@ pub(super) fn undecided(unset: Option<&str>) -> String {
 pub(super) fn expired(reason: String) -> Failure {
     let failure = Failure::new(FailureCode::GateRejected, FailurePhase::Preflight, reason);
     Failure { lasting: true, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FailureCode;
+
+    #[test]
+    fn codes_are_written_and_told_in_the_same_words() {
+        for word in FailureCode::WORDS {
+            let code: FailureCode = serde_json::from_value((*word).into()).expect("a code");
+            assert_eq!(code.word(), *word);
+        }
+    }
 }

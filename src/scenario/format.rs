@@ -2,6 +2,7 @@
 
 use crate::blueprint::format::{need, record};
 use crate::blueprint::shape::{Field, MAX_COUNT, Need, Record, Shape};
+use crate::run::FailureCode;
 
 use Shape::{Any, Duration, Filled, Flag, List, Named, OneOf, Text, Word};
 
@@ -32,21 +33,7 @@ pub const STATUSES: &[&str] = &[
     "rollback_failed",
     "rollback_unknown",
 ];
-pub const CODES: &[&str] = &[
-    "E_PREFLIGHT_FAILED",
-    "E_DEPENDENCY_MISSING",
-    "E_SECRET_MISSING",
-    "E_CAPABILITY_MISSING",
-    "E_SETUP_FAILED",
-    "E_EXECUTION_FAILED",
-    "E_TIMEOUT",
-    "E_VERIFICATION_FAILED",
-    "E_ROLLBACK_FAILED",
-    "E_LOCK_TIMEOUT",
-    "E_CHECKPOINT_FAILED",
-    "E_GATE_REJECTED",
-    "E_CANCELLED",
-];
+pub const CODES: &[&str] = FailureCode::WORDS;
 
 record! { SCENARIO "scenario" {
     may  "name" Filled, "what it shows";
@@ -70,6 +57,7 @@ record! { BEGINNING "beginning" {
 
 record! { WORLD "world" {
     may "capabilities" Named(&OneOf(&[Flag, Text])), "capabilities and tools: `false` where one is missing, else its version or `true`; one that is not named is there";
+    may "secrets" Named(&Flag), "secrets by name: `false` where no source has one; one that is not named is there";
     may "variables" Named(&Text), "environment variables, for conditions; there are no others";
     may "locks" Named(&Duration), "locks that somebody outside of the run holds, and how long from its beginning";
     may "files" Named(&Text), "files by their path as the document writes it, for the fallbacks of bindings";

@@ -19,15 +19,7 @@ pub fn end(played: &Played) -> &'static str {
     if !played.refused.is_empty() {
         return "refused";
     }
-    match played.run.ending() {
-        Some(Ending::Done) => "done",
-        Some(Ending::Failed) => "failed",
-        Some(Ending::Rejected) => "rejected",
-        Some(Ending::Cancelled) => "cancelled",
-        Some(Ending::RolledBack) => "rolled_back",
-        Some(Ending::RollbackFailed) => "rollback_failed",
-        None => "waiting",
-    }
+    played.run.ending().map_or("waiting", Ending::word)
 }
 
 /// Everything that is not as expected. `exit` is what `run` would exit with.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::format::{CODES, SCENARIO};
+use super::format::SCENARIO;
 use super::script::{Attempt, Deed, Happening, Scenario, Script, Trigger};
 use super::value::{before, code, decisions, keys, list, outcome, texts, time, world};
 use crate::blueprint::shape::Checker;
@@ -230,7 +230,7 @@ impl Reader<'_, '_> {
                 .unwrap_or_default(),
             stage,
             exit_code: node.get("exit_code").and_then(Node::as_number),
-            code: text("code").filter(|word| CODES.contains(word)).and_then(code),
+            code: text("code").and_then(code),
             message: text("message").map(str::to_owned),
             lasting: node.get("lasting").and_then(Node::as_bool).unwrap_or(false),
             takes: time(node, "takes"),

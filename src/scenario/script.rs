@@ -1,6 +1,6 @@
 //! What a scenario says, once it is known to fit its blueprint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -34,6 +34,8 @@ pub struct Scenario<'s> {
 pub struct Surroundings {
     /// Only those that were named; `None` is missing.
     pub(super) capabilities: BTreeMap<String, Option<Value>>,
+    /// Secrets that no source has.
+    pub(super) no_secrets: BTreeSet<String>,
     pub(super) variables: BTreeMap<String, String>,
     /// Milliseconds for which somebody else holds them.
     pub(super) locks: BTreeMap<String, u64>,

@@ -59,6 +59,7 @@ pub(super) fn world(node: &Node<'_>) -> Surroundings {
         entries.iter().map(|entry| (entry.key.to_string(), entry.value.text().unwrap_or_default().to_owned())).collect()
     };
     let tools = node.get("capabilities").and_then(Node::as_map).unwrap_or_default();
+    let secrets = node.get("secrets").and_then(Node::as_map).unwrap_or_default();
     let locks = node.get("locks").and_then(Node::as_map).unwrap_or_default();
     Surroundings {
         capabilities: tools
@@ -71,6 +72,11 @@ pub(super) fn world(node: &Node<'_>) -> Surroundings {
                 };
                 (entry.key.to_string(), here)
             })
+            .collect(),
+        no_secrets: secrets
+            .iter()
+            .filter(|entry| entry.value.as_bool() == Some(false))
+            .map(|entry| entry.key.to_string())
             .collect(),
         variables: pairs("variables"),
         locks: locks.iter().filter_map(|entry| Some((entry.key.to_string(), milliseconds(&entry.value)?))).collect(),

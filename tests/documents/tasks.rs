@@ -535,6 +535,8 @@ fn f_27_hand_off_fields_are_unique_and_their_paths_are_jsonpath() {
         codes(&document(&[task("T0.1", fields)])),
         [(Code::BadHandoff, "a".into()), (Code::BadHandoff, "'nope'".into())]
     );
+    let never = codes(&document(&[task("T0.1", "handoff: {checkpoint_interval: PT0S}\n")]));
+    assert_eq!(never, [(Code::BadHandoff, "PT0S".into())]);
 }
 
 /// Who is told to write a file that another task may write at the same time.

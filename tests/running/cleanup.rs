@@ -127,8 +127,14 @@ fn f_18_outputs_are_archived_before_they_go() {
     let project = with_cleanup(cleanup, "run: 'true'");
     project.outpost(&["run", "blueprint.md"]).with(0).says(&["archived: "]);
     assert!(!project.path("out/n.json").exists());
-    let kept = fs::read_to_string(project.path("archive/blueprint/a/n.json")).expect("it is in the archive");
+    let kept = fs::read_to_string(project.path("archive/blueprint/a/out/n.json")).expect("it is in the archive");
     assert_eq!(kept, "{\"n\": 7}\n");
+    // What is its own archive stays as well.
+    for own in ["out/n.json", "./", "out/../"] {
+        let project = with_cleanup(&format!("on_blueprint_complete: archive, archive_path: {own}"), "run: 'true'");
+        project.outpost(&["run", "blueprint.md"]).with(0).says(&["it is archived where it is"]);
+        assert!(project.path("out/n.json").exists(), "{own}");
+    }
     // What cannot be archived stays, and fails no run.
     let project = with_cleanup("on_blueprint_complete: archive, archive_path: archive/", "run: touch archive");
     project.outpost(&["run", "blueprint.md"]).with(0).says(&["cannot be archived"]);

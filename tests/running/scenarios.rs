@@ -348,6 +348,19 @@ fn a_runner_dies_and_the_run_goes_on() {
 }
 
 #[test]
+fn secrets_may_be_missing_and_two_things_happen_at_once() {
+    let tasks = [("a", "", "run: 'echo ${secrets.KEY}'"), ("b", "", "run: x"), ("c", "", "run: x")];
+    let skipping = project("secret_resolution: {on_missing: skip_task}", &tasks);
+    fits(&skipping, "expect: {run: done, tasks: {a: complete}}");
+    fits(&skipping, "world: {secrets: {KEY: false}}\nexpect: {run: done, tasks: {a: {status: skipped, because: KEY}}}");
+    let project = project("", &tasks);
+    fits(&project, "world: {secrets: {KEY: false}}\nexpect: {run: refused, exit_code: 8, refused: [KEY]}");
+    let twice = "tasks: {b: {takes: PT1H}, c: {takes: PT1H}}\nhappens: [{do: cancel, on: b}, {do: cancel, on: c}]\nexpect: {run: cancelled}";
+    let ended = tried(&project, twice).with(0);
+    assert!(!ended.stdout.contains("never came about"), "{}", ended.stdout);
+}
+
+#[test]
 fn what_undoes_falls_back_and_follows_is_played() {
     let project = project(
         "rollback: auto, hooks: {on_start: a, on_failure: b, on_success: c, on_exit: d}",

@@ -332,7 +332,10 @@ impl Rules {
 
     fn may_be_skipped(&self, task: &str) {
         let is_first = self.spec(task).conditional || !self.failures.contains_key(task);
-        assert!(is_first || self.draining || self.stopping || !self.chores.owes_undoing(task), "{task} is to be undone first");
+        assert!(
+            is_first || self.draining || self.stopping || !self.chores.owes_undoing(task),
+            "{task} is to be undone first"
+        );
         if self.replaced.contains_key(task) {
             let says_so = self.spec(task).on_failure == OnFailure::Skip;
             assert!(says_so || self.is_relieved(task), "{task} failed, and nobody did its work");

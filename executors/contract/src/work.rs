@@ -53,7 +53,7 @@ impl Default for LogCaps {
     }
 }
 
-/// A file that receives the standard output as it is, for a binding. Secrets are replaced in it like everywhere.
+/// A file that receives the standard output byte for byte, for a binding; but secrets are replaced in it like everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StdoutFile {
     /// Must not exist yet.

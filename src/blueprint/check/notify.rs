@@ -2,9 +2,14 @@
 //!
 //! What the environment may add (the address of a mail server or of Slack) is not missed here.
 
+use std::time::Duration;
+
 use crate::blueprint::model::{Channel, Execution, Gate, Recipient};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Text;
+
+/// The least time between two reminders: each is sent, and written down.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 pub(super) fn check_gate(gate: &Gate<'_>, problems: &mut Vec<Diagnostic>) {
     for notice in &*gate.notify {
@@ -13,7 +18,7 @@ pub(super) fn check_gate(gate: &Gate<'_>, problems: &mut Vec<Diagnostic>) {
             continue;
         };
         let first = notice.after.unwrap_or_default().saturating_add(remind);
-        let reason = if remind.is_zero() {
+        let reason = if remind < SHORTEST {
             "a reminder needs time between it and the next"
         } else if first >= gate.timeout() {
             "the time to decide is over before the first reminder"
@@ -24,7 +29,7 @@ pub(super) fn check_gate(gate: &Gate<'_>, problems: &mut Vec<Diagnostic>) {
         };
         problems.push(
             Diagnostic::new(Code::BadNotice, notice.remind_span, reason)
-                .help("write a shorter `remind` or a longer `timeout`, or leave `remind` out"),
+                .help("write a time that is less than `timeout`, such as `PT1H`, or leave `remind` out"),
         );
     }
     let env = gate.notify.iter().find(|notice| notice.to.channel == Channel::Env);

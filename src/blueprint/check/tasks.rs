@@ -105,6 +105,13 @@ fn parse_path(path: &str) -> Result<(), String> {
 }
 
 fn check_handoff(handoff: &Handoff<'_>, problems: &mut Vec<Diagnostic>) {
+    if handoff.checkpoint_interval.is_some_and(|interval| interval.is_zero()) {
+        let message = "there is no time between two looks at the checkpoint";
+        problems.push(
+            Diagnostic::new(Code::BadHandoff, handoff.checkpoint_interval_span, message)
+                .help("write how long to wait, as in `PT30S`"),
+        );
+    }
     let mut firsts: HashMap<&str, usize> = HashMap::new();
     for (position, field) in handoff.state_fields.iter().enumerate() {
         let first = *firsts.entry(&field.name).or_insert(position);

@@ -375,6 +375,7 @@ pub struct Handoff<'s> {
     pub checkpoint_path: Option<Text<'s>>,
     pub checkpoint_format: Option<Text<'s>>,
     pub checkpoint_interval: Option<Duration>,
+    pub checkpoint_interval_span: Span,
     pub resume_strategy: Option<Text<'s>>,
     pub state_fields: Vec<StateField<'s>>,
     pub state_schema: Option<Written<'s>>,

@@ -422,6 +422,7 @@ fn handoff<'s>(node: &Node<'s>, text: Option<&'s str>) -> Handoff<'s> {
         checkpoint_path: node.filled("checkpoint_path"),
         checkpoint_format: node.filled("checkpoint_format"),
         checkpoint_interval: node.duration("checkpoint_interval"),
+        checkpoint_interval_span: node.field("checkpoint_interval").map_or(node.span, |node| node.span),
         resume_strategy: node.filled("resume_strategy"),
         state_fields: node
             .field("state_fields")

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::blueprint::TaskIndex;
 use crate::engine::output;
 use crate::engine::remote::errand::Record;
-use crate::engine::remote::{Place, Problem, measure, shown};
+use crate::engine::remote::{Copy, Place, Problem, measure, shown};
 use crate::engine::work::Bench;
 use crate::run::{CleanUp, Run};
 
@@ -81,6 +81,11 @@ impl Tidying {
 
     async fn archive_to(&self, archive: &Place) -> Result<(), Problem> {
         let Record { file, content, network, stored, .. } = &self.record;
+        let is_copy = |copy: &Option<Copy>| copy.as_ref().is_some_and(|copy| copy.uri == archive.uri);
+        if archive.is_file(file) || is_copy(network) || is_copy(stored) {
+            let text = format!("it is archived where it is, `{}`: write another `archive_path`", shown(&archive.uri));
+            return Err(Problem::lasting(text));
+        }
         if measure(file).is_ok_and(|now| now == *content) {
             return archive.put(file).await.map(|_| ());
         }

@@ -6,6 +6,9 @@ use super::{Driver, Piece};
 use crate::blueprint::TaskIndex;
 use crate::run::Stage;
 
+/// The least time between two looks at a checkpoint: each reads it.
+const SHORTEST: Duration = Duration::from_millis(50);
+
 /// When the checkpoint of work under way is taken over next.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -20,7 +23,7 @@ impl Driver<'_> {
     pub(super) fn watch(&self, piece: &Piece) -> Option<Watch> {
         match piece {
             Piece::Stage(index, _, word) if *word == Stage::Run.word() => {
-                let interval = self.bench.checkpoint_interval(*index)?;
+                let interval = self.bench.checkpoint_interval(*index)?.max(SHORTEST);
                 Some(Watch { next: Instant::now() + interval, interval, told: None })
             }
             _ => None,

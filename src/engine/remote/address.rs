@@ -57,7 +57,8 @@ impl Bench<'_> {
         self.of_run(storage, storage.checkpoints(), index, name, format!("a checkpoint of `{}`", self.task(index).id))
     }
 
-    /// Where the output of a task is archived. A path that ends with `/` is a directory for it.
+    /// Where the output of a task is archived. A path that ends with `/` is a directory for it,
+    /// under its own path.
     pub(in crate::engine) fn archive(&self, index: TaskIndex, at: Moment, file: &Path) -> Result<Place, String> {
         let task = self.task(index);
         let variables = self.variables(index, at);
@@ -70,8 +71,14 @@ impl Bench<'_> {
         }
         if uri.ends_with('/') || path.ends_with('/') {
             let own = output.and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
-            let name = own.as_deref().unwrap_or(file).file_name().map(|name| name.to_string_lossy().into_owned());
-            uri = format!("{}/{}", uri.trim_end_matches('/'), name.unwrap_or_else(|| task.id.to_string()));
+            // Two tasks may leave files of one name.
+            let name = match own {
+                Some(own) => key_of(&own, &self.root),
+                None => {
+                    file.file_name().map_or_else(|| task.id.to_string(), |name| name.to_string_lossy().into_owned())
+                }
+            };
+            uri = format!("{}/{name}", uri.trim_end_matches('/'));
         }
         let what = format!("the archive of `{}`", task.id);
         let storage = self.blueprint.execution.storage.as_deref().filter(|_| uri.starts_with("s3://"));

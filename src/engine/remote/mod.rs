@@ -175,7 +175,9 @@ pub fn shown(uri: &str) -> String {
             url.set_fragment(None);
             url.to_string()
         }
-        _ => uri.to_owned(),
+        Ok(_) => uri.to_owned(),
+        // A redirect may lead elsewhere on the same host.
+        Err(_) => uri.split(['?', '#']).next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -199,6 +201,11 @@ impl Place {
     /// The same for another address.
     pub fn at(&self, uri: &str) -> Self {
         Self { uri: uri.to_owned(), ..self.clone() }
+    }
+
+    /// Whether it is this file, by whichever path.
+    pub fn is_file(&self, file: &Path) -> bool {
+        protocol(&self.uri) == Protocol::File && shared::is(self, file)
     }
 
     fn told(&self, verb: &str, mut problem: Problem) -> Problem {
@@ -337,6 +344,7 @@ mod tests {
     fn addresses_and_places_show_no_secrets() {
         assert_eq!(shown("https://ada:pw@h:8/a/b?sig=1#x"), "https://h:8/a/b");
         assert_eq!(shown("s3://b/k?x"), "s3://b/k?x");
+        assert_eq!(shown("/x?sig=1"), "/x");
         assert!(!format!("{:?}", place(1)).contains("hunter2"));
     }
 }

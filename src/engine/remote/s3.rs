@@ -1,7 +1,7 @@
 //! S3, by the SDK: objects are sent and fetched in parts of [`PART`], each a request with the place's patience.
 //!
 //! The SDK repeats nothing: how often is the document's to say. An upload of several parts that fails is taken back; one
-//! whose runner is killed leaves parts that only a lifecycle rule of the bucket removes.
+//! that is broken off leaves parts that only a lifecycle rule of the bucket removes.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::{Content, Hasher, Place, Problem, local, open, rewind, too_large};
@@ -9,6 +10,11 @@ use crate::engine::store::private;
 
 fn path(place: &Place) -> &Path {
     Path::new(place.uri.strip_prefix("file://").unwrap_or(&place.uri))
+}
+
+pub(super) fn is(place: &Place, file: &Path) -> bool {
+    let (there, here) = (fs::metadata(path(place)), fs::metadata(file));
+    matches!((there, here), (Ok(there), Ok(here)) if (there.dev(), there.ino()) == (here.dev(), here.ino()))
 }
 
 pub(super) fn put(place: &Place, file: &Path) -> Result<(), Problem> {

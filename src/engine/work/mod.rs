@@ -203,6 +203,7 @@ impl Bench<'_> {
         work.timeout = Some(limit);
         work.locks = locks;
         work.env = self.environment_of(task, &variables, attempt, stage.word());
+        work.env.push(("OUTPOST_OUTPUT".into(), self.files.of_attempt(&task.id, attempt, "output").into()));
         work.env.extend(self.trace_of(Part::Stage { task: &task.id, attempt, stage: stage.word(), at: stage_at }));
         self.give(&mut work, command);
         let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
@@ -257,7 +258,6 @@ impl Bench<'_> {
         ] {
             env.push((name.into(), value.into()));
         }
-        env.push(("OUTPOST_OUTPUT".into(), self.files.of_attempt(&task.id, attempt, "output").into()));
         env
     }
 }

@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use outpost_executor::Outcome as Ended;
 
 use super::script::{Attempt, Deed, Happening, Scenario, Trigger, Word};
-use crate::blueprint::{Blueprint, TaskIndex};
+use crate::blueprint::{Blueprint, TaskIndex, secret};
 use crate::engine::inputs;
 use crate::engine::output::Values;
 use crate::engine::work::{Capabilities, Limit};
 use crate::report::progress::line;
-use crate::run::{Chore, Condition, Event, GateDecision, Moment, Phase, Run, RunStarted, Stage};
+use crate::run::{Chore, Event, GateDecision, Moment, Phase, Run, RunStarted, Stage};
 use world::{Outside, needed};
 
 /// When every play begins: 2000-01-01, so that nothing depends on the day.
@@ -205,8 +205,21 @@ impl<'p, 'd> Play<'p, 'd> {
                 format!("E_CAPABILITY_MISSING: `{name}` is not here ({})", self.blueprint.task(index).id)
             })
             .collect();
+        let secrets = self.scenario.plan.running().filter_map(|index| {
+            let skips = secret::may_skip(&self.blueprint.execution, self.blueprint.task(index));
+            let name = self.lacking_secret(index).filter(|_| !skips)?;
+            Some(format!("E_SECRET_MISSING: no source has `{name}` ({})", self.blueprint.task(index).id))
+        });
+        lines.extend(secrets);
         lines.dedup();
         lines
+    }
+
+    /// A secret that a task needs and nobody has.
+    fn lacking_secret(&self, index: TaskIndex) -> Option<String> {
+        let uses = secret::of_task(self.blueprint.task(index));
+        let missing = &self.scenario.world.no_secrets;
+        uses.into_iter().find(|one| one.default.is_none() && missing.contains(&one.name)).map(|one| one.name)
     }
 
     /// What the scenario says and never came about.
@@ -245,12 +258,12 @@ impl<'p, 'd> Play<'p, 'd> {
         if self.played.together.last() != Some(&working) {
             self.played.together.push(working);
         }
-        let mut occasion = None;
+        let mut occasions = Vec::new();
         for event in events {
             match event {
                 Event::StageStarted { task, attempt, stage } => {
                     self.start(&task, attempt, &stage);
-                    occasion = occasion.or_else(|| self.occasion(&task, attempt, &stage));
+                    occasions.extend(self.occasion(&task, attempt, &stage));
                 }
                 Event::ChoreStarted { chore, .. } => self.start_chore(&chore),
                 Event::GateOpened { task, .. } => self.opened(&task),
@@ -262,7 +275,7 @@ impl<'p, 'd> Play<'p, 'd> {
                 _ => {}
             }
         }
-        if let Some(happening) = occasion {
+        for happening in occasions {
             self.act(happening.deed, &happening.by);
         }
     }
@@ -285,7 +298,8 @@ impl<'p, 'd> Play<'p, 'd> {
             let questions: Vec<TaskIndex> = self.played.run.questions().collect();
             for task in questions {
                 let holds = inputs::holds(self, &self.played.run, &self.tools, task);
-                let events = self.played.run.condition(self.now, task, Condition::of(holds)).unwrap_or_default();
+                let answer = inputs::judged(self.blueprint, task, holds, self.lacking_secret(task).as_deref());
+                let events = self.played.run.condition(self.now, task, answer).unwrap_or_default();
                 self.saw(events);
             }
             let since = self.now.0.saturating_sub(BEGINNING.0);
@@ -302,7 +316,8 @@ impl<'p, 'd> Play<'p, 'd> {
         }
     }
 
-    /// When something comes next. Where only the deadline of a gate that stays open is left, nothing does.
+    /// When something comes next. The play ends before the deadline of a gate that
+    /// stays open: what happens behind it would not be what the scenario means.
     fn next(&self) -> Option<Moment> {
         if self.played.run.ending().is_some() {
             // Only these take up what is over.

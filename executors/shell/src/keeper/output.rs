@@ -57,7 +57,7 @@ struct Tail {
     bytes: u64,
 }
 
-/// The file that takes standard output as it is.
+/// The file that takes standard output byte for byte, but for secrets.
 pub(super) struct Copy {
     file: File,
     most: u64,
