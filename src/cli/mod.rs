@@ -43,6 +43,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 
 pub use graph::picture;
 
+use crate::engine::jq;
 use crate::plan::BadSelection;
 use crate::telemetry::faults;
 use exit::Exit;
@@ -279,7 +280,11 @@ fn width() -> usize {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|word| word == outpost_shell::keeper::ARGUMENT) {
+    let word = std::env::args_os().nth(1);
+    if word.as_deref().is_some_and(|word| word == jq::ARGUMENT) {
+        return jq::main();
+    }
+    if word.is_some_and(|word| word == outpost_shell::keeper::ARGUMENT) {
         return outpost_shell::keeper::main();
     }
     CompleteEnv::with_factory(Cli::command).var(complete::ASKED).complete();

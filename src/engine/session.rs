@@ -190,7 +190,10 @@ impl Session {
             }
             Ok((outcome?, run))
         };
-        runtime.block_on(driven.instrument(span))
+        let outcome = runtime.block_on(driven.instrument(span));
+        // Errands that were told to stop and did not hear it end with the process.
+        runtime.shutdown_background();
+        outcome
     }
 
     /// A run that is over is opened by the order; one that is not is taken over first, which ends what ran.

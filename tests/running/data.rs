@@ -219,3 +219,19 @@ fn f_18_what_lies_behind_a_link_of_somebody_is_no_output() {
         (vec!["behind".into()], vec!["offered".into()])
     );
 }
+
+#[test]
+fn x_4_an_expression_that_asks_for_too_much_ends_no_run() {
+    let project = project(
+        "",
+        &[
+            ("deep", "", "when: 'def f: 1 + f; f'\nrun: note ran"),
+            ("endless", "", "when: '[repeat(1)] | length > 0'\nrun: note ran"),
+            ("fits", "", "when: '1 + 1 == 2'\nrun: note ran"),
+        ],
+    );
+    let ended = project.outpost(&["run", "blueprint.md"]).with(1);
+    ended.says(&["it nests too deep, or takes more than 2 GiB of memory"]);
+    assert_eq!(project.ledger(), ["fits 1 run ran"]);
+    assert_eq!(blocked(&project), ["deep E_EXECUTION_FAILED", "endless E_EXECUTION_FAILED"]);
+}

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::signals::Signals;
 use super::{Driver, sound};
 use crate::blueprint::TaskIndex;
 use crate::engine::remote::Problem;
-use crate::engine::remote::errand::apart;
+use crate::engine::remote::errand::{STOPPED, apart};
 
 /// How long a runner that has to go waits for what is on its way.
 const LEAVE: Duration = Duration::from_secs(10);
@@ -110,7 +110,7 @@ impl Driver<'_> {
             }
         }
         self.depot.stop.send_replace(true);
-        while let Some(arrival) = self.depot.arrived().await {
+        while let Ok(Some(arrival)) = timeout(STOPPED, self.depot.arrived()).await {
             self.deposited(arrival);
         }
     }

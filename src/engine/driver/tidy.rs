@@ -6,13 +6,14 @@ use std::io;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::signals::Signals;
 use super::{Driver, sound};
 use crate::engine::cleanup::{Due, Ledger, Schedule, Tidied, Tidying};
 use crate::engine::error::Broken;
 use crate::engine::moment::now;
-use crate::engine::remote::errand::apart;
+use crate::engine::remote::errand::{STOPPED, apart};
 use crate::engine::work::Bench;
 use crate::journal::Journal as _;
 use crate::run::{Event, Moment};
@@ -111,7 +112,10 @@ impl Driver<'_> {
             done = self.tidy.done() => done,
             _ = signals.next() => {
                 self.tidy.stop();
-                self.tidy.done().await
+                timeout(STOPPED, self.tidy.done()).await.unwrap_or_else(|_| {
+                    self.tidy.going.detach_all();
+                    None
+                })
             }
         };
         let done = done.transpose().map_err(|error| Broken::Io("a clean-up".to_owned(), error))?;

@@ -1,7 +1,8 @@
 //! What travels while a run is driven: outputs before their end is written down, inputs and a
 //! checkpoint before a stage starts.
 //!
-//! A transfer holds the slot and the locks of its task, as the work does. The loop never waits for one. One that is broken
+//! A transfer holds the slot and the locks of its task, as the work does. The loop never waits for one; only what an earlier
+//! runner left to be sent is waited for, before the loop begins. One that is broken
 //! off leaves nothing in the journal: who drives the run next finds the work's report with its executor and sends again, or
 //! knows by a mark that the stage was not begun and fetches again.
 
@@ -138,6 +139,13 @@ impl Driver<'_> {
         let Transfer { index, attempt, stage, end } = sound(transfer);
         let end = end.map_err(|error| Broken::Io("a transfer".to_owned(), error))?;
         match end {
+            // The run was told to stop, and is not left to somebody else.
+            None | Some(End::Fetched(_)) if self.run.mode() == Mode::Stopping => {
+                let failure = Failure::new(FailureCode::Cancelled, FailurePhase::Execution, "a transfer was stopped");
+                self.report(index, attempt, stage, 0, Err(Failure { lasting: true, ..failure }))?;
+                self.is_over(&Piece::Stage(index, attempt, stage.word()));
+                Ok(())
+            }
             Some(End::Fetched(arrivals)) => {
                 let mark = self.mark(index, attempt);
                 unmark(&mark).map_err(|error| Broken::Io(mark.display().to_string(), error))?;
@@ -150,13 +158,6 @@ impl Driver<'_> {
                     Err(problem) => Err(unsent(problem.text, !problem.passing)),
                 };
                 self.report(index, attempt, stage, milliseconds, outputs)?;
-                self.is_over(&Piece::Stage(index, attempt, stage.word()));
-                Ok(())
-            }
-            // The run was told to stop, and is not left to somebody else.
-            None if self.run.mode() == Mode::Stopping => {
-                let failure = Failure::new(FailureCode::Cancelled, FailurePhase::Execution, "a transfer was stopped");
-                self.report(index, attempt, stage, 0, Err(Failure { lasting: true, ..failure }))?;
                 self.is_over(&Piece::Stage(index, attempt, stage.word()));
                 Ok(())
             }

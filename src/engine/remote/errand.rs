@@ -1,7 +1,8 @@
 //! What travels for a task: its output, before its end is written down, and its inputs, before it starts.
 //!
 //! An errand owns all it needs and runs on a thread of its own, so that the driver never waits for a network or hashes a
-//! large file. It can be broken off at any moment: what was sent is sent again by whoever takes the run up, the same
+//! large file. It can be broken off, between two pieces of what
+//! it copies or when the process ends: what was sent is sent again by whoever takes the run up, the same
 //! file to the same address.
 
 use std::collections::HashMap;
@@ -290,6 +291,9 @@ pub async fn fetch(all: Vec<Fetching>) -> Arrivals {
     }
     arrivals
 }
+
+/// How long an errand that was told to stop is waited for: one in the middle of a copy hears it late, and is left behind.
+pub const STOPPED: Duration = Duration::from_secs(2);
 
 /// Runs an errand on a thread of its own; nothing if it was told to stop before its end.
 pub async fn apart<T, F>(
