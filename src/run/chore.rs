@@ -8,7 +8,7 @@
 //!            Interrupted ─► Unknown: repeated only by a person's order
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Chore, Event, Hook, Moment, Permit};
 use super::failure::Failure;
@@ -81,6 +81,8 @@ impl ChoreState {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chores {
     states: BTreeMap<Chore, ChoreState>,
+    /// Those that a runner left when it died; some have been told of since.
+    left: BTreeSet<Chore>,
     running: usize,
     /// Those of them that run beside tasks.
     beside: usize,
@@ -121,7 +123,8 @@ impl Chores {
 
     /// Those whose runner died while they ran, and of which nobody has said anything yet.
     pub(super) fn interrupted(&self) -> Vec<(Chore, u32)> {
-        let all = self.states.iter().filter(|(_, state)| state.standing == Standing::Interrupted);
+        let all = self.left.iter().filter_map(|chore| Some((chore, self.states.get(chore)?)));
+        let all = all.filter(|(_, state)| state.standing == Standing::Interrupted);
         all.map(|(chore, state)| (chore.clone(), state.attempts)).collect()
     }
 
@@ -230,7 +233,8 @@ impl Chores {
     pub(super) fn lose_runner(&mut self) {
         self.running = 0;
         self.beside = 0;
-        for state in self.states.values_mut().filter(|state| state.is_running()) {
+        for (chore, state) in self.states.iter_mut().filter(|(_, state)| state.is_running()) {
+            self.left.insert(chore.clone());
             state.standing = Standing::Interrupted;
         }
     }
