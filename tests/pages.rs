@@ -371,15 +371,20 @@ const LIMITS: &[(&str, &str, &str, &str)] = &[
     ("src/plan/together.rs", "FREE_STEPS: usize = 1_000_000;", "lock | 1,000,000, and", "1,000,000 steps"),
     ("src/plan/together.rs", "STEPS_EACH: usize = 64;", "64 for each task and edge |", "64 for each task and edge"),
     ("src/report/graph/reduction.rs", "CAREFUL: usize = 2_000;", "", "above 2,000 tasks"),
-    ("src/blueprint/format.rs", "\"max_retries\" Shape::Count { min: 0, max: 1000 }", "`max_retries` | 1,000 |", ""),
     (
-        "src/blueprint/format.rs",
+        "src/blueprint/format/task.rs",
+        "\"max_retries\" Shape::Count { min: 0, max: 1000 }",
+        "`max_retries` | 1,000 |",
+        "",
+    ),
+    (
+        "src/blueprint/format/execution.rs",
         "\"max_parallel_tasks\" Shape::Count { min: 1, max: 100_000 }",
         "tasks` | 100,000 |",
         "",
     ),
     (
-        "src/blueprint/format.rs",
+        "src/blueprint/format/execution.rs",
         "\"max_holders\" Shape::Count { min: 1, max: 1_000_000 }",
         "holders` | 1,000,000 |",
         "",
