@@ -104,6 +104,9 @@ impl Watcher for Log<'_> {
         self.write(&[remark(now(), text)]);
     }
 
+    /// That somebody was told is an event of its own.
+    fn call(&mut self, _: &str) {}
+
     fn tick(&mut self, _: &Run) {}
 
     fn trouble(&mut self) -> Option<String> {

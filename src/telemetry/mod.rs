@@ -42,6 +42,11 @@ impl Watcher for Watchers<'_> {
         self.pass_on();
     }
 
+    fn call(&mut self, text: &str) {
+        self.0.iter_mut().for_each(|watcher| watcher.call(text));
+        self.pass_on();
+    }
+
     fn tick(&mut self, run: &Run) {
         self.0.iter_mut().for_each(|watcher| watcher.tick(run));
         self.pass_on();

@@ -1,5 +1,7 @@
 //! People's decisions: before the work and after it, in time and too late.
 
+use std::fs;
+
 use crate::project;
 
 const GATE: &str = "human_required: {action: look, reason: so}\nrun: note ran";
@@ -50,7 +52,7 @@ fn f_26_a_deadline_counts_although_nobody_was_running() {
         project.until("the deadline", || {
             let late = project.outpost(&["approve", "a"]);
             // Words in time count; these are thrown away.
-            let _ = std::fs::remove_file(project.run_folder().expect("a run").join("inbox/0000000001.json"));
+            let _ = fs::remove_file(project.run_folder().expect("a run").join("inbox/0000000001.json"));
             late.code == Some(1) && late.stderr.contains("its time to decide is over")
         });
         project.outpost(&["resume"]).with(code);
@@ -211,4 +213,15 @@ fn f_26_an_end_that_was_ordered_is_kept_although_the_runner_dies_first() {
     assert_eq!(project.ledger(), ["a 1 run stubborn"]);
     project.outpost(&["resume"]).with(2).says(&["is over: cancelled"]);
     project.outpost(&["cancel"]).with(2);
+}
+
+#[test]
+fn f_26_the_console_calls_where_a_workflow_looks_on() {
+    let gate = "human_required: {action: look, reason: so, notify: {channel: console}}\nrun: note ran";
+    let project = project("", &[("a", "", gate)]);
+    let mut run = project.command(&["run", "blueprint.md", "--log", "debug,file=log"]);
+    run.env("GITHUB_ACTIONS", "true");
+    project.start(run).end().with(3).says(&["::notice::a waits for a person: "]);
+    let log = fs::read_to_string(project.path("log")).expect("a log");
+    assert!(log.contains("notice.sent") && !log.contains("runner.remark"), "{log}");
 }
