@@ -34,9 +34,10 @@ pub(super) struct TestArgs {
     json: bool,
 }
 
-/// A scenario that was played, and what is wrong with it.
+/// A scenario that was played, and what is wrong with it; or a file of scenarios that cannot be read.
 struct Tried<'s> {
     file: &'s Source,
+    /// Nothing for a file.
     name: String,
     played: Option<Played>,
     exit: u8,
@@ -47,13 +48,12 @@ pub(super) fn run(args: &TestArgs, output: &mut Output) -> Result<Exit, Failure>
     let loaded = load(&args.file)?;
     let (blueprint, _) = valid(&loaded, "is not tried", output)?;
     let files = args.scenario.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
-    let (mut tried, mut is_broken) = (Vec::new(), false);
+    let mut tried = Vec::new();
     for file in &files {
         let stem = Path::new(file.source.name()).file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let (scenarios, mut problems) = read(&file.source, &blueprint, &stem.unwrap_or_default());
         problems.extend(file.refusal.clone());
         if !problems.is_empty() {
-            is_broken = true;
             tried.push(Tried { file: &file.source, name: String::new(), played: None, exit: 2, wrong: problems });
         }
         tried.extend(scenarios.iter().map(|scenario| attempt(&file.source, scenario, &blueprint)));
@@ -63,14 +63,17 @@ pub(super) fn run(args: &TestArgs, output: &mut Output) -> Result<Exit, Failure>
     } else {
         output.data(&told(&tried, args.verbose, output.width))?;
     }
-    let is_ok = tried.iter().all(|one| one.wrong.is_empty());
-    Ok(if is_broken {
+    Ok(verdict(&tried))
+}
+
+fn verdict(tried: &[Tried<'_>]) -> Exit {
+    if tried.iter().any(|one| one.played.is_none()) {
         Exit::Invalid
-    } else if is_ok {
+    } else if tried.iter().all(|one| one.wrong.is_empty()) {
         Exit::Done
     } else {
         Exit::Failed
-    })
+    }
 }
 
 fn attempt<'s>(file: &'s Source, scenario: &Scenario<'_>, blueprint: &Blueprint<'_>) -> Tried<'s> {
@@ -116,15 +119,24 @@ fn told(tried: &[Tried<'_>], verbose: bool, width: usize) -> String {
             text += &format!("\n{}", human(&checked, Style { all: true, width }));
         }
     }
-    let failed = tried.iter().filter(|one| one.played.is_some() && !one.wrong.is_empty()).count();
-    let unplayed = tried.iter().filter(|one| one.played.is_none()).count();
-    let played = tried.iter().filter(|one| one.played.is_some()).count();
-    text += &format!("{}: {} as expected", counted(played, "scenario"), played - failed);
-    if failed > 0 {
-        text += &format!(", {failed} otherwise");
+    text + &total(tried)
+}
+
+fn total(tried: &[Tried<'_>]) -> String {
+    let (files, scenarios): (Vec<_>, Vec<_>) =
+        tried.iter().partition(|one| one.played.is_none() && one.name.is_empty());
+    let fine = scenarios.iter().filter(|one| one.wrong.is_empty()).count();
+    let unplayed = scenarios.iter().filter(|one| one.played.is_none()).count();
+    let otherwise = scenarios.len() - fine - unplayed;
+    let mut text = format!("{}: {fine} as expected", counted(scenarios.len(), "scenario"));
+    if otherwise > 0 {
+        text += &format!(", {otherwise} otherwise");
     }
     if unplayed > 0 {
-        text += &format!("; {} with errors", counted(unplayed, "file"));
+        text += &format!(", {unplayed} could not be played");
+    }
+    if !files.is_empty() {
+        text += &format!("; {} with errors", counted(files.len(), "file"));
     }
     text + "\n"
 }
@@ -177,4 +189,28 @@ fn as_json(blueprint: &str, tried: &[Tried<'_>], verbose: bool) -> Value {
         })
         .collect();
     json!({ "blueprint": blueprint, "ok": tried.iter().all(|one| one.wrong.is_empty()), "scenarios": scenarios })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tried, total, verdict};
+    use crate::cli::Exit;
+    use crate::diagnostic::{Code, Diagnostic};
+    use crate::document::Source;
+
+    #[test]
+    fn what_cannot_be_played_is_no_file_with_errors() {
+        let file = Source::from_bytes("s.yaml", Vec::new()).0;
+        let one = |name: &str| Tried {
+            file: &file,
+            name: name.to_owned(),
+            played: None,
+            exit: 2,
+            wrong: vec![Diagnostic::whole(Code::BadScenario, "it comes to no end")],
+        };
+        assert_eq!(verdict(&[one("endless")]), Exit::Invalid);
+        assert_eq!(total(&[one("endless")]), "1 scenario: 0 as expected, 1 could not be played\n");
+        let both = [one(""), one("endless")];
+        assert_eq!(total(&both), "1 scenario: 0 as expected, 1 could not be played; 1 file with errors\n");
+    }
 }
