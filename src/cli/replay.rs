@@ -4,7 +4,7 @@
 //! with its line. What a person reads is what `run` and `resume` printed, up to the last summary and the exit code.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -31,6 +31,8 @@ use crate::run::{Event, Moment, Run, RunStarted};
 
 /// How often the board is drawn while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+/// Bytes of a line: a record of a journal has 16 MiB at most, and a line little more.
+const LONGEST: u64 = 17 << 20;
 
 #[derive(Args, Debug)]
 pub(super) struct ReplayArgs {
@@ -53,8 +55,8 @@ pub(super) struct ReplayArgs {
 
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
-        _ => Err("write a number above 0, such as 10 or 0.5".to_owned()),
+        Ok(speed) if (0.001..=1_000_000.0).contains(&speed) => Ok(speed),
+        _ => Err("write a number from 0.001 to 1000000, such as 10 or 0.5".to_owned()),
     }
 }
 
@@ -105,7 +107,7 @@ fn stream(path: &str, output: &mut Output) -> Result<Vec<Found>, Failure> {
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
-        if reader.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+        if reader.by_ref().take(LONGEST + 1).read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
             break;
         }
         let place = format!("line {number} of `{path}`");
@@ -116,6 +118,9 @@ fn stream(path: &str, output: &mut Output) -> Result<Vec<Found>, Failure> {
                 "events are lines that `run --events` or `resume --events` wrote",
             )
         };
+        if line.len() as u64 > LONGEST {
+            return Err(damaged(format!("it is longer than {} MiB", LONGEST >> 20)));
+        }
         let read = std::str::from_utf8(&line).map_err(|error| error.to_string());
         let told = match read.and_then(|text| Told::read(text.trim_end()).map_err(|error| error.to_string())) {
             Ok(told) => told,

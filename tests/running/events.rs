@@ -197,6 +197,11 @@ fn a_damaged_stream_is_told_with_its_line() {
     let text = whole.join("\n");
     project.write("events", &text[..text.len() - 5]);
     project.outpost(&["replay", "events"]).with(130).says(&["was cut short", "interrupted: 2 of 2"]);
+    project.write("events", &format!("{{\"v\":1,{}\n", " ".repeat(17 << 20)));
+    project.outpost(&["replay", "events"]).with(2).says(&["line 1 of `events`: it is longer than 17 MiB"]);
+    for speed in ["1e-20", "0", "1e7", "NaN"] {
+        project.outpost(&["replay", "events", "--speed", speed]).with(2).says(&["from 0.001 to 1000000"]);
+    }
     project.outpost(&["replay", "nothing"]).with(2).says(&["there is no file `nothing`"]);
 }
 
