@@ -267,7 +267,10 @@ pub(super) fn cancel(args: &CancelArgs, output: &mut Output) -> Result<Exit, Fai
         return Ok(Exit::Done);
     }
     // Nobody drives it: this process does, for as long as it takes to write the end down.
-    drive_to_end(&store, files, &note, output)?;
+    let exit = drive_to_end(&store, files, &note, output)?;
+    if matches!(exit, Exit::Signal(_)) {
+        return Ok(exit);
+    }
     output.note(&format!("run {id} is cancelled by {by}\n"));
     Ok(Exit::Done)
 }

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::resume::whereabouts;
 use super::{Failure, Output};
 use crate::blueprint::Blueprint;
 use crate::blueprint::model::{LOG_DESTINATIONS, LOG_FORMATS, LOG_LEVELS, LogDestination, LogFormat, LogLevel};
@@ -100,8 +101,8 @@ pub(super) struct Asked {
 }
 
 impl ObserveArgs {
-    /// Before anything begins. `kept` are files that nobody means.
-    pub(super) fn asked(&self, kept: &[&str], takes_stdout: bool) -> Result<Asked, Failure> {
+    /// Before anything begins. Nobody means `document`, which the run has been made of.
+    pub(super) fn asked(&self, document: Option<&Path>, takes_stdout: bool) -> Result<Asked, Failure> {
         let words = self.log.clone().unwrap_or_default();
         if takes_stdout && words.destination == Some(LogDestination::Stdout) {
             return Err(Failure::new(
@@ -109,28 +110,38 @@ impl ObserveArgs {
                 "log to another place: `--log stderr` or `--log file=PATH`",
             ));
         }
-        let sink = words.file.as_deref().map(|path| opened(Path::new(path), kept)).transpose().map_err(|problem| {
-            let path = words.file.as_deref().unwrap_or_default();
-            Failure::new(format!("failed to log to `{path}`: {problem}"), "name another file behind `--log file=`")
-        })?;
-        let metrics = self.metrics.clone().filter(|path| !path.as_os_str().is_empty());
-        if let Some(path) = metrics.as_deref().filter(|path| is_one_of(path, kept)) {
-            return Err(Failure::new(
-                format!("`{}` is the blueprint: the numbers would replace it", path.display()),
-                "name another file for `--metrics`",
-            ));
+        let sink =
+            words.file.as_deref().map(|path| opened(Path::new(path), document)).transpose().map_err(|problem| {
+                let path = words.file.as_deref().unwrap_or_default();
+                Failure::new(format!("failed to log to `{path}`: {problem}"), "name another file behind `--log file=`")
+            })?;
+        let metrics =
+            self.metrics.clone().filter(|path| !path.as_os_str().is_empty() && path != Path::new("/dev/null"));
+        if let Some(path) = &metrics {
+            let what = match fs::metadata(path) {
+                _ if is_document(path, document) => Some("the blueprint"),
+                Ok(found) if !found.is_file() => Some("no file"),
+                _ => None,
+            };
+            if let Some(what) = what {
+                return Err(Failure::new(
+                    format!("`{}` is {what}: the numbers would replace it", path.display()),
+                    "name another file for `--metrics`",
+                ));
+            }
         }
         Ok(Asked { metrics, words, is_worded: self.log.is_some(), sink, is_taken: takes_stdout })
     }
 }
 
-fn is_one_of(path: &Path, kept: &[&str]) -> bool {
+/// Whether this is the file of the document, by whatever name.
+pub(super) fn is_document(path: &Path, document: Option<&Path>) -> bool {
     let real = fs::canonicalize(path).ok();
-    real.is_some() && kept.iter().any(|kept| fs::canonicalize(kept).ok() == real)
+    real.is_some() && real == document.and_then(|document| fs::canonicalize(document).ok())
 }
 
-fn opened(path: &Path, kept: &[&str]) -> Result<Sink, String> {
-    if is_one_of(path, kept) {
+fn opened(path: &Path, document: Option<&Path>) -> Result<Sink, String> {
+    if is_document(path, document) {
         return Err("it is the blueprint".to_owned());
     }
     Sink::file(path).map_err(|error| error.to_string())
@@ -241,7 +252,7 @@ fn log<'a>(
                     .file_path
                     .as_deref()
                     .map_or_else(|| session.files.folder().join("run.log"), |path| path_of(session, &id, path));
-                opened(&path, &[&session.started.file]).map_err(|problem| (path, problem))
+                opened(&path, whereabouts(&session.started).as_deref()).map_err(|problem| (path, problem))
             }
         },
         Ok,
@@ -280,8 +291,17 @@ fn path_of(session: &Session, id: &str, path: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::LogWords;
+    use std::path::PathBuf;
+
+    use super::{LogWords, ObserveArgs};
     use crate::blueprint::model::{LogDestination, LogFormat, LogLevel};
+
+    #[test]
+    fn nowhere_is_no_place_for_numbers() {
+        let asked = |path: &str| ObserveArgs { metrics: Some(PathBuf::from(path)), log: None }.asked(None, false);
+        assert_eq!(asked("/dev/null").expect("off").metrics, None);
+        assert!(asked("/dev/zero").expect_err("a device").message.contains("`/dev/zero` is no file"));
+    }
 
     #[test]
     fn f_41_words_of_the_command_line() {

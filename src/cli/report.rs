@@ -11,7 +11,9 @@ use outpost_executor::log::{Entry, Reader, Stream};
 
 use super::graph::picture;
 use super::kept::{Kept, look, store};
+use super::observe::is_document;
 use super::replace::put;
+use super::resume::whereabouts;
 use super::status::status;
 use super::why::holders;
 use super::{Exit, Failure, Output, complete};
@@ -63,9 +65,9 @@ impl Format {
 pub(super) fn run(args: &ReportArgs, output: &mut Output) -> Result<Exit, Failure> {
     let store = store()?;
     let files = store.find(args.run.as_deref())?;
-    let text = look(&files, |kept| {
+    let (text, document) = look(&files, |kept| {
         let account = account(kept, &store)?;
-        Ok(match Format::of(args) {
+        let text = match Format::of(args) {
             Format::Html => {
                 let dag = Dag::of(kept.blueprint, kept.blueprint.links());
                 html(&account, &picture(kept.blueprint, &dag))
@@ -75,10 +77,17 @@ pub(super) fn run(args: &ReportArgs, output: &mut Output) -> Result<Exit, Failur
             Format::Json => {
                 account.json().map_err(|error| Failure::new(error.to_string(), "choose another `--format`"))?
             }
-        })
+        };
+        Ok((text, whereabouts(kept.started)))
     })?;
     match args.output.as_deref().filter(|path| *path != "-") {
         None => output.data(&text)?,
+        Some(path) if is_document(Path::new(path), document.as_deref()) => {
+            return Err(Failure::new(
+                format!("`{path}` is the blueprint: the report would replace it"),
+                "name another file for `--output`",
+            ));
+        }
         Some(path) => {
             put(path, &text)?;
             output.note(&format!("{path}: the report of run {}\n", files.id()));

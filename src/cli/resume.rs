@@ -97,7 +97,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     if let Some(task) = args.rerun.iter().find(|task| blueprint.tasks.iter().all(|known| known.id.value != **task)) {
         return Err(Failure::new(format!("the run has no task `{task}`"), "`outpost-bp status` lists them"));
     }
-    let watched = args.shown.watched(&[&started.file], opened.history.events.len())?;
+    let watched = args.shown.watched(whereabouts(&started).as_deref(), opened.history.events.len())?;
     let mut session = opened.into_session(&kept, by.clone())?;
     if let Some(edit) = &edit {
         let program = compile(&blueprint, &started)?.1;
@@ -113,7 +113,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     }
     output.note(&format!("run {} of {} goes on\n", session.files.id(), blueprint.name()));
     let setting = Setting { blueprint: &blueprint, source, environment, prepared };
-    drive_and_offer(session, &store, setting, watched, output)
+    drive_and_offer(session, &store, setting, (&args.shown, watched), output)
 }
 
 /// What the document says otherwise now than the run and its copy.

@@ -10,13 +10,14 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 use super::kept::{store, user};
 use super::prepare::{Prepared, environment, unprepared};
+use super::resume::whereabouts;
 use super::run::{Setting, Shown, Watched, drive};
 use super::secrets::{Wanted, resolved};
 use super::{Exit, Failure, Output, complete};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::engine::error::Broken;
-use crate::engine::history::{blueprint, compile};
+use crate::engine::history::{History, blueprint, compile};
 use crate::engine::secret::Resolved;
 use crate::engine::session::{Opened, Session};
 use crate::engine::store::{RunFiles, Store};
@@ -56,7 +57,8 @@ pub(super) fn run(args: &RollbackArgs, output: &mut Output) -> Result<Exit, Fail
         ));
     }
     let opened = Session::open(files)?;
-    let watched = args.shown.watched(&[], opened.history.events.len())?;
+    let document = whereabouts(opened.history.started()?);
+    let watched = args.shown.watched(document.as_deref(), opened.history.events.len())?;
     let source = opened.history.document(opened.files())?;
     let blueprint = blueprint(&source)?;
     let (plan, program) = compile(&blueprint, opened.history.started()?)?;
@@ -79,11 +81,13 @@ pub(super) fn run(args: &RollbackArgs, output: &mut Output) -> Result<Exit, Fail
     go(opened, &store, (&source, &blueprint), &undoing, None, watched, output)
 }
 
-/// Asks on the terminal whether what a failed run did is to be undone, and has it done. `secrets` are those of the run.
+/// Asks on the terminal whether what a failed run did is to be undone, and has it done. `secrets` are those of the run,
+/// and whoever watched it goes on watching.
 pub(super) fn offer(
     store: &Store,
     files: RunFiles,
     secrets: Resolved,
+    (shown, watched): (&Shown, Watched),
     output: &mut Output,
 ) -> Result<Option<Exit>, Failure> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
@@ -102,7 +106,8 @@ pub(super) fn offer(
     if !agreed(&undoing.question(), output)? {
         return Ok(None);
     }
-    go(opened, store, (&source, &blueprint), &undoing, Some(secrets), Watched::quiet(), output).map(Some)
+    let watched = shown.again(whereabouts(opened.history.started()?).as_deref(), watched)?;
+    go(opened, store, (&source, &blueprint), &undoing, Some(secrets), watched, output).map(Some)
 }
 
 /// The run, and the tasks that are named: the first word may be either.
@@ -110,12 +115,26 @@ fn meant(store: &Store, args: &RollbackArgs) -> Result<(RunFiles, Vec<String>), 
     let Some(word) = args.run.as_deref() else {
         return Ok((store.find(None)?, Vec::new()));
     };
-    let is_run = store.runs()?.iter().any(|run| run.id().starts_with(word));
-    if is_run {
+    let runs = store.runs()?;
+    if runs.iter().any(|run| run.id().starts_with(word)) {
+        let is_whole = runs.iter().any(|run| run.id() == word);
+        if let Some(latest) = runs.last().filter(|latest| !is_whole && has_task(latest, word)) {
+            return Err(Failure::new(
+                format!("`{word}` is a task and begins the id of a run"),
+                format!("name the run first, then the task: `outpost-bp rollback {} {word}`", latest.id()),
+            ));
+        }
         return Ok((store.find(Some(word))?, args.selection.clone()));
     }
     let selection = std::iter::once(word.to_owned()).chain(args.selection.iter().cloned()).collect();
     Ok((store.find(None)?, selection))
+}
+
+/// Whether the document of a run has this task. One that cannot be read is no reason to refuse another run.
+fn has_task(files: &RunFiles, id: &str) -> bool {
+    let source = History::read(files).and_then(|history| history.document(files));
+    let named = |source| blueprint(&source).is_ok_and(|known| known.tasks.iter().any(|task| *task.id.value == *id));
+    source.is_ok_and(named)
 }
 
 fn go(
@@ -124,7 +143,7 @@ fn go(
     (source, blueprint): (&Source, &Blueprint<'_>),
     undoing: &Undoing,
     secrets: Option<Resolved>,
-    watched: Watched,
+    mut watched: Watched,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let environment = environment(blueprint, opened.history.started()?.environment.as_deref())?;
@@ -137,7 +156,7 @@ fn go(
     let session = opened.into_rollback(source, user(), undoing.ids(blueprint))?;
     let prepared = Prepared { secrets, ..Prepared::default() };
     let setting = Setting { blueprint, source, environment, prepared };
-    drive(session, store, setting, watched, output)
+    drive(session, store, setting, &mut watched, output)
 }
 
 /// What is to be undone, and what of it is left as it is.

@@ -9,10 +9,10 @@ use super::check::valid;
 use super::complete;
 use super::kept::{store, user};
 use super::load::load;
-use super::observe::{self, Asked, ObserveArgs, Observers};
+use super::observe::{self, Asked, ObserveArgs, Observers, is_document};
 use super::prepare::{Prepared, environment, left_alone, planned, prepared};
 use super::report::as_markdown;
-use super::resume::{ending, refuse_over};
+use super::resume::{ending, refuse_over, whereabouts};
 use super::screen::{self, Screen, step_summary};
 use super::secrets::{Wanted, found};
 use super::{Exit, Failure, Output, plan, rollback};
@@ -84,23 +84,28 @@ pub(super) struct Shown {
 
 impl Shown {
     /// Before anything begins: what cannot be written is wrong usage.
-    /// `kept` are files that nobody means; `happened` are the events of earlier runners, to which these are added.
-    pub(super) fn watched(&self, kept: &[&str], happened: usize) -> Result<Watched, Failure> {
+    /// Nobody means `document`; `happened` are the events of earlier runners, to which these are added.
+    pub(super) fn watched(&self, document: Option<&Path>, happened: usize) -> Result<Watched, Failure> {
         let path = if self.json { Some("-") } else { self.events.as_deref() };
-        let real = |path: &str| std::fs::canonicalize(path).ok();
-        if let Some(path) = path.filter(|path| kept.iter().any(|kept| real(kept).is_some() && real(kept) == real(path)))
-        {
+        if let Some(path) = path.filter(|path| is_document(Path::new(path), document)) {
             return Err(Failure::new(
                 format!("`{path}` is the blueprint: events would replace it"),
                 "name another file for `--events`",
             ));
         }
-        let asked = self.observe.asked(kept, path == Some("-"))?;
+        let asked = self.observe.asked(document, path == Some("-"))?;
         Ok(Watched {
             wait: self.wait,
             events: path.map(|path| screen::events(path, happened as u64)).transpose()?,
             asked,
         })
+    }
+
+    /// By whom a second session of this process is watched. Events go on where the first one left them: to open a
+    /// pipe again could wait for a reader for ever.
+    pub(super) fn again(&self, document: Option<&Path>, first: Watched) -> Result<Watched, Failure> {
+        let takes_stdout = self.json || self.events.as_deref() == Some("-");
+        Ok(Watched { asked: self.observe.asked(document, takes_stdout)?, ..first })
     }
 }
 
@@ -157,11 +162,11 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Result<Exit, Failure> 
         traceparent: observe::traceparent(),
     };
     let (_, program) = compile(&blueprint, &started)?;
-    let watched = args.shown.watched(&[&args.file], 0)?;
+    let watched = args.shown.watched(whereabouts(&started).as_deref(), 0)?;
     let session = Session::begin(&store, source.text().as_bytes(), started, program)?;
     output.note(&heading(session.files.id(), &blueprint, &plan, source, &diagnostics));
     let setting = Setting { blueprint: &blueprint, source, environment, prepared };
-    drive_and_offer(session, &store, setting, watched, output)
+    drive_and_offer(session, &store, setting, (&args.shown, watched), output)
 }
 
 /// What is said when a run begins.
@@ -187,15 +192,16 @@ pub(super) fn drive_and_offer(
     session: Session,
     store: &Store,
     setting: Setting<'_>,
-    watched: Watched,
+    (shown, mut watched): (&Shown, Watched),
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let asks = matches!(setting.blueprint.execution.rollback, None | Some(RollbackMode::Ask));
     let id = session.files.id().to_owned();
     let secrets = setting.prepared.secrets.clone();
-    let exit = drive(session, store, setting, watched, output)?;
+    let exit = drive(session, store, setting, &mut watched, output)?;
     if asks && matches!(exit, Exit::Failed | Exit::Locked) {
-        return Ok(rollback::offer(store, store.find(Some(&id))?, secrets, output)?.unwrap_or(exit));
+        let files = store.find(Some(&id))?;
+        return Ok(rollback::offer(store, files, secrets, (shown, watched), output)?.unwrap_or(exit));
     }
     Ok(exit)
 }
@@ -213,20 +219,21 @@ pub(super) fn drive(
     mut session: Session,
     store: &Store,
     setting: Setting<'_>,
-    watched: Watched,
+    watched: &mut Watched,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let Setting { blueprint, source, environment, prepared: Prepared { capabilities, secrets } } = setting;
     let id = session.files.id().to_owned();
-    let mut observers = Observers::of(&mut session, blueprint, watched.asked, output);
+    let mut observers = Observers::of(&mut session, blueprint, std::mem::take(&mut watched.asked), output);
     let trail = observers.trail;
-    let mut screen = Screen::new(output, blueprint, source, watched.events, observers.share_terminal);
+    let mut screen = Screen::new(output, blueprint, source, watched.events.take(), observers.share_terminal);
     let mut watchers: Vec<&mut dyn Watcher> = vec![&mut screen];
     watchers.extend(observers.watchers());
     let (watcher, patient) = (&mut Watchers(watchers), watched.wait);
     let driving = Driving { store, blueprint, source, environment, secrets, capabilities, watcher, patient, trail };
     let driven = session.drive(driving);
-    let output = screen.finish();
+    let (output, events) = screen.finish();
+    watched.events = events;
     observers.end(driven.as_ref().map(|(outlook, run)| (*outlook, run)), output);
     let (outlook, run) = driven?;
     let end = match outlook {
@@ -248,7 +255,7 @@ pub(super) fn drive(
 }
 
 /// Drives a run that only has to be ended.
-pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: &mut Output) -> Result<Exit, Failure> {
     let opened = Session::open(files)?;
     refuse_over(&opened.history, opened.files().id()).inspect_err(|_| {
         // It came too late, and nobody else takes it away.
@@ -258,14 +265,12 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: 
     let blueprint = history::blueprint(&source)?;
     let started = opened.history.started()?.clone();
     let session = opened.into_session(&source, user())?;
-    let watched = Watched::quiet();
     // Its hooks, and who is told.
     let secrets = found(&blueprint, &Wanted::of_telling(&blueprint), Path::new(&started.root), output);
     let prepared = Prepared { secrets, ..Prepared::default() };
     let environment = environment(&blueprint, started.environment.as_deref())?;
     let setting = Setting { blueprint: &blueprint, source: &source, environment, prepared };
-    drive(session, store, setting, watched, output)?;
-    Ok(())
+    drive(session, store, setting, &mut Watched::quiet(), output)
 }
 
 /// The latest run of the same document would be forgotten if it is not over.

@@ -118,9 +118,12 @@ impl<'a, 's> Screen<'a, 's> {
             return;
         };
         let written = writeln!(events.sink, "{line}").and_then(|()| events.sink.flush());
-        if written.is_err() {
-            // Nobody reads them any more.
+        if let Err(error) = written {
             self.events = None;
+            // That nobody reads them any more is no news to the reader.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.print(&format!("events are not written any more: {error}; the run goes on"));
+            }
         }
     }
 
@@ -165,12 +168,12 @@ impl<'a, 's> Screen<'a, 's> {
         }
     }
 
-    /// Takes the board away, so that what follows stands below the last line.
-    pub(super) fn finish(self) -> &'a mut Output {
+    /// Takes the board away, so that what follows stands below the last line. Gives back what it was given.
+    pub(super) fn finish(self) -> (&'a mut Output, Option<Events>) {
         if let Surface::Board(board) = &self.surface {
             board.clear();
         }
-        self.output
+        (self.output, self.events)
     }
 }
 

@@ -219,3 +219,11 @@ fn a_replay_shows_where_the_run_stood() {
     assert_eq!((&at["state"], &at["tasks"][0]["status"]), (&"running".into(), &"in_progress".into()));
     assert_eq!(status(&["replay", "events", "--json"]), status(&["status", "--json"]));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn events_that_cannot_be_written_any_more_are_missed_and_fail_no_run() {
+    let project = project("", &[("a", "", "run: note ran")]);
+    let ended = project.outpost(&["run", "blueprint.md", "--events", "/dev/full"]).with(0);
+    assert_eq!(ended.stderr.matches("events are not written any more: No space left").count(), 1, "{}", ended.stderr);
+}

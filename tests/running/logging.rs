@@ -258,3 +258,26 @@ fn who_looks_for_a_fault_sees_what_the_tool_does_and_no_value() {
     assert!(!run(None).contains("keeper"));
     assert!(run(Some("outpost_bp=loud")).contains("warning: `OUTPOST_LOG`: "));
 }
+
+#[test]
+fn nothing_that_is_written_replaces_the_blueprint_wherever_it_is_called_from() {
+    let undone = "run: note did; exit 1\nrollback: note undid";
+    let project = project("rollback: manual, logging: {file_path: blueprint.md}", &[("a", "", undone)]);
+    let before = fs::read_to_string(project.path("blueprint.md")).expect("the blueprint");
+    project.outpost(&["run", "blueprint.md"]).with(1).says(&["it is the blueprint"]);
+    fs::create_dir(project.path("sub")).expect("a folder");
+    for (arguments, code) in [
+        (&["resume"][..], 1),
+        (&["resume", "--events", "../blueprint.md"], 2),
+        (&["resume", "--log", "file=../blueprint.md"], 2),
+        (&["rollback", "--yes", "--events", "../blueprint.md"], 2),
+        (&["rollback", "--yes", "--metrics", "../blueprint.md"], 2),
+        (&["report", "--output", "../blueprint.md"], 2),
+    ] {
+        let mut command = project.command(arguments);
+        command.current_dir(project.path("sub"));
+        project.start(command).end().with(code).says(&["is the blueprint"]);
+    }
+    assert_eq!(fs::read_to_string(project.path("blueprint.md")).expect("the blueprint"), before);
+    assert_eq!(project.ledger(), ["a 1 run did", "a 2 run did"]);
+}

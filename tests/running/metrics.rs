@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::process::Command;
 
 use rustix::process::Signal;
 
@@ -119,6 +120,12 @@ fn numbers_that_cannot_be_written_fail_no_run() {
     let project = project("", &[("a", "", "run: note ran; await go")]);
     let ended = project.outpost(&["run", "blueprint.md", "--metrics", "blueprint.md"]).with(2);
     assert!(ended.stderr.contains("`blueprint.md` is the blueprint"), "{}", ended.stderr);
+    // What is no file would be one afterwards.
+    let pipe = project.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let ended = project.outpost(&["run", "blueprint.md", "--metrics", "pipe"]).with(2);
+    assert!(ended.stderr.contains("`pipe` is no file"), "{}", ended.stderr);
+    assert!(fs::metadata(pipe).expect("a pipe").file_type().is_fifo());
     let run = project.start(project.command(&["run", "blueprint.md", "--metrics", "nowhere/run.prom"]));
     project.until_written("a 1 run ran");
     project.write("go", "");

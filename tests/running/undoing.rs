@@ -1,7 +1,14 @@
 //! What undoes a task, what stands in for it, what follows its success, and what the run itself asks for.
 
 use std::fs;
+#[cfg(target_os = "linux")]
+use std::io::{Read as _, Write as _};
+#[cfg(target_os = "linux")]
+use std::process::Stdio;
 
+use rustix::process::Signal;
+#[cfg(target_os = "linux")]
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 use crate::project;
@@ -230,4 +237,55 @@ fn x_07_nothing_begins_when_on_start_fails_and_resume_tries_it_again() {
     project.write("ready", "");
     project.outpost(&["resume"]).with(0);
     assert_eq!(project.ledger(), ["a 1 run did"]);
+}
+
+#[test]
+fn x_06_a_word_that_may_be_a_run_or_a_task_undoes_neither() {
+    let undo = "run: note did\nrollback: note undid";
+    let project = project("", &[("'2'", "", undo), ("other", "", undo)]);
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    let ended = project.outpost(&["rollback", "2", "--yes"]).with(2);
+    ended.says(&["`2` is a task and begins the id of a run", "outpost-bp rollback 20"]);
+    project.outpost(&["rollback", "20", "2", "--yes"]).with(5);
+    assert_eq!(did(&project)[2..], ["2 undid"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn x_06_whoever_watched_a_run_fail_sees_it_being_undone() {
+    let project = chain("", ["", "", FAILS]);
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&master).expect("a terminal of our own");
+    unlockpt(&master).expect("a terminal that can be opened");
+    let name = ptsname(&master, Vec::new()).expect("its name").into_string().expect("a path");
+    let terminal = fs::OpenOptions::new().read(true).write(true).open(name).expect("its other end");
+    let mut master = fs::File::from(master);
+    // It waits until somebody asks.
+    master.write_all(b"y\n").expect("an answer");
+    let mut command = project.command(&["run", "blueprint.md", "--events", "events", "--log", "file=log"]);
+    command.args(["--metrics", "run.prom"]).env("TERM", "dumb");
+    command.stdin(terminal.try_clone().expect("a terminal")).stdout(Stdio::null()).stderr(terminal);
+    let mut child = command.spawn().expect("the tool starts");
+    drop(command);
+    let mut shown = Vec::new();
+    // When nobody holds the other end any more, Linux answers with an error.
+    let _ = master.read_to_end(&mut shown);
+    assert_eq!(child.wait().expect("a child").code(), Some(5), "{}", String::from_utf8_lossy(&shown));
+    let read = |name: &str| fs::read_to_string(project.path(name)).expect("a file");
+    assert_eq!(read("events").lines().count(), project.events().len());
+    assert!(read("log").contains("blueprint.rolled_back"), "{}", read("log"));
+    assert!(read("run.prom").contains("state=\"rolled_back\"} 1\n"), "{}", read("run.prom"));
+    project.outpost(&["replay", "events"]).with(5);
+}
+
+#[test]
+fn x_07_a_signal_ends_the_command_that_cancels_a_run() {
+    let gate = "human_required: {action: look, reason: so}\nrun: note ran";
+    let project = project("hooks: {on_exit: note begun; sleep 1000}", &[("a", "", gate)]);
+    project.outpost(&["run", "blueprint.md"]).with(3);
+    let cancel = project.start(project.command(&["cancel"]));
+    project.until("the hook", || !project.ledger().is_empty());
+    cancel.signal(Signal::TERM);
+    let ended = cancel.end().with(143);
+    assert!(!ended.stderr.contains("is cancelled by"), "{}", ended.stderr);
 }
