@@ -1,8 +1,9 @@
 //! OBSERVE: a run told to machines that keep what they hear: logs, metrics, traces.
 //!
 //! The pure halves are in `report`: events in, lines out. Here they are given a file, a socket or a collector, as
-//! watchers of the driver. A watcher decides nothing, and none can fail or delay a run: what does not get out is lost,
-//! and that is told once. What nobody asked for is not built.
+//! watchers of the driver. A watcher decides nothing, and none can fail a run: what does not get out is lost, and that is
+//! told once. Lines for standard output and standard error are written as the terminal is, by the driver itself: a pipe
+//! that nobody reads holds it up when it is full. Nothing else waits. What nobody asked for is not built.
 
 pub mod faults;
 pub mod file;
