@@ -69,7 +69,7 @@ struct Cli {
 enum Command {
     /// Run a blueprint
     #[command(
-        after_help = "Examples:\n  outpost-bp run blueprint.md\n  outpost-bp run blueprint.md +T2.1 -j 2\n\nExit codes: 0 done, 1 a task failed, 2 invalid, 3 waiting for a person, 4 rejected,\n8 something is missing here, 130 interrupted"
+        after_help = "Examples:\n  outpost-bp run blueprint.md\n  outpost-bp run blueprint.md +T2.1 -j 2\n\nExit codes: 0 done, 1 a task failed, 2 invalid, 3 waiting for a person, 4 rejected,\n5 rolled back, 6 rolled back in part, 7 lock timeout, 8 something is missing here,\n9 not what was planned (`--plan`), 130 and 143 interrupted"
     )]
     Run(run::RunArgs),
     /// Go on with a run that waits, was interrupted or failed
@@ -93,7 +93,7 @@ enum Command {
     Cancel(decide::CancelArgs),
     /// Undo what the tasks of a run did, the last first
     #[command(
-        after_help = "Every task that began its work and has a `rollback` is undone, the failed one too, one at a time; one that cannot be undone does not keep the others from it. Each is undone once; one whose rollback failed, or of which nobody knows how it ended, is tried again only when it is named.\n\nExamples:\n  outpost-bp rollback --dry-run\n  outpost-bp rollback 20261121-1012 --yes\n  outpost-bp rollback T2.1+\n\nExit codes: 5 all of it is undone, 6 not all of it, 0 nothing was left to undo"
+        after_help = "Every task that began its work and has a `rollback` is undone, the failed one too, one at a time; one that cannot be undone does not keep the others from it. Each is undone once; one whose rollback failed, or of which nobody knows how it ended, is tried again only when it is named.\n\nExamples:\n  outpost-bp rollback --dry-run\n  outpost-bp rollback 20261121-1012 --yes\n  outpost-bp rollback T2.1+\n\nExit codes: 5 all of it is undone, 6 not all of it, 0 nothing was left to undo or\n--dry-run, 1 somebody said no, 2 no such run or task, 8 a secret is missing here,\n130 and 143 interrupted"
     )]
     Rollback(rollback::RollbackArgs),
     /// Show what a task printed
@@ -111,7 +111,7 @@ enum Command {
     Report(report::ReportArgs),
     /// List the runs of the project, the latest first
     #[command(
-        after_help = "States: running, waiting (for a person), done, failed, cancelled, interrupted (nobody drives it) and unreadable. A failed, waiting or interrupted run goes on with `outpost-bp resume`.\n\nExamples:\n  outpost-bp runs\n  outpost-bp runs --json"
+        after_help = "States: running, waiting (for a person), done, failed, cancelled, interrupted (nobody drives it), rolled_back, rollback_failed (what it did is undone in part) and unreadable. A failed, waiting or interrupted run goes on with `outpost-bp resume`.\n\nExamples:\n  outpost-bp runs\n  outpost-bp runs --json"
     )]
     Runs(runs::RunsArgs),
     /// List what waits for a person

@@ -99,7 +99,7 @@ pub struct RunPart {
     pub id: String,
     /// As in `status --json`.
     pub state: &'static str,
-    /// `done failed rejected cancelled`, where it is over.
+    /// `done failed rejected cancelled rolled_back rollback_failed`, where it is over.
     pub ending: Option<&'static str>,
     pub began_by: String,
     pub began_at: At,

@@ -18,7 +18,7 @@ pub struct Status {
     pub run: String,
     pub blueprint: String,
     pub file: String,
-    /// `running waiting done failed cancelled interrupted rolled_back`
+    /// `running waiting done failed cancelled interrupted rolled_back rollback_failed`
     pub state: &'static str,
     /// The process that drives it.
     pub driver: Option<String>,
@@ -86,7 +86,7 @@ pub struct ChoreStatus {
 pub struct TaskStatus {
     pub id: String,
     pub name: String,
-    /// A word of the format, or `unknown` or `interrupted`.
+    /// A word of the format, or `unknown interrupted rolling_back rolled_back rollback_failed rollback_unknown`.
     pub status: &'static str,
     pub stage: Option<&'static str>,
     pub attempts: u32,
