@@ -21,7 +21,7 @@ const CELL: usize = 160;
 
 /// The report.
 pub fn markdown(account: &Account) -> String {
-    let (mark, word) = account.standing();
+    let (_, mark, word) = account.standing();
     let run = &account.run;
     let mut text = format!("## {mark} {}: {word}\n\n", escaped(&account.document.title));
     let _ = write!(

@@ -129,6 +129,16 @@ impl TaskPart {
 }
 
 impl StagePart {
+    pub fn standing(&self) -> Standing {
+        match self.result {
+            "passed" => Standing::Complete,
+            "failed" if self.optional => Standing::Skipped,
+            "failed" => Standing::Failed,
+            "running" => Standing::Running,
+            _ => Standing::Unknown,
+        }
+    }
+
     pub const fn mark(&self) -> char {
         match self.result.as_bytes() {
             b"passed" => '✔',
@@ -192,19 +202,19 @@ impl GatePart {
 }
 
 impl Account {
-    /// How the run stands, as a mark and a word.
-    pub fn standing(&self) -> (char, &'static str) {
+    /// How the run stands, with a mark and a word.
+    pub fn standing(&self) -> (Standing, char, &'static str) {
         match (self.run.state, self.run.ending) {
-            ("done", _) => ('✔', "done"),
-            ("rolled_back", _) => ('↶', "rolled back"),
-            ("rollback_failed", _) => ('✘', "rollback failed"),
-            (_, Some("rejected")) => ('✘', "ended by a gate"),
-            ("failed", _) => ('✘', "failed"),
-            ("waiting", _) => ('◐', "waits for a person"),
-            ("running", _) => ('▶', "running"),
-            ("interrupted", _) => ('?', "interrupted"),
-            ("cancelled", _) => ('✘', "cancelled"),
-            (other, _) => ('·', other),
+            ("done", _) => (Standing::Complete, '✔', "done"),
+            ("rolled_back", _) => (Standing::Undone, '↶', "rolled back"),
+            ("rollback_failed", _) => (Standing::Failed, '✘', "rollback failed"),
+            (_, Some("rejected")) => (Standing::Failed, '✘', "ended by a gate"),
+            ("failed", _) => (Standing::Failed, '✘', "failed"),
+            ("waiting", _) => (Standing::Asked, '◐', "waits for a person"),
+            ("running", _) => (Standing::Running, '▶', "running"),
+            ("interrupted", _) => (Standing::Unknown, '?', "interrupted"),
+            ("cancelled", _) => (Standing::Failed, '✘', "cancelled"),
+            (other, _) => (Standing::Failed, '·', other),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What shows that the work was done: every verification of each task's last attempt, one below the other.
 
-use super::super::words::{Standing, took};
+use super::super::words::took;
 use super::super::{Account, StagePart, TaskPart};
 use super::parts::Table;
 use super::{e, lines, link, marked};
@@ -33,18 +33,11 @@ pub(super) fn evidence(account: &Account, left_out: &mut Vec<String>) -> String 
         &["Task", "Stage", "Result", "Exit", "Expected", "Took", "Command"],
     );
     for (task, stage) in rows {
-        let class = match stage.result {
-            "passed" => Standing::Complete,
-            "failed" if stage.optional => Standing::Skipped,
-            "failed" => Standing::Failed,
-            "running" => Standing::Running,
-            _ => Standing::Unknown,
-        };
         let code = |code: Option<i32>| code.map(|code| code.to_string()).unwrap_or_default();
         table.row(&[
             link(&task.id),
             e(stage.stage.trim_start_matches("verify:")),
-            marked(class, stage.mark(), &stage.word()),
+            marked(stage.standing(), stage.mark(), &stage.word()),
             code(stage.exit_code),
             code(stage.expected_exit_code),
             stage.milliseconds.map(|time| took(time).replace(' ', "&nbsp;")).unwrap_or_default(),

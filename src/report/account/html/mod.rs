@@ -58,7 +58,7 @@ pub fn html(account: &Account, picture: &Picture) -> String {
     part("blueprint", "Blueprint", &mut |_| parts::blueprint(account));
     part("environment", "Environment", &mut |_| parts::environment(account));
     part("journal", "What happened", &mut |left| parts::happened(account, left));
-    let (mark, word) = account.standing();
+    let (_, mark, word) = account.standing();
     let title = e(&account.document.title);
     let mut page = String::with_capacity(64 * 1024);
     let _ = write!(
@@ -104,16 +104,8 @@ pub fn html(account: &Account, picture: &Picture) -> String {
 /// Title, state, and the facts that are asked for first.
 fn head(account: &Account, title: &str) -> String {
     let (run, document, counts) = (&account.run, &account.document, &account.counts);
-    let (mark, word) = account.standing();
-    let class = match (run.state, run.ending) {
-        ("done", _) => Standing::Complete,
-        ("waiting", _) => Standing::Asked,
-        ("running", _) => Standing::Running,
-        ("interrupted", _) => Standing::Unknown,
-        ("rolled_back", _) => Standing::Undone,
-        _ => Standing::Failed,
-    }
-    .class();
+    let (standing, mark, word) = account.standing();
+    let class = standing.class();
     let mut text = format!(
         "<header class=\"r-head\">\n<p class=\"r-state r-{class}\"><span class=\"r-mark\" aria-hidden=\"true\">{mark}</span> {word}</p>\n\
          <h1>{title}</h1>\n"

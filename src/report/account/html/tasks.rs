@@ -195,13 +195,7 @@ fn attempted(text: &mut String, attempt: &AttemptPart) {
 }
 
 pub(super) fn staged(text: &mut String, stage: &StagePart) {
-    let class = match stage.result {
-        "passed" => Standing::Complete,
-        "failed" => Standing::Failed,
-        "running" => Standing::Running,
-        _ => Standing::Unknown,
-    }
-    .class();
+    let class = stage.standing().class();
     let mut said = vec![stage.word()];
     said.extend(stage.exit());
     said.extend(stage.milliseconds.map(took));
