@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::run::{Chore, CleanUp, Completion, Event, Failure, Moment, OnTimeout, Permit, Phase, Run, Stage};
+use crate::run::{Chore, Completion, Event, Failure, Moment, OnTimeout, Permit, Phase, Run, Stage};
 
 /// How much an event matters to somebody who looks on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,10 +147,7 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
             line(task, format!("nobody was told by {channel}: {reason}"), Weight::Notice)
         }
         Event::CleanedUp { task, action, what, problem } => {
-            let word = match action {
-                CleanUp::Deleted => "deleted",
-                CleanUp::Archived => "archived",
-            };
+            let word = action.word();
             match problem {
                 None => line(task, format!("{word}: {what}"), Weight::Step),
                 Some(problem) => line(task, format!("cannot be {word}: {what}: {problem}"), Weight::Notice),

@@ -293,6 +293,16 @@ pub enum Completion {
     Collected,
 }
 
+impl Completion {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Verified => "verified",
+            Self::Collected => "collected",
+        }
+    }
+}
+
 /// Why an unknown task may be started again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "because", rename_all = "snake_case")]
@@ -313,6 +323,15 @@ pub enum Permit {
 pub enum CleanUp {
     Deleted,
     Archived,
+}
+
+impl CleanUp {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::Archived => "archived",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

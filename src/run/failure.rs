@@ -77,6 +77,18 @@ pub enum FailurePhase {
     Cleanup,
 }
 
+impl FailurePhase {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Setup => "setup",
+            Self::Execution => "execution",
+            Self::Verification => "verification",
+            Self::Cleanup => "cleanup",
+        }
+    }
+}
+
 /// Why an attempt or a task failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {

@@ -143,6 +143,13 @@ pub struct TaskSpec {
     pub settled: bool,
 }
 
+impl TaskSpec {
+    /// Whether this stage is a verification whose failure does not count.
+    pub fn is_optional(&self, stage: &str) -> bool {
+        self.stages.iter().any(|known| matches!(known, Stage::Verify { optional: true, .. }) && known.word() == stage)
+    }
+}
+
 /// How what a task did is undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndoSpec {
@@ -195,6 +202,16 @@ pub enum OnTimeout {
     Skip,
     /// The document says to go on without a decision.
     Continue,
+}
+
+impl OnTimeout {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Abort => "abort",
+            Self::Skip => "skip",
+            Self::Continue => "continue",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -111,10 +111,11 @@ fn gate(facts: &Facts, draft: &Draft<'_>, run: &Run, index: TaskIndex, turn: Tur
     let open = if let Phase::Gate(open) = &run.task(index).phase { Some(open) } else { None };
     let action = written.map(|gate| gate.action.as_str()).unwrap_or_default();
     let reason = written.and_then(|gate| gate.reason.as_deref());
-    let (consequence, then) = match spec.map_or(OnTimeout::Abort, |spec| spec.on_timeout) {
-        OnTimeout::Abort => ("abort", "then the run ends"),
-        OnTimeout::Skip => ("skip", "then it is skipped"),
-        OnTimeout::Continue => ("continue", "then it goes on"),
+    let on_timeout = spec.map_or(OnTimeout::Abort, |spec| spec.on_timeout);
+    let then = match on_timeout {
+        OnTimeout::Abort => "then the run ends",
+        OnTimeout::Skip => "then it is skipped",
+        OnTimeout::Continue => "then it goes on",
     };
     let digest = open.map(|open| open.digest.as_str()).unwrap_or_default();
     let command = |word: &str| format!("outpost-bp {word} {id} --run {} --digest {digest}", facts.run);
@@ -127,7 +128,7 @@ fn gate(facts: &Facts, draft: &Draft<'_>, run: &Run, index: TaskIndex, turn: Tur
         "when": open.map(|open| open.moment),
         "opened": open.map(|open| open.opened.to_string()),
         "deadline": open.map(|open| open.deadline.to_string()),
-        "on_timeout": consequence,
+        "on_timeout": on_timeout.word(),
         "digest": digest,
         "approvers": spec.map_or(&[][..], |spec| &spec.approvers),
         "approvals_needed": spec.map_or(1, |spec| spec.approvals),

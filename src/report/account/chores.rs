@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{At, AttemptPart, FailurePart, StagePart};
-use crate::run::{Chore, CleanUp, Event, Moment};
+use crate::run::{Chore, Event, Moment};
 
 /// All of it, each list in the order it happened.
 #[derive(Clone, Debug, Default, JsonSchema, Serialize)]
@@ -104,10 +104,7 @@ impl Aside {
             Event::CleanedUp { task, action, what, problem } => self.cleaned_up.push(CleanUpPart {
                 at: At(at),
                 task: task.clone(),
-                action: match action {
-                    CleanUp::Deleted => "deleted",
-                    CleanUp::Archived => "archived",
-                },
+                action: action.word(),
                 what: what.clone(),
                 problem: problem.clone(),
             }),

@@ -11,9 +11,7 @@ use super::{
 };
 use crate::blueprint::Blueprint;
 use crate::report::progress::{Weight, line};
-use crate::run::{
-    Ending, Event, Failure, GateDecision, GateMoment, Moment, OnTimeout, Permit, Phase, Run, Stage, TaskSpec,
-};
+use crate::run::{Ending, Event, Failure, GateDecision, GateMoment, Moment, Permit, Phase, Run};
 
 /// A task that had to wait for less is said to have started at once, in milliseconds.
 const AT_ONCE: u64 = 1_000;
@@ -153,12 +151,7 @@ impl<'a> Fold<'a> {
             Event::GateOpened { task, time, digest, deadline } => self.gate_opened(at, task, *time, digest, *deadline),
             Event::GateDecided(decision) => self.gate_decided(at, decision, run),
             Event::GateExpired { task, consequence, .. } => {
-                let word = match consequence {
-                    OnTimeout::Abort => "abort",
-                    OnTimeout::Skip => "skip",
-                    OnTimeout::Continue => "continue",
-                };
-                self.close_gate(at, task, "expired", Some(word));
+                self.close_gate(at, task, "expired", Some(consequence.word()));
             }
             Event::EditAccepted { by, digest, again } => {
                 for id in again {
@@ -254,7 +247,7 @@ impl<'a> Fold<'a> {
         let Some(attempt) = self.task(task).attempts.last_mut() else {
             return;
         };
-        let is_optional = spec.is_some_and(|spec| is_optional(spec, stage));
+        let is_optional = spec.is_some_and(|spec| spec.is_optional(stage));
         attempt.stages.push(StagePart { optional: is_optional, ..StagePart::begun(stage, at) });
     }
 
@@ -340,8 +333,4 @@ impl<'a> Fold<'a> {
 /// The word for how a run ended.
 pub(super) const fn ending(ending: Ending) -> &'static str {
     ending.word()
-}
-
-fn is_optional(spec: &TaskSpec, word: &str) -> bool {
-    spec.stages.iter().any(|stage| stage.word() == word && matches!(stage, Stage::Verify { optional: true, .. }))
 }

@@ -39,10 +39,9 @@ impl StagePart {
 
 impl FailurePart {
     pub(super) fn of(failure: &Failure) -> Self {
-        let word = serde_json::to_value(failure.phase).ok().and_then(|word| word.as_str().map(str::to_owned));
         Self {
             code: failure.code.to_string(),
-            phase: word.unwrap_or_default(),
+            phase: failure.phase.word().to_owned(),
             message: crate::report::table::one_line(&failure.message),
         }
     }

@@ -15,7 +15,7 @@ use crate::document::{Carrier, Source};
 use crate::report::progress::Tally;
 use crate::report::status::Status;
 use crate::report::why;
-use crate::run::{Completion, Ending, Moment, Phase, RunStarted, Stage, TaskState, Undo};
+use crate::run::{Ending, Moment, Phase, RunStarted, Stage, TaskState, Undo};
 
 /// Tasks that merely wait and whose reason is told; the reason of one may be at the end of a long chain.
 const REASONS: usize = 1_000;
@@ -261,9 +261,7 @@ fn worked(attempts: &[AttemptPart], now: At) -> Option<u64> {
 
 const fn completed(state: &TaskState) -> Option<&'static str> {
     match state.phase {
-        Phase::Complete(Completion::Done) => Some("done"),
-        Phase::Complete(Completion::Verified) => Some("verified"),
-        Phase::Complete(Completion::Collected) => Some("collected"),
+        Phase::Complete(how) => Some(how.word()),
         _ => None,
     }
 }

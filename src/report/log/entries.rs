@@ -11,7 +11,7 @@ use super::{Entry, data};
 use crate::blueprint::Blueprint;
 use crate::blueprint::model::LogLevel::{self, Debug, Error, Info, Warn};
 use crate::report::progress::line;
-use crate::run::{Chore, Ending, Event, Failure, FailurePhase, GateMoment, Moment, Resumption, Run, Stage};
+use crate::run::{Chore, Ending, Event, Failure, GateMoment, Moment, Resumption, Run};
 
 /// The fold. It may begin in the middle of a run, where `resume` takes it up.
 #[derive(Clone, Debug, Default)]
@@ -201,7 +201,7 @@ impl Entries {
                 let error = failure.as_deref().map(error);
                 let delay = due.0.saturating_sub(at.0);
                 let fields = json!({"attempt": attempt, "at": super::iso(*due), "delay_ms": delay, "error": error});
-                let phase = failure.map(|failure| word(failure.phase));
+                let phase = failure.map(|failure| failure.phase.word());
                 Told(Warn, "task.retry", phase, line(), fields)
             }
             Event::TaskCompleted { task, how } => {
@@ -266,7 +266,7 @@ fn failed(run: &Run, task: &str, failure: &Failure) -> Told {
     let mut fields = whole(run, task);
     fields["error"] = error(failure);
     let message = format!("failed: {}: {}", failure.code, failure.message);
-    Told(Error, "task.failed", Some(word(failure.phase)), message, fields)
+    Told(Error, "task.failed", Some(failure.phase.word()), message, fields)
 }
 
 fn ended(run: &Run, state: Ending) -> Told {
@@ -309,8 +309,7 @@ fn locks<'r>(
 }
 
 fn is_optional(run: &Run, task: &str, stage: &str) -> bool {
-    let stages = run.find(task).map_or(&[][..], |index| &run.program().tasks[index.get()].stages);
-    stages.iter().any(|known| known.word() == stage && matches!(known, Stage::Verify { optional: true, .. }))
+    run.find(task).is_some_and(|index| run.program().tasks[index.get()].is_optional(stage))
 }
 
 fn error(failure: &Failure) -> Value {
@@ -319,16 +318,6 @@ fn error(failure: &Failure) -> Value {
         fields["exit_code"] = code.into();
     }
     fields
-}
-
-fn word(phase: FailurePhase) -> &'static str {
-    match phase {
-        FailurePhase::Preflight => "preflight",
-        FailurePhase::Setup => "setup",
-        FailurePhase::Execution => "execution",
-        FailurePhase::Verification => "verification",
-        FailurePhase::Cleanup => "cleanup",
-    }
 }
 
 fn phase_of(stage: &str) -> &'static str {

@@ -6,9 +6,7 @@ use super::open::{Open, OpenAttempt, OpenGate, OpenTask};
 use super::{Field, Kind, Span, Status};
 use crate::blueprint::model::Task;
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::run::{
-    Chore, Completion, Ending, Event, Failure, GateDecision, GateMoment, Moment, Part, RunStarted, SpanId, Trail,
-};
+use crate::run::{Chore, Ending, Event, Failure, GateDecision, GateMoment, Moment, Part, RunStarted, SpanId, Trail};
 
 /// The fold.
 #[derive(Clone, Debug)]
@@ -104,12 +102,7 @@ impl<'a> Spans<'a> {
             }
             Event::ConditionHeld { task } => self.task(at, task).span.happened(at, "condition held", Vec::new()),
             Event::TaskCompleted { task, how } => {
-                let how = match how {
-                    Completion::Done => "done",
-                    Completion::Verified => "verified",
-                    Completion::Collected => "collected",
-                };
-                self.task(at, task).span.set("outpost.how", how);
+                self.task(at, task).span.set("outpost.how", how.word());
                 self.end_task(at, task, "complete", Status::Good);
             }
             Event::TaskSkipped { task, reason } => {
