@@ -1,7 +1,11 @@
 //! Spans on their way to a collector: OTLP over HTTP, in a thread of its own.
 //!
-//! The queue is bounded, a collector that does not answer is tried again with growing pauses, and at the end there is a
-//! deadline. What the collector has taken is noted with the run, so that the next runner sends what this one could not.
+//! The queue is bounded, a collector that does not answer is tried again with growing pauses and fewer spans, and at the
+//! end there is a deadline. How far the collector has everything is noted with the run, so that the next runner sends
+//! what this one could not: the note never goes past a span that found no room.
+
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -9,7 +13,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -95,7 +99,28 @@ pub struct Outbox {
     troubles: Receiver<String>,
     /// Whether the last request failed.
     is_dead: Arc<AtomicBool>,
-    lost: u64,
+    gap: Arc<Gap>,
+}
+
+/// Spans that found no room.
+#[derive(Debug)]
+struct Gap {
+    /// The smallest `after` of them.
+    first: AtomicU64,
+    spans: AtomicU64,
+}
+
+impl Default for Gap {
+    fn default() -> Self {
+        Self { first: AtomicU64::new(u64::MAX), spans: AtomicU64::new(0) }
+    }
+}
+
+impl Gap {
+    fn lose(&self, span: &Span) {
+        self.first.fetch_min(span.after, Ordering::AcqRel);
+        self.spans.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 /// The far end.
@@ -107,6 +132,9 @@ struct Courier {
     note: PathBuf,
     is_told: bool,
     is_dead: Arc<AtomicBool>,
+    gap: Arc<Gap>,
+    /// Spans that wait, and spans of one request.
+    room: (usize, usize),
 }
 
 /// How many events of the run the collector knows all about.
@@ -120,22 +148,31 @@ impl Outbox {
         let (spans, far) = sync_channel(MOST_WAITING);
         let (far_troubles, troubles) = channel();
         let is_dead = Arc::new(AtomicBool::new(false));
-        let known = Arc::clone(&is_dead);
-        let courier = Courier { spans: far, troubles: far_troubles, trail, note, is_told: false, is_dead };
+        let gap = Arc::new(Gap::default());
+        let courier = Courier {
+            spans: far,
+            troubles: far_troubles,
+            trail,
+            note,
+            is_told: false,
+            is_dead: Arc::clone(&is_dead),
+            gap: Arc::clone(&gap),
+            room: (MOST_WAITING, MOST_AT_ONCE),
+        };
         let Collector { exporter, deadline } = collector;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("traces cannot be sent: {error}"))?;
         thread::Builder::new()
             .name("traces".to_owned())
-            .spawn(move || courier.carry(&runtime, &exporter))
+            .spawn(move || courier.carry(|batch| runtime.block_on(exporter.export(batch)).map_err(|e| e.to_string())))
             .map_err(|error| format!("traces cannot be sent: {error}"))?;
-        Ok(Self { spans, deadline, troubles, is_dead: known, lost: 0 })
+        Ok(Self { spans, deadline, troubles, is_dead, gap })
     }
 
     /// Never waits.
     pub fn put(&mut self, span: Span) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.spans.try_send(span) {
-            self.lost += 1;
+        if let Err(TrySendError::Full(span) | TrySendError::Disconnected(span)) = self.spans.try_send(span) {
+            self.gap.lose(&span);
         }
     }
 
@@ -146,7 +183,7 @@ impl Outbox {
     /// Waits for what is on its way, but not for a collector that is gone.
     pub fn close(mut self) -> Vec<String> {
         let mut told: Vec<String> = std::iter::from_fn(|| self.trouble()).collect();
-        let Self { spans, deadline, troubles, is_dead, lost } = self;
+        let Self { spans, deadline, troubles, is_dead, gap } = self;
         // The thread takes it for the end of the run.
         drop(spans);
         let deadline = Instant::now() + deadline;
@@ -161,37 +198,39 @@ impl Outbox {
             }
         }
         told.extend(troubles.try_iter());
+        let lost = gap.spans.load(Ordering::Acquire);
         if lost > 0 {
-            told.push(format!("{lost} spans found no room on their way to the collector"));
+            told.push(format!("{lost} spans found no room on their way to the collector; the next runner sends them"));
         }
         told
     }
 }
 
 impl Courier {
-    fn carry(mut self, runtime: &tokio::runtime::Runtime, exporter: &SpanExporter) {
+    fn carry(mut self, mut send: impl FnMut(Vec<SpanData>) -> Result<(), String>) {
         let mut queue: VecDeque<Span> = VecDeque::new();
-        let mut pause = PAUSE;
+        let (mut pause, mut most, mut sent) = (PAUSE, self.room.1, 0);
         loop {
             let is_over = self.collect(&mut queue, pause);
-            let batch: Vec<SpanData> = queue.iter().take(MOST_AT_ONCE).map(|span| data(span, &self.trail)).collect();
+            let batch: Vec<SpanData> = queue.iter().take(most).map(|span| data(span, &self.trail)).collect();
             if !batch.is_empty() {
                 let count = batch.len();
-                match runtime.block_on(exporter.export(batch)) {
+                match send(batch) {
                     Ok(()) => {
                         self.is_dead.store(false, Ordering::Release);
                         pause = PAUSE;
-                        let last = queue.drain(..count).next_back().map_or(0, |span| span.after);
-                        // Spans that one event ends are acknowledged together.
-                        self.acknowledge(if queue.front().is_some_and(|next| next.after == last) {
-                            last - 1
-                        } else {
-                            last
-                        });
+                        if !is_over {
+                            most = (most * 2).min(self.room.1);
+                        }
+                        sent = queue.drain(..count).next_back().map_or(sent, |span| span.after);
+                        // Spans that one event ends are acknowledged together, and more of them may come.
+                        self.acknowledge(sent.saturating_sub(1));
                     }
-                    Err(error) => {
+                    Err(problem) => {
                         pause = (pause * 2).min(LONGEST_PAUSE);
-                        self.tell(&error.to_string());
+                        // It may be that there were too many.
+                        most = (most / 2).max(1);
+                        self.tell(&problem);
                         self.is_dead.store(true, Ordering::Release);
                         if is_over {
                             return;
@@ -200,6 +239,9 @@ impl Courier {
                 }
             }
             if is_over && queue.is_empty() {
+                if sent > 0 {
+                    self.acknowledge(sent);
+                }
                 return;
             }
         }
@@ -215,11 +257,10 @@ impl Courier {
         }
         let until = Instant::now() + pause;
         // After a failure there is a pause, however much there is.
-        while queue.len() < MOST_AT_ONCE || pause > PAUSE {
+        while queue.len() < self.room.1 || pause > PAUSE {
             match self.spans.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(span) if queue.len() < MOST_WAITING => queue.push_back(span),
-                // There is no room; the next runner knows where to begin.
-                Ok(_) => {}
+                Ok(span) if queue.len() < self.room.0 => queue.push_back(span),
+                Ok(span) => self.gap.lose(&span),
                 Err(RecvTimeoutError::Timeout) => return false,
                 Err(RecvTimeoutError::Disconnected) => return true,
             }
@@ -238,6 +279,7 @@ impl Courier {
 
     /// A note that cannot be written makes the next runner send something twice.
     fn acknowledge(&self, events: u64) {
+        let events = events.min(self.gap.first.load(Ordering::Acquire).saturating_sub(1));
         let Some(folder) = self.note.parent() else {
             return;
         };
