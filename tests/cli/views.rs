@@ -3,159 +3,19 @@
 //! Each test is a story in a project of its own. A run that has to be under way holds itself up: a task waits
 //! until the test makes a file, so that nothing here depends on how fast the machine is.
 
+mod doctor;
+mod gc;
+mod project;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::process::{ChildStdout, Stdio};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// Far beyond what anything takes, so that only a hang runs into it.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-struct Project(TempDir);
-
-/// How a command ended.
-#[derive(Debug)]
-struct Said {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Said {
-    #[track_caller]
-    fn code(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{self:#?}");
-        self
-    }
-
-    #[track_caller]
-    fn out(self, text: &str) -> Self {
-        assert_eq!(self.stdout, text, "{self:#?}");
-        self
-    }
-
-    #[track_caller]
-    fn err(self, text: &str) -> Self {
-        assert_eq!(self.stderr, text, "{self:#?}");
-        self
-    }
-
-    #[track_caller]
-    fn has(self, text: &str) -> Self {
-        assert!(self.stdout.contains(text), "no {text:?} in {self:#?}");
-        self
-    }
-
-    #[track_caller]
-    fn hints(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "no {text:?} in {self:#?}");
-        self
-    }
-
-    #[track_caller]
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
-    }
-}
-
-/// A child that does not outlive its test.
-struct Live(Child);
-
-impl Live {
-    /// Waits for its end.
-    fn end(mut self) -> i32 {
-        until("the child to end", || self.0.try_wait().expect("a child").and_then(|status| status.code()))
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[track_caller]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-impl Project {
-    /// A project with this blueprint; `tasks` are the YAML blocks.
-    fn of(tasks: &[&str]) -> Self {
-        let project = Self(TempDir::new().expect("a folder"));
-        let mut text = "# A story\n\n<!-- _blueprint_version: 2.0.2 -->\n\n```yaml\nexecution:\n  resource_locks: [{name: database, type: exclusive}]\n```\n".to_owned();
-        for task in tasks {
-            text += &format!("\n```yaml\n{task}\n```\n");
-        }
-        fs::write(project.path().join("b.md"), text).expect("written");
-        project
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_outpost-bp"));
-        command.args(arguments).current_dir(self.path()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("USER", "ada").env("COLUMNS", "80");
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn say(&self, arguments: &[&str]) -> Said {
-        let output = self.command(arguments).output().expect("the binary starts");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Said { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-
-    /// Runs the blueprint to its end, whatever that is.
-    fn run(&self, code: i32) -> String {
-        self.say(&["run", "b.md", "--new-run"]).code(code);
-        self.latest()
-    }
-
-    fn latest(&self) -> String {
-        self.runs().pop().expect("a run")
-    }
-
-    fn runs(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.path().join(".outpost/runs")) else { return Vec::new() };
-        let mut runs: Vec<String> =
-            entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).collect();
-        runs.sort();
-        runs
-    }
-
-    fn folder(&self, run: &str) -> PathBuf {
-        self.path().join(".outpost/runs").join(run)
-    }
-
-    /// Runs the blueprint in the background, until the file of this name is there.
-    fn begin(&self, sign: &str) -> Live {
-        let mut command = self.command(&["run", "b.md", "--new-run"]);
-        let live = Live(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts"));
-        until("the run to come so far", || self.path().join(sign).exists().then_some(()));
-        live
-    }
-
-    fn make(&self, name: &str) {
-        fs::write(self.path().join(name), "").expect("written");
-    }
-}
+#[cfg(target_os = "linux")]
+use project::on_terminal;
+use project::{Live, Project, until};
 
 const TALKS: &str = r"task_id: T1
 name: Talks
@@ -437,93 +297,6 @@ fn locks_show_who_holds_and_who_waits() {
     assert_eq!((first.end(), second.end()), (0, 0));
 }
 
-/// Makes a run look as if nobody had touched it for long.
-fn age(folder: &Path) {
-    let long_ago = SystemTime::now() - Duration::from_secs(48 * 3600);
-    fs::File::open(folder.join("blueprint")).expect("a file").set_modified(long_ago).expect("ours");
-}
-
-#[test]
-fn gc_removes_what_is_over_and_nothing_else() {
-    let project = all();
-    project.say(&["gc"]).code(0).out("").err("removed 0 runs, 0 B; 0 runs left\n");
-    let waiting = project.run(3);
-    fs::write(project.path().join("b.md"), "# A\n\n```yaml\ntask_id: A\nname: A\nrun: 'true'\n```\n").expect("written");
-    let (first, second) = (project.run(0), project.run(0));
-    let held_up = Project::of(&[HELD_UP]);
-    fs::copy(held_up.path().join("b.md"), project.path().join("b.md")).expect("copied");
-    let live = project.begin("begun");
-    let driven = project.latest();
-    let never = "19990101-000000";
-    for run in [never, "29990101-000000"] {
-        fs::create_dir(project.folder(run)).expect("a folder");
-        fs::write(project.folder(run).join("blueprint"), "# A\n").expect("written");
-    }
-    age(&project.folder(never));
-    let before = project.runs();
-    let said = project.say(&["gc", "--keep", "0", "--dry-run"]).code(0).hints("would remove 3 runs, ");
-    assert!([never, &first, &second].iter().all(|run| said.stdout.contains(run)), "{said:#?}");
-    assert_eq!(project.runs(), before, "a dry run removes nothing");
-    project.say(&["gc"]).err("removed 0 runs, 0 B; 6 runs left\n");
-    project.say(&["gc", "--older-than", "PT1H"]).has(never).hints("removed 1 run, ");
-    project.say(&["gc", "--keep", "3"]).has(&first).hints("removed 1 run, ");
-    let said = project.say(&["gc", "--keep", "0", "--json"]).code(0).err("").json();
-    assert_eq!((&said["removed"][0]["run"], &said["kept"]), (&second.as_str().into(), &3.into()), "{said}");
-    // What waits, what is driven, and what may just be beginning.
-    let mut left = vec![waiting.clone(), driven, "29990101-000000".to_owned()];
-    left.sort();
-    assert_eq!(project.runs(), left);
-    project.say(&["gates"]).has(&waiting);
-    project.make("go");
-    assert_eq!(live.end(), 0);
-}
-
-#[test]
-fn gc_leaves_an_interrupted_and_a_damaged_run_alone() {
-    let project = Project::of(&[HELD_UP]);
-    drop(project.begin("begun"));
-    let interrupted = project.latest();
-    project.make("go");
-    let damaged = project.run(0);
-    let journal = project.folder(&damaged).join("journal.log");
-    let mut text = fs::read(&journal).expect("a journal");
-    let middle = text.len() / 2;
-    text[middle] ^= 1;
-    fs::write(&journal, text).expect("written");
-    assert_eq!(project.say(&["runs", "--json"]).json()["runs"][1]["state"], "interrupted");
-    project.say(&["why", "H1", "--run", &interrupted]).has("its runner ended while `run` ran");
-    project.say(&["gc", "--keep", "0"]).code(0).out("");
-    assert_eq!(project.runs().len(), 2);
-    project.say(&["gc", "--keep", "0", "--unreadable"]).has(&damaged).hints("removed 1 run, ");
-    assert_eq!(project.runs(), [interrupted]);
-    project.say(&["gc", "--older-than", "3 days"]).code(2).hints("invalid value '3 days'");
-}
-
-/// What a command prints on a terminal.
-#[cfg(target_os = "linux")]
-fn on_terminal(project: &Project, environment: &[(&str, &str)], arguments: &[&str]) -> String {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    grantpt(&master).expect("a terminal of our own");
-    unlockpt(&master).expect("a terminal that can be opened");
-    let name = ptsname(&master, Vec::new()).expect("its name").into_string().expect("a path");
-    let terminal = fs::OpenOptions::new().read(true).write(true).open(name).expect("its other end");
-    let mut master = fs::File::from(master);
-    let reader = thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // When nobody holds the other end any more, Linux answers with an error.
-        let _ = master.read_to_end(&mut bytes);
-        String::from_utf8(bytes).expect("UTF-8")
-    });
-    let mut command = project.command(arguments);
-    command.envs(environment.iter().copied()).stdout(terminal).stderr(Stdio::null());
-    let code = Live(command.spawn().expect("it starts")).end();
-    // It holds an end of the terminal.
-    drop(command);
-    assert_eq!(code, 0, "{arguments:?}");
-    reader.join().expect("the terminal is read")
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_sees_both_streams_and_obeys_neither() {
@@ -551,24 +324,4 @@ fn a_full_disk_is_told_by_logs() {
     assert_eq!(said.status.code(), Some(2));
     let stderr = String::from_utf8(said.stderr).expect("UTF-8");
     assert!(stderr.contains("error: failed to write the output: No space left on device"), "{stderr}");
-}
-
-#[test]
-fn doctor_says_what_is_here_and_what_is_missing() {
-    let project = Project::of(&[QUIET]);
-    let said = project.say(&["doctor"]).code(0).err("blueprints can be run here\n").has("ok     bash ");
-    assert!(said.stdout.lines().all(|row| row.chars().count() <= 80), "{said:#?}");
-    let nothing = project.command(&["doctor", "--json"]).env("PATH", "/nowhere").output().expect("it starts");
-    assert_eq!(nothing.status.code(), Some(8));
-    let found: Value = serde_json::from_slice(&nothing.stdout).expect("JSON");
-    assert_eq!(found["fit"], false);
-    let of = |name: &str| {
-        let checks = found["checks"].as_array().expect("checks");
-        checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name}: {found}")).clone()
-    };
-    assert_eq!((&of("bash")["level"], &of("claude")["level"]), (&"missing".into(), &"warn".into()));
-    assert!(of("bash")["advice"].is_string() && of("kernel")["level"] == "ok", "{found}");
-    for name in ["/proc", "subreaper", "open files", "file system", "room", "git", "aws-cli", "grok", "terminal"] {
-        of(name);
-    }
 }
