@@ -42,7 +42,7 @@ pub(super) struct ReplayArgs {
     /// The document of the run, where the run's own copy is not here; after an edit, each version of it
     #[arg(long, value_name = "FILE", add = ArgValueCompleter::new(complete::files()))]
     blueprint: Vec<String>,
-    /// Play in time, N times as fast as it happened; as fast as possible without it
+    /// Play in time, N times as fast as it happened (0.001 to 1000000); as fast as possible without it
     #[arg(long, value_name = "N", value_parser = speed, conflicts_with = "at")]
     speed: Option<f64>,
     /// Show where the run stood after its Nth event, as `status` does
