@@ -8,6 +8,7 @@ mod attempt;
 mod chore;
 mod depot;
 mod handoff;
+mod notes;
 mod notices;
 mod signals;
 mod tidy;
@@ -19,12 +20,11 @@ use std::time::{Duration, Instant};
 
 use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report};
 use tokio::task::JoinSet;
-use tracing::{Instrument as _, Span, debug, debug_span, trace};
+use tracing::{Instrument as _, Span, debug_span, trace};
 
 use self::handoff::Watch;
 use super::cleanup::Ledger;
 use super::error::Broken;
-use super::inbox::{self, Note};
 use super::inputs;
 use super::moment::{now, timestamp};
 use super::outside::Outside;
@@ -33,7 +33,7 @@ use crate::blueprint::TaskIndex;
 use crate::document::Source;
 use crate::journal::{Journal, Local};
 use crate::locks::Locks;
-use crate::run::{Chore, Ending, Event, GateDecision, Mode, Moment, Phase, Refusal, Run};
+use crate::run::{Chore, Ending, Event, Mode, Moment, Run};
 use depot::Depot;
 use notices::Notices;
 use signals::Signals;
@@ -337,61 +337,6 @@ impl<'a> Driver<'a> {
         let run = &self.run;
         self.outside.give_up(|task| run.has_free_slot() && run.waits_outside(task));
         Ok(())
-    }
-
-    /// Takes what people left in the inbox: into the journal, then out of the inbox.
-    fn take_notes(&mut self) -> Result<(), Broken> {
-        if self.looked.is_some_and(|last| last.elapsed() < INBOX) {
-            return Ok(());
-        }
-        self.looked = Some(Instant::now());
-        let fault = |error| Broken::Io("the run's inbox".to_owned(), error);
-        for left in inbox::waiting(&self.bench.files.inbox()).map_err(fault)? {
-            if self.is_too_early(&left.note) {
-                continue;
-            }
-            debug!(note = %left.note, "somebody left a note");
-            let told = match &left.note {
-                Note::Decision(decision) => {
-                    let comment = self.bench.secrets.clean(decision.comment.clone());
-                    self.run.decided(now(), GateDecision { comment, ..decision.clone() })
-                }
-                Note::Again { task, by } => self.run.ordered_again(now(), task, by),
-                Note::Cancel { by } => self.run.cancel(now(), by),
-            };
-            match told {
-                Ok(events) => {
-                    let stops = events.iter().any(|event| matches!(event, Event::CancelRequested { .. }));
-                    self.happened(events);
-                    self.flush()?;
-                    // Acknowledged only when it survives the end of the machine.
-                    self.journal.sync()?;
-                    if stops {
-                        self.cancel();
-                    }
-                }
-                Err(Refusal::Repeated(_)) => {}
-                Err(refusal) => self.watcher.remark(&format!("{}: {refusal}", left.note)),
-            }
-            left.take().map_err(fault)?;
-        }
-        Ok(())
-    }
-
-    /// An order to start a task again waits until it is clear that nobody knows how it ended.
-    fn is_too_early(&self, note: &Note) -> bool {
-        let Note::Again { task, .. } = note else {
-            return false;
-        };
-        let phase = self.run.find(task).map(|index| &self.run.task(index).phase);
-        matches!(
-            phase,
-            Some(
-                Phase::Interrupted { .. }
-                    | Phase::Unknown { running: Some(_), .. }
-                    | Phase::Unknown { next: Some(_), .. }
-            )
-        )
     }
 
     /// Asks the work of a run that is to end to end, without waiting for it. What is being undone is undone.
