@@ -277,8 +277,9 @@ fn f_32_inputs_hold_no_secret_either() {
         crate::project("", &[("b", "", "run: 'note \"${secrets.KEY}\"'\nhuman_required: {action: look, reason: so}")]);
     with(&project, &["run", "blueprint.md"], &[("KEY", "a-secret-value")]).with(3);
     project.outpost(&["approve", "b", "--set", "x=a-secret-value"]).with(0);
-    with(&project, &["resume"], &[("KEY", "a-secret-value")]).with(1).says(&[said]);
-    assert_eq!(project.ledger(), Vec::<String>::new());
+    let said = "what it sets as `x` holds the secret `KEY`, and inputs are kept: decide without it";
+    with(&project, &["resume"], &[("KEY", "a-secret-value")]).with(3).says(&[said]);
+    assert_eq!((project.ledger(), project.told("gate_decided")), (Vec::new(), Vec::new()));
 }
 
 #[test]

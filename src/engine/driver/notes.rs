@@ -24,6 +24,11 @@ impl Driver<'_> {
                 continue;
             }
             debug!(note = %left.note, "somebody left a note");
+            if let Some(why) = self.holds_secret(&left.note) {
+                self.watcher.remark(&format!("{}: {why}", left.note));
+                left.take().map_err(fault)?;
+                continue;
+            }
             let told = match &left.note {
                 Note::Decision(decision) => {
                     let comment = self.bench.secrets.clean(decision.comment.clone());
@@ -49,6 +54,19 @@ impl Driver<'_> {
             left.take().map_err(fault)?;
         }
         Ok(())
+    }
+
+    /// Why a decision is not taken: what it sets would be kept as it is.
+    fn holds_secret(&self, note: &Note) -> Option<String> {
+        let Note::Decision(GateDecision { set, .. }) = note else {
+            return None;
+        };
+        set.iter().find_map(|(name, value)| {
+            let secret = self.bench.secrets.find(value.as_bytes())?;
+            Some(format!(
+                "what it sets as `{name}` holds the secret `{secret}`, and inputs are kept: decide without it, and let the command refer to `${{secrets.{secret}}}`"
+            ))
+        })
     }
 
     /// An order to start a task again waits until it is clear that nobody knows how it ended.
