@@ -74,6 +74,7 @@ impl Driver<'_> {
                 self.deposit(index);
             }
             Err(why) => {
+                let why = self.bench.secrets.clean(why);
                 let piece = Piece::Stage(index, attempt, Stage::Run.word());
                 let watch = self.jobs.get_mut(&piece).and_then(|job| job.watch.as_mut());
                 let is_new = watch.is_none_or(|watch| watch.told.replace(why.clone()).as_ref() != Some(&why));

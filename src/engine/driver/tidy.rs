@@ -100,6 +100,7 @@ impl Driver<'_> {
     pub(super) fn tidied(&mut self, all: Vec<Tidied>) {
         for Tidied { task, action, what, problem } in all {
             let id = self.bench.task(task).id.to_string();
+            let problem = problem.map(|problem| self.bench.secrets.clean(problem));
             let events = self.run.cleaned_up(now(), &id, action, what, problem).unwrap_or_default();
             self.happened(events);
         }
