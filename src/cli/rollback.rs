@@ -78,7 +78,7 @@ pub(super) fn run(args: &RollbackArgs, output: &mut Output) -> Result<Exit, Fail
         output.note("nothing was undone\n");
         return Ok(Exit::Failed);
     }
-    go(opened, &store, (&source, &blueprint), &undoing, None, watched, output)
+    go(opened, &store, (&source, &blueprint, &plan), &undoing, None, watched, output)
 }
 
 /// Asks on the terminal whether what a failed run did is to be undone, and has it done. `secrets` are those of the run,
@@ -107,7 +107,7 @@ pub(super) fn offer(
         return Ok(None);
     }
     let watched = shown.again(whereabouts(opened.history.started()?).as_deref(), watched)?;
-    go(opened, store, (&source, &blueprint), &undoing, Some(secrets), watched, output).map(Some)
+    go(opened, store, (&source, &blueprint, &plan), &undoing, Some(secrets), watched, output).map(Some)
 }
 
 /// The run, and the tasks that are named: the first word may be either.
@@ -140,14 +140,16 @@ fn has_task(files: &RunFiles, id: &str) -> bool {
 fn go(
     opened: Opened,
     store: &Store,
-    (source, blueprint): (&Source, &Blueprint<'_>),
+    (source, blueprint, plan): (&Source, &Blueprint<'_>, &Plan),
     undoing: &Undoing,
     secrets: Option<Resolved>,
     mut watched: Watched,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let environment = environment(blueprint, opened.history.started()?.environment.as_deref())?;
-    let wanted = Wanted::of_rollback(blueprint, &undoing.tasks, &environment);
+    // What tasks left when they were interrupted may hold whatever they knew.
+    let known = Wanted::of(blueprint, plan, &environment);
+    let wanted = Wanted::of_rollback(blueprint, &undoing.tasks, &environment).and_if_found(known);
     let root = Path::new(&opened.history.started()?.root);
     let secrets = match secrets.map_or_else(|| resolved(blueprint, &wanted, root, output), Ok) {
         Ok(secrets) => secrets,

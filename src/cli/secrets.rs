@@ -55,6 +55,17 @@ impl Wanted {
         Self::gathered(blueprint, gates, &[])
     }
 
+    /// Asks for these as well, and goes on without those that nobody has.
+    pub(super) fn and_if_found(mut self, others: Self) -> Self {
+        for (name, tasks) in others.tasks {
+            self.tasks.entry(name).or_insert(tasks);
+        }
+        for (name, default) in others.defaults {
+            self.defaults.entry(name).or_insert(default);
+        }
+        self
+    }
+
     fn gathered(
         blueprint: &Blueprint<'_>,
         tasks: impl Iterator<Item = (TaskIndex, BTreeSet<Use>)>,

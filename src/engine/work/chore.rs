@@ -58,8 +58,9 @@ impl Bench<'_> {
         let token = self.chore_token(chore, attempt);
         let log = self.files.log(&token.task, attempt, &token.stage);
         set_aside(&log).map_err(|error| unusable(&log, &error))?;
-        let uses =
+        let mut uses =
             index.map_or_else(|| secret::of_text(command), |index| secret::of_command(self.task(index), command));
+        uses.extend(self.environment.iter().flat_map(|(_, value)| secret::of_text(value)));
         if let Some(name) = self.secrets.lacking(&uses) {
             let message = format!("its secret `{name}` is missing");
             let failure = Failure::new(FailureCode::SecretMissing, FailurePhase::Cleanup, message);
