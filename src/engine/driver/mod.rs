@@ -116,6 +116,8 @@ pub struct Driver<'a> {
     answers: JoinSet<Answer>,
     transfers: Transfers,
     depot: Depot,
+    /// Secrets that are looked for in what attempts left.
+    sweeps: JoinSet<()>,
     watcher: &'a mut dyn Watcher,
     capabilities: Capabilities,
     notices: Notices,
@@ -159,6 +161,7 @@ impl<'a> Driver<'a> {
             answers: JoinSet::new(),
             transfers: Transfers::new(),
             depot: Depot::new(),
+            sweeps: JoinSet::new(),
             watcher,
             capabilities,
             notices: Notices::new(bench, source),
@@ -174,6 +177,9 @@ impl<'a> Driver<'a> {
     /// Drives, and leaves nothing running behind.
     pub async fn drive(&mut self) -> Result<Outlook, Broken> {
         let outlook = self.turn().await;
+        while let Some(swept) = self.sweeps.join_next().await {
+            sound(swept);
+        }
         if let Err(broken) = &outlook {
             // The journal is the product: without it nothing goes on. What ends now keeps its record
             // with its keeper, where `resume` finds it.

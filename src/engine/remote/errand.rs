@@ -18,7 +18,8 @@ use super::{Content, Copy, Place, Problem, measure, shown};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{BindingSource, Transfer};
 use crate::engine::moment::now;
-use crate::engine::output::{self, RECORD, Values};
+use crate::engine::output::{self, Places, RECORD, Values};
+use crate::engine::secret::Resolved;
 use crate::engine::work::Bench;
 use crate::run::{KeptPort, Moment, Run};
 
@@ -97,6 +98,7 @@ impl Bench<'_> {
             network,
             stored,
             aside: file("sent.json"),
+            guard: output::is_opaque(output).then(|| (places, self.secrets.clone())),
         }))
     }
 
@@ -159,12 +161,19 @@ pub struct Sending {
     pub stored: Option<(Place, Place)>,
     /// Where the ports stand until they are sent.
     pub aside: PathBuf,
+    /// What nobody looked into goes nowhere with one of these secrets.
+    pub guard: Option<(Places, Resolved)>,
 }
 
 impl Sending {
     /// What the task left, with the record of where it is.
     pub async fn carry_out(self) -> Result<Values, Problem> {
-        let Self { file, made, written, mut values, network, stored, aside } = self;
+        let Self { file, made, written, mut values, network, stored, aside, guard } = self;
+        if let Some((places, secrets)) = &guard
+            && let Some(secret) = secrets.find_in(&file)
+        {
+            return Err(Problem::lasting(places.refuse(&file, secret)));
+        }
         let mut content = None;
         let mut copy = async |place: Option<&Place>| match place {
             Some(place) => {
