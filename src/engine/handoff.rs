@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::output;
+use super::secret::Resolved;
 use super::store::RunFiles;
 use crate::blueprint::model::{Handoff, StateField};
 use crate::document::Text;
@@ -34,6 +35,10 @@ pub(super) struct Subject<'a> {
     pub(super) executor: &'a str,
     /// The last one that was taken over.
     pub(super) last: Option<&'a Checkpoint>,
+    /// What may not be in it.
+    pub(super) secrets: &'a Resolved,
+    /// Whether the file may be removed where it holds one: the task writes another.
+    pub(super) is_ours: bool,
 }
 
 /// A checkpoint that was taken over.
@@ -64,6 +69,8 @@ impl Subject<'_> {
         if bytes.is_empty() || self.last.is_some_and(|last| last.digest == digest) {
             return Ok(None);
         }
+        // The task may be writing: what is judged is what is kept.
+        self.refuse_secrets(&bytes)?;
         let version = self.last.map_or(0, |last| last.version) + 1;
         let written = self.written(bytes.as_slice())?;
         self.refuse_stale(&written)?;
@@ -82,13 +89,25 @@ impl Subject<'_> {
             "executor_hints": written.get("executor_hints"),
             "required_context": self.handoff.required_context.iter().map(Text::as_str).collect::<Vec<_>>(),
         });
+        let document = format!("{document:#}\n");
+        // An escape may have hidden it before.
+        self.refuse_secrets(document.as_bytes())?;
         let kept = |path: &Path, bytes: &[u8]| {
             replace(path, bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
         };
         kept(&copy(self.files, self.task, self.attempt, version), &bytes)?;
         let taken = Checkpoint { attempt: self.attempt, version, digest: digest.clone(), at: now };
-        kept(&told(self.files, self.task, &taken), format!("{document:#}\n").as_bytes())?;
+        kept(&told(self.files, self.task, &taken), document.as_bytes())?;
         Ok(Some(Taken { version, digest }))
+    }
+
+    /// Where it is the run's file, it would be kept.
+    fn refuse_secrets(&self, bytes: &[u8]) -> Result<(), String> {
+        let Some(secret) = self.secrets.find(bytes) else {
+            return Ok(());
+        };
+        let fate = if self.is_ours && fs::remove_file(&self.path).is_ok() { " and was removed" } else { "" };
+        Err(format!("it holds the secret `{secret}`{fate}: a task finds its secrets again by name"))
     }
 
     /// Prepares the file for an attempt: what was taken over last is there again, and nothing else is.

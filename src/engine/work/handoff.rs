@@ -58,12 +58,6 @@ impl Bench<'_> {
             if is_exchanged(&subject.path) {
                 are_own(&subject.path, false)?;
             }
-            if let Some(secret) = self.secrets.find_in(&subject.path) {
-                // Where it is the run's, it would be kept; the task writes another.
-                let is_ours = handoff.checkpoint_path.is_none() || is_exchanged(&subject.path);
-                let fate = if is_ours && fs::remove_file(&subject.path).is_ok() { " and was removed" } else { "" };
-                return Err(format!("it holds the secret `{secret}`{fate}: a task finds its secrets again by name"));
-            }
             subject.take(now)
         })
     }
@@ -135,17 +129,21 @@ impl Bench<'_> {
         act: impl FnOnce(&Subject<'_>) -> Result<T, String>,
     ) -> Result<T, String> {
         let variables = self.variables(index, began);
+        let path = self.checkpoint_path(index, handoff, attempt, began);
+        let is_ours = handoff.checkpoint_path.is_none() || is_exchanged(&path);
         act(&Subject {
             files: &self.files,
             handoff,
             task: &self.task(index).id,
             attempt,
-            path: self.checkpoint_path(index, handoff, attempt, began),
+            path,
             directory: &variables.directory,
             started: began,
             format: self.blueprint.metadata.version.as_deref().unwrap_or("2.0.2"),
             executor: executor(self.blueprint, index),
             last,
+            secrets: &self.secrets,
+            is_ours,
         })
     }
 }
