@@ -16,7 +16,7 @@ use super::letter::Letter;
 use crate::engine::moment::now;
 use crate::engine::store::private;
 
-/// How long it may take, and then to end: together less than an attempt may.
+/// How long it may take, and then to end.
 const TIMEOUT: Duration = Duration::from_secs(8);
 const GRACE: Duration = Duration::from_secs(1);
 
