@@ -368,14 +368,14 @@ impl<'a> Driver<'a> {
         self.watcher.remark("ending what runs; once more, and its keepers are left to do it");
         self.cancel_all();
         self.tidy.stop();
-        loop {
+        let is_patient = loop {
             let answer = tokio::select! {
                 biased;
-                _ = signals.next() => break,
+                _ = signals.next() => break false,
                 answer = self.answers.join_next() => answer,
             };
             let Some(answer) = answer else {
-                break;
+                break true;
             };
             // Work that ended by itself before it was told to has a result worth keeping.
             let is_told = |(_, report): &Answer| {
@@ -388,6 +388,9 @@ impl<'a> Driver<'a> {
                 Ok((Piece::Chore(_), _)) if answer.as_ref().is_ok_and(is_told) => {}
                 _ => self.answered(answer)?,
             }
+        };
+        if is_patient {
+            self.close_desk(signals).await;
         }
         self.flush()?;
         self.journal.sync()?;

@@ -22,6 +22,8 @@ use crate::run::{Event, GateDecision, Mode, Moment, OnTimeout, Refusal};
 
 /// How long a driver that has nothing else to do waits for notices: a little longer than an attempt may take.
 const LEAVE: Duration = Duration::from_secs(11);
+/// And then for commands that run: a little longer than they have.
+const LAST: Duration = Duration::from_secs(10);
 
 /// What a driver has to do with notices.
 pub(super) struct Notices {
@@ -198,9 +200,29 @@ impl Driver<'_> {
                 () = &mut patience => break,
             }
         }
+        self.close_desk(signals).await;
+        self.flush()
+    }
+
+    /// Sends nothing any more, and hears what became of what was sent: a command that is broken off halfway would be
+    /// called failed, and told again by the next driver. A signal ends the wait.
+    pub(super) async fn close_desk(&mut self, signals: &mut Signals) {
+        self.notices.desk.close();
+        let patience = sleep(LAST);
+        tokio::pin!(patience);
+        loop {
+            tokio::select! {
+                biased;
+                told = self.notices.desk.told() => match told {
+                    Some(told) => self.told(told),
+                    None => return,
+                },
+                _ = signals.next() => break,
+                () = &mut patience => break,
+            }
+        }
         for told in self.notices.desk.give_up().await {
             self.told(told);
         }
-        self.flush()
     }
 }

@@ -23,6 +23,18 @@ const PAUSES: [Duration; 6] = [
 const LONGEST: Duration = Duration::from_secs(300);
 /// Attempts that are enough when nobody has time any more.
 const ENOUGH: usize = 3;
+/// What is said of a notice that its driver did not wait for.
+pub(super) const LEFT: &str = "not told before the runner left";
+
+/// How much time the driver has for notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Haste {
+    None,
+    /// It has nothing else to do: what keeps failing is given up.
+    Idle,
+    /// It leaves: nothing begins any more, and only a command that runs is waited for.
+    Leaving,
+}
 
 /// Why an attempt did not tell anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,23 +51,30 @@ impl Fault {
     }
 }
 
-/// Tells, or says why that is not possible. `leaving` turns true when the driver has nothing else to do; `room` has a
-/// place for each attempt that may go on at once.
+/// Tells, or says why that is not possible. `room` has a place for each attempt that may go on at once.
 pub(super) async fn deliver(
     way: &Way,
     letter: &Letter,
-    mut leaving: watch::Receiver<bool>,
+    mut haste: watch::Receiver<Haste>,
     room: &Semaphore,
 ) -> Result<(), String> {
     let mut attempts = 0;
     loop {
         let told = {
             // It is never closed. Who waits between attempts takes no place.
-            let _place = room.acquire().await;
+            let _place = tokio::select! {
+                biased;
+                () = comes(&mut haste, Haste::Leaving) => return Err(LEFT.to_owned()),
+                place = room.acquire() => place,
+            };
             match way {
                 // It has a time of its own, and a second one beside it would tell twice.
                 Way::Command(command) => Ok(command.send(letter).await),
-                _ => timeout(ATTEMPT, way.send(letter)).await,
+                _ => tokio::select! {
+                    biased;
+                    () = comes(&mut haste, Haste::Leaving) => return Err(LEFT.to_owned()),
+                    told = timeout(ATTEMPT, way.send(letter)) => told,
+                },
             }
         };
         let fault = match told {
@@ -73,15 +92,18 @@ pub(super) async fn deliver(
             return Err(given_up());
         };
         let pause = asked.map_or(*pause, |asked| asked.min(LONGEST));
-        let hurry = async {
-            // Whoever sends on it outlives this task; without them there is no hurry.
-            if attempts < ENOUGH || leaving.wait_for(|leaving| *leaving).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
+        let enough = if attempts < ENOUGH { Haste::Leaving } else { Haste::Idle };
         tokio::select! {
             () = sleep(pause) => {}
-            () = hurry => return Err(given_up()),
+            () = comes(&mut haste, enough) => return Err(given_up()),
         }
+    }
+}
+
+/// Until there is so much haste.
+async fn comes(haste: &mut watch::Receiver<Haste>, so_much: Haste) {
+    // Whoever sends on it outlives this task; without them there is none.
+    if haste.wait_for(|haste| *haste >= so_much).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::deliver::deliver;
+use super::deliver::{Haste, LEFT, deliver};
 use super::due::{Due, due};
 use super::letter::{Facts, Letter};
 use super::way::Way;
@@ -36,7 +36,7 @@ pub struct Desk {
     letters: JoinSet<Told>,
     /// Those that are on their way.
     away: HashSet<(String, String)>,
-    leaving: watch::Sender<bool>,
+    haste: watch::Sender<Haste>,
     room: Arc<Semaphore>,
 }
 
@@ -49,7 +49,7 @@ impl Desk {
             taken: HashSet::new(),
             letters: JoinSet::new(),
             away: HashSet::new(),
-            leaving: watch::Sender::new(false),
+            haste: watch::Sender::new(Haste::None),
             room: Arc::new(Semaphore::new(ROOM)),
         }
     }
@@ -70,10 +70,10 @@ impl Desk {
     pub fn send(&mut self, due: &Due<'_>, letter: Letter, way: Result<Way, String>) {
         let (key, channel) = (due.key.clone(), due.channel.clone());
         self.away.insert((key.clone(), channel.clone()));
-        let (leaving, room) = (self.leaving.subscribe(), Arc::clone(&self.room));
+        let (haste, room) = (self.haste.subscribe(), Arc::clone(&self.room));
         self.letters.spawn(async move {
             let told = match way {
-                Ok(way) => deliver(&way, &letter, leaving, &room).await,
+                Ok(way) => deliver(&way, &letter, haste, &room).await,
                 Err(problem) => Err(problem),
             };
             Told { key, channel, problem: told.err() }
@@ -99,16 +99,21 @@ impl Desk {
 
     /// The driver has nothing else to do: what keeps failing is given up.
     pub fn hurry(&self) {
-        self.leaving.send_replace(true);
+        self.haste.send_replace(Haste::Idle);
     }
 
-    /// The driver leaves: whoever was not told by now is not told by it.
+    /// The driver leaves: what is left by now is commands that run, and they know when to end.
+    pub fn close(&self) {
+        self.haste.send_replace(Haste::Leaving);
+    }
+
+    /// The driver is gone: whoever was not told by now is not told by it.
     pub async fn give_up(&mut self) -> Vec<Told> {
         self.letters.shutdown().await;
         let mut left: Vec<Told> = self
             .away
             .drain()
-            .map(|(key, channel)| Told { key, channel, problem: Some("not told before the runner left".to_owned()) })
+            .map(|(key, channel)| Told { key, channel, problem: Some(LEFT.to_owned()) })
             .collect();
         left.sort_by(|one, other| (&one.key, &one.channel).cmp(&(&other.key, &other.channel)));
         left
