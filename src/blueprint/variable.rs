@@ -34,6 +34,11 @@ pub struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
+    /// Byte offset of what follows it.
+    pub const fn end(&self) -> usize {
+        self.at + 2 + self.name.len() + self.closed as usize
+    }
+
     /// The name of a `${secrets.NAME}` or `${secrets.NAME:default}`, and the default.
     pub fn secret(&self) -> Option<(&'a str, Option<&'a str>)> {
         let rest = self.name.strip_prefix("secrets.")?;
@@ -69,6 +74,30 @@ pub fn references(text: &str) -> impl Iterator<Item = Reference<'_>> {
             });
         }
     })
+}
+
+/// A text with what its references stand for. One that stands for nothing stays as it is, and nothing is looked into again.
+pub fn replaced(text: &str, meaning: impl FnMut(&Reference<'_>) -> Option<Vec<u8>>) -> Vec<u8> {
+    rewritten(text, str::to_owned, meaning)
+}
+
+/// The same, with all else written as it says.
+pub fn rewritten(
+    text: &str,
+    literal: impl Fn(&str) -> String,
+    mut meaning: impl FnMut(&Reference<'_>) -> Option<Vec<u8>>,
+) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
+    for reference in references(text) {
+        out.extend(literal(&text[at..reference.at]).into_bytes());
+        at = reference.end();
+        match meaning(&reference) {
+            Some(value) => out.extend(value),
+            None => out.extend_from_slice(&text.as_bytes()[reference.at..at]),
+        }
+    }
+    out.extend(literal(&text[at..]).into_bytes());
+    out
 }
 
 /// Checks a path field: every variable must exist.
@@ -178,8 +207,7 @@ pub(super) fn place_in(span: Span, text: &str, reference: &Reference<'_>) -> Spa
         _ => return span,
     };
     let start = span.start + shift + offset(reference.at);
-    let length = 2 + reference.name.len() + usize::from(reference.closed);
-    Span::new(start, start + offset(length))
+    Span::new(start, start + offset(reference.end() - reference.at))
 }
 
 #[cfg(test)]

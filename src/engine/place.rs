@@ -57,20 +57,11 @@ impl Variables<'_> {
     /// A value for an environment: variables and secrets replaced. What they hold is not looked into again.
     pub fn fill(&self, text: &str, secrets: &Resolved) -> OsString {
         let pairs = self.pairs();
-        let mut out = Vec::with_capacity(text.len());
-        let mut at = 0;
-        for reference in variable::references(text) {
-            out.extend(unescaped(&text[at..reference.at]).into_bytes());
-            at = reference.at + 2 + reference.name.len() + usize::from(reference.closed);
+        OsString::from_vec(variable::rewritten(text, unescaped, |reference| {
             let variable = pairs.iter().find(|(name, _)| *name == reference.name);
             let secret = || reference.secret().and_then(|(name, default)| secrets.value(name, default));
-            match variable.map(|(_, value)| value.clone().into_bytes()).or_else(secret) {
-                Some(value) => out.extend(value),
-                None => out.extend_from_slice(&text.as_bytes()[reference.at..at]),
-            }
-        }
-        out.extend(unescaped(&text[at..]).into_bytes());
-        OsString::from_vec(out)
+            variable.map(|(_, value)| value.clone().into_bytes()).or_else(secret)
+        }))
     }
 }
 

@@ -145,7 +145,6 @@ impl Driver<'_> {
     fn way(&self, due: &Due<'_>) -> Result<Way, String> {
         let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let secrets = &self.bench.secrets;
-        let secret = |name: &str| String::from_utf8(secrets.value(name, None)?).ok();
         let task = match due.about {
             About::Gate(index, _) => Some(self.bench.task(index)),
             About::Waiting | About::Ended(_) => None,
@@ -164,7 +163,7 @@ impl Driver<'_> {
                 folder: Path::new(self.bench.files.folder()).to_owned(),
             }
         };
-        Way::to(due.to, self.bench.blueprint, &secret, &lookup, command)
+        Way::to(due.to, self.bench.blueprint, secrets, &lookup, command)
     }
 
     /// Tells what is due, waits for it, and leaves the run as it is.

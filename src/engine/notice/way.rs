@@ -7,10 +7,10 @@ use super::letter::Letter;
 use super::slack::Slack;
 use super::webhook::Webhook;
 use crate::blueprint::model::{Channel, Draft, Recipient};
-use crate::blueprint::variable;
 use crate::document::Text;
+use crate::engine::secret::Resolved;
 
-/// Where variables and secrets have their values. A seam: the names go in, the values stay with the way.
+/// Where variables have their values. A seam: the names go in, the values stay with the way.
 pub(super) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// How one recipient is reached.
@@ -23,15 +23,15 @@ pub enum Way {
 }
 
 impl Way {
-    /// The way to a recipient, or what is missing on it. `secrets` and `environment` have values by name.
+    /// The way to a recipient, or what is missing on it. `environment` has values by name.
     pub fn to(
         to: &Recipient<'_>,
         draft: &Draft<'_>,
-        secrets: &Lookup<'_>,
+        secrets: &Resolved,
         environment: &Lookup<'_>,
         command: impl FnOnce(&str) -> Command,
     ) -> Result<Self, String> {
-        let filled = |text: &Text<'_>| filled(text, secrets);
+        let filled = |text: &Text<'_>| secrets.revealed(text);
         match to.channel {
             Channel::Webhook => {
                 let url = to.url.as_ref().ok_or("it has no `url`")?;
@@ -70,20 +70,4 @@ impl Way {
             Self::Command(command) => command.send(letter).await,
         }
     }
-}
-
-/// Text with the values of its secrets.
-fn filled(text: &str, secrets: &Lookup<'_>) -> Result<String, String> {
-    let (mut out, mut rest) = (String::with_capacity(text.len()), 0);
-    for reference in variable::references(text).filter(|reference| reference.closed) {
-        let Some((name, default)) = reference.secret() else {
-            continue;
-        };
-        out += &text[rest..reference.at];
-        out += &secrets(name)
-            .or_else(|| default.map(str::to_owned))
-            .ok_or_else(|| format!("the secret `{name}` has no value here"))?;
-        rest = reference.at + reference.name.len() + 3;
-    }
-    Ok(out + &text[rest..])
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::{Bucket, Patience, Place, Whom};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{Auth, AuthKind, CredentialsSource, Network, Storage, StoragePlace, Transfer};
-use crate::blueprint::secret::of_text;
 use crate::engine::place::Variables;
 use crate::engine::secret::Resolved;
 use crate::engine::work::Bench;
@@ -133,7 +132,7 @@ impl Bench<'_> {
                 (CredentialsSource::File, None) => return Err("there is no `credentials_file`".to_owned()),
             },
         };
-        let key = storage.kms_key.as_deref().map(|text| revealed(text, &self.secrets)).transpose()?;
+        let key = storage.kms_key.as_deref().map(|text| self.secrets.revealed(text)).transpose()?;
         let bucket = Bucket {
             region: storage.region.as_deref().map(str::to_owned),
             endpoint: storage.endpoint.as_deref().map(str::to_owned),
@@ -148,7 +147,7 @@ fn whom(network: &Network<'_>, secrets: &Resolved) -> Result<Whom, String> {
     let Some(auth) = &network.auth else {
         return Ok(if network.protocol.value == "s3" { Whom::Chain } else { Whom::Nobody });
     };
-    let secret = auth.secret.as_deref().map(|text| revealed(text, secrets)).transpose()?;
+    let secret = auth.secret.as_deref().map(|text| secrets.revealed(text)).transpose()?;
     Ok(match (auth.kind, secret) {
         (AuthKind::Aws, Some(keys)) => keys_of(&keys, auth)?,
         (AuthKind::Aws, None) => Whom::Chain,
@@ -181,14 +180,6 @@ fn keys_of(text: &str, auth: &Auth<'_>) -> Result<Whom, String> {
             auth.secret.as_deref().unwrap_or_default()
         )),
     }
-}
-
-/// The value of a text that may be a reference to a secret.
-fn revealed(text: &str, secrets: &Resolved) -> Result<String, String> {
-    if let Some(name) = secrets.lacking(&of_text(text)) {
-        return Err(format!("the secret `{name}` has no value here"));
-    }
-    secrets.fill(text).into_string().map_err(|_| "its secret is not UTF-8".to_owned())
 }
 
 /// The path of an output as a key: below the project where it is, else from the root; it never climbs.

@@ -10,8 +10,8 @@ use std::path::Path;
 use outpost_executor::{Redaction, Secrets};
 
 use super::Pair;
-use crate::blueprint::secret::Use;
-use crate::blueprint::variable::{Reference, references};
+use crate::blueprint::secret::{Use, of_text};
+use crate::blueprint::variable::replaced;
 use crate::run::Failure;
 
 /// Before the name of a secret, in the environment of a command that refers to it.
@@ -50,32 +50,26 @@ impl Resolved {
 
     /// A text with the values of its secrets. It is for an environment or a request, and for nothing that is kept.
     pub fn fill(&self, text: &str) -> OsString {
-        let mut out = Vec::with_capacity(text.len());
-        let mut at = 0;
-        for reference in references(text) {
-            if let Some((name, default)) = reference.secret()
-                && let Some(value) = self.value(name, default)
-            {
-                out.extend_from_slice(&text.as_bytes()[at..reference.at]);
-                out.extend(value);
-                at = end(&reference);
-            }
+        OsString::from_vec(replaced(text, |reference| {
+            let (name, default) = reference.secret()?;
+            self.value(name, default)
+        }))
+    }
+
+    /// The same, as text; the error says what is missing.
+    pub fn revealed(&self, text: &str) -> Result<String, String> {
+        if let Some(name) = self.lacking(&of_text(text)) {
+            return Err(format!("the secret `{name}` has no value here"));
         }
-        out.extend_from_slice(&text.as_bytes()[at..]);
-        OsString::from_vec(out)
+        self.fill(text).into_string().map_err(|_| "its secret is not UTF-8".to_owned())
     }
 
     /// A command with its secrets as references to variables, and these variables. No value becomes part of it.
     pub fn carry(&self, command: &str) -> (String, Vec<(OsString, OsString)>) {
         let mut variables: Vec<(OsString, OsString)> = Vec::new();
-        let (mut out, mut at) = (String::with_capacity(command.len()), 0);
-        for reference in references(command) {
-            let Some((name, default)) = reference.secret() else {
-                continue;
-            };
-            let Some(value) = self.value(name, default).map(OsString::from_vec) else {
-                continue;
-            };
+        let text = replaced(command, |reference| {
+            let (name, default) = reference.secret()?;
+            let value = OsString::from_vec(self.value(name, default)?);
             // A missing secret may have another default in each of its places.
             let mut variable = format!("{VARIABLE}{name}");
             let is_other = |variable: &str, pairs: &[(OsString, OsString)]| {
@@ -84,16 +78,14 @@ impl Resolved {
             while is_other(&variable, &variables) {
                 variable.push('_');
             }
-            out += &command[at..reference.at];
-            out += &format!("${{{variable}}}");
-            at = end(&reference);
+            let reference = format!("${{{variable}}}").into_bytes();
             let pair = (OsString::from(variable), value);
             if !variables.contains(&pair) {
                 variables.push(pair);
             }
-        }
-        out += &command[at..];
-        (out, variables)
+            Some(reference)
+        });
+        (String::from_utf8_lossy(&text).into_owned(), variables)
     }
 
     /// A text without any secret in it.
@@ -146,9 +138,4 @@ fn is_in(redaction: &Redaction, path: &Path) -> io::Result<bool> {
     }
     stream.finish(&mut clean);
     Ok(stream.found() > 0)
-}
-
-/// Where a reference ends.
-fn end(reference: &Reference<'_>) -> usize {
-    reference.at + 2 + reference.name.len() + usize::from(reference.closed)
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{Found, Question};
 use crate::blueprint::model::SecretSource;
-use crate::blueprint::variable::references;
+use crate::blueprint::variable::replaced;
 use crate::engine::net;
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -65,14 +65,15 @@ fn address(written: Option<&str>, variable: &dyn Fn(&str) -> Option<String>) -> 
     let Some(text) = written else {
         return Ok(set("VAULT_ADDR")?.trim_end_matches('/').to_owned());
     };
-    let (mut address, mut at) = (String::new(), 0);
-    for reference in references(text) {
-        address += &text[at..reference.at];
-        address += &set(reference.name)?;
-        at = reference.at + 2 + reference.name.len() + usize::from(reference.closed);
+    let mut unset = None;
+    let address = replaced(text, |reference| {
+        let value = set(reference.name).map_err(|why| unset.get_or_insert(why).clone());
+        value.ok().map(String::into_bytes)
+    });
+    match unset {
+        Some(why) => Err(why),
+        None => Ok(String::from_utf8_lossy(&address).trim_end_matches('/').to_owned()),
     }
-    address += &text[at..];
-    Ok(address.trim_end_matches('/').to_owned())
 }
 
 fn token(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
