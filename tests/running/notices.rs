@@ -381,11 +381,12 @@ fn f_26_email_trusts_no_other_host_and_no_other_certificate() {
 
 #[test]
 fn f_26_secrets_reach_every_channel_and_nothing_else() {
-    const SECRETS: [(&str, &str); 4] = [
+    const SECRETS: [(&str, &str); 5] = [
         ("PLACE", "hook-hunter2-place"),
         ("KEY", "key-hunter2-key"),
         ("TOKEN", "token-hunter2"),
         ("MAIL", "mail-hunter2"),
+        ("ADA", "ada-hunter2@example.org"),
     ];
     let listener = Listener::new(&[Reply::Status(404)]);
     let server = MailServer::new(Speech::Tls, 0);
@@ -394,7 +395,7 @@ fn f_26_secrets_reach_every_channel_and_nothing_else() {
         server.port
     );
     let gate = format!(
-        "human_required:\n  action: look\n  reason: so\n  notify:\n    - {{channel: webhook, url: '{0}/${{secrets.PLACE}}'}}\n    - {{channel: webhook, url: '{0}/${{secrets.PLACE}}', secret: '${{secrets.KEY}}', headers: {{Authorization: 'Bearer ${{secrets.TOKEN}}'}}}}\n    - {{channel: email, recipient: ada@example.org}}\n    - {{channel: command, command: 'test \"${{secrets.TOKEN}}\" = token-hunter2'}}\nrun: note ran",
+        "human_required:\n  action: look\n  reason: so\n  notify:\n    - {{channel: webhook, url: '{0}/${{secrets.PLACE}}'}}\n    - {{channel: webhook, url: '{0}/${{secrets.PLACE}}', secret: '${{secrets.KEY}}', headers: {{Authorization: 'Bearer ${{secrets.TOKEN}}'}}}}\n    - {{channel: email, recipient: '${{secrets.ADA}}'}}\n    - {{channel: command, command: 'test \"${{secrets.TOKEN}}\" = token-hunter2'}}\nrun: note ran",
         listener.address
     );
     let project = project(&smtp, &[("a", "", &gate)]);

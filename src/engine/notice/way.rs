@@ -47,11 +47,12 @@ impl Way {
                         environment("OUTPOST_SLACK_URL").ok_or("it has no `url`, and OUTPOST_SLACK_URL is not set")?
                     }
                 };
-                Slack::new(&url, to.recipient.as_deref()).map(Self::Slack)
+                let recipient = to.recipient.as_ref().map(filled).transpose()?;
+                Slack::new(&url, recipient.as_deref()).map(Self::Slack)
             }
             Channel::Email => {
-                let recipient = to.recipient.as_deref().ok_or("it has no `recipient`")?;
-                Mail::new(recipient, draft.execution.mail_server.as_ref(), &filled, environment)
+                let recipient = to.recipient.as_ref().ok_or("it has no `recipient`")?;
+                Mail::new(&filled(recipient)?, draft.execution.mail_server.as_ref(), &filled, environment)
                     .map(|mail| Self::Email(Box::new(mail)))
             }
             Channel::Command => {
