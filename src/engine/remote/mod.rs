@@ -262,9 +262,12 @@ impl Place {
         }
     }
 
-    /// An address that whoever has it may fetch the object from for a while; nothing for what S3 does not keep.
+    /// An address that whoever has it may fetch the object from for a while; nothing for what S3 does not keep, and for keys that
+    /// come with a token.
     pub async fn sign(&self, version: Option<&str>, valid: Duration) -> Result<Option<String>, Problem> {
-        if protocol(&self.uri) != Protocol::S3 {
+        // Its address would hold the token.
+        let is_telling = matches!(self.whom, Whom::Keys(_, _, Some(_)));
+        if is_telling || protocol(&self.uri) != Protocol::S3 {
             return Ok(None);
         }
         s3::sign(self, version, valid).await.map(Some).map_err(|problem| self.told("signed at", problem))
