@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{Execution, Recipient, SecretMissing, Task};
+use super::model::{AuthKind, Draft, Execution, Recipient, SecretMissing, Task};
 use super::variable::references;
 
 /// A reference to a secret.
@@ -37,6 +37,13 @@ pub fn of_task(task: &Task<'_>) -> BTreeSet<Use> {
 pub fn of_network(task: &Task<'_>) -> BTreeSet<Use> {
     let network = task.output.as_ref().and_then(|output| output.network.as_ref());
     network.and_then(|network| network.auth.as_ref()?.secret.as_ref()).map_or_else(BTreeSet::new, |text| of_text(text))
+}
+
+/// The names of those that are pairs of AWS keys.
+pub fn of_keys(draft: &Draft<'_>) -> BTreeSet<String> {
+    let networks = draft.tasks.iter().filter_map(|task| task.output.as_ref()?.network.as_ref()?.auth.as_ref());
+    let texts = networks.filter(|auth| auth.kind == AuthKind::Aws).filter_map(|auth| auth.secret.as_ref());
+    texts.flat_map(|text| of_text(text)).map(|one| one.name).collect()
 }
 
 /// Those of telling people about a task's gate.

@@ -269,7 +269,7 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: 
     let environment = environment(&blueprint, started.environment.as_deref())?;
     // Nothing begins but its hooks. What tasks left when they were interrupted may hold whatever they knew.
     let wanted = Wanted::of(&blueprint, &plan, &environment);
-    let secrets = found(&blueprint, &wanted, Path::new(&started.root), output);
+    let secrets = found(&blueprint, &wanted, Path::new(&started.root), output)?;
     let prepared = Prepared { secrets, ..Prepared::default() };
     let setting = Setting { blueprint: &blueprint, source: &source, environment, prepared };
     drive(session, store, setting, &mut Watched::quiet(), output)

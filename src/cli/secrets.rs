@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-use super::Output;
+use super::{Failure, Output};
 use super::prepare::MOST;
 use crate::blueprint::model::{BindingSource, SecretMissing};
 use crate::blueprint::secret::{self, Use};
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::engine::secret::{Pair, Resolved, resolve};
+use crate::engine::secret::{Answer, Pair, Resolved, resolve};
 use crate::plan::Plan;
 use crate::report::progress::ids;
+use outpost_executor::TooMany;
 
 /// Who refers to secrets.
 pub(super) struct Wanted {
@@ -115,13 +116,7 @@ pub(super) fn resolved(
     root: &Path,
     output: &mut Output,
 ) -> Result<Resolved, Vec<String>> {
-    if wanted.tasks.is_empty() {
-        return Ok(Resolved::default());
-    }
-    let policy = blueprint.execution.secrets.as_ref();
-    let names = wanted.tasks.keys().cloned().collect();
-    let mut answer = resolve(names, policy, root, &|name| std::env::var_os(name));
-    let on_missing = policy.map(|policy| policy.on_missing).unwrap_or_default();
+    let (mut answer, on_missing) = asked_of(blueprint, wanted, root);
     let mut missing: Vec<String> =
         answer.missing.iter().filter(|name| wanted.needed.contains(*name)).cloned().collect();
     let mut defaults = BTreeMap::new();
@@ -132,7 +127,7 @@ pub(super) fn resolved(
             missing.retain(|name| !defaults.contains_key(name));
         }
         SecretMissing::SkipTask => missing.retain(|name| wanted.settings.contains(name)),
-        SecretMissing::Prompt if can_ask() => match asked(&missing, blueprint, wanted, &answer.troubles, output) {
+        SecretMissing::Prompt if can_ask() => match asked(&missing, blueprint, wanted, std::mem::take(&mut answer.troubles), output) {
             Ok(pairs) => {
                 missing.clear();
                 answer.found.extend(pairs);
@@ -142,7 +137,7 @@ pub(super) fn resolved(
         SecretMissing::Prompt => {}
     }
     if missing.is_empty() {
-        return Ok(told(Resolved::new(answer.found, defaults), &answer.remarks, &answer.troubles, output));
+        return told(blueprint, answer, defaults, output).map_err(|too_many| vec![format!("{too_many}: {FEWER}")]);
     }
     let has = |name: &String| match on_missing {
         SecretMissing::UseDefault => format!("no source has `{name}`, and no reference to it has a default"),
@@ -158,16 +153,27 @@ pub(super) fn resolved(
 }
 
 /// What can be found of it, for whoever does not start anything new: who cannot do without says so when it comes to it.
-pub(super) fn found(blueprint: &Blueprint<'_>, wanted: &Wanted, root: &Path, output: &mut Output) -> Resolved {
-    if wanted.tasks.is_empty() {
-        return Resolved::default();
-    }
-    let policy = blueprint.execution.secrets.as_ref();
-    let names = wanted.tasks.keys().cloned().collect();
-    let answer = resolve(names, policy, root, &|name| std::env::var_os(name));
-    let has_defaults = policy.is_some_and(|policy| policy.on_missing == SecretMissing::UseDefault);
+pub(super) fn found(
+    blueprint: &Blueprint<'_>,
+    wanted: &Wanted,
+    root: &Path,
+    output: &mut Output,
+) -> Result<Resolved, Failure> {
+    let (answer, on_missing) = asked_of(blueprint, wanted, root);
+    let has_defaults = on_missing == SecretMissing::UseDefault;
     let defaults = if has_defaults { wanted.defaults.clone() } else { BTreeMap::new() };
-    told(Resolved::new(answer.found, defaults), &answer.remarks, &answer.troubles, output)
+    told(blueprint, answer, defaults, output).map_err(|too_many| Failure::new(too_many.to_string(), FEWER))
+}
+
+/// The way out where they cannot be hidden.
+const FEWER: &str = "name fewer or smaller secrets in the document";
+
+/// What its sources say of all that is wanted; nobody is asked for nothing. And what the document does about the rest.
+fn asked_of(blueprint: &Blueprint<'_>, wanted: &Wanted, root: &Path) -> (Answer, SecretMissing) {
+    let policy = blueprint.execution.secrets.as_ref();
+    let names: BTreeSet<String> = wanted.tasks.keys().cloned().collect();
+    let answer = resolve(names, policy, root, &|name| std::env::var_os(name));
+    (answer, policy.map(|policy| policy.on_missing).unwrap_or_default())
 }
 
 fn who(blueprint: &Blueprint<'_>, wanted: &Wanted, name: &str) -> String {
@@ -177,11 +183,16 @@ fn who(blueprint: &Blueprint<'_>, wanted: &Wanted, name: &str) -> String {
     }
 }
 
-/// Says what a person should know although nothing is missing.
-fn told(resolved: Resolved, remarks: &[String], troubles: &[String], output: &mut Output) -> Resolved {
-    for trouble in troubles {
-        output.note(&format!("warning: a source of secrets could not be asked: {trouble}\n"));
-    }
+/// What was found, after what a person should know although nothing is missing.
+fn told(
+    blueprint: &Blueprint<'_>,
+    answer: Answer,
+    defaults: BTreeMap<String, String>,
+    output: &mut Output,
+) -> Result<Resolved, TooMany> {
+    let Answer { found, remarks, troubles, .. } = answer;
+    let resolved = Resolved::new(found, defaults, &secret::of_keys(blueprint))?;
+    tell(&troubles, output);
     for remark in remarks {
         output.note(&format!("warning: {remark}\n"));
     }
@@ -191,7 +202,13 @@ fn told(resolved: Resolved, remarks: &[String], troubles: &[String], output: &mu
             "warning: the secret `{name}` has fewer than {least} characters: it is not hidden in what tasks print\n"
         ));
     }
-    resolved
+    Ok(resolved)
+}
+
+fn tell(troubles: &[String], output: &mut Output) {
+    for trouble in troubles {
+        output.note(&format!("warning: a source of secrets could not be asked: {trouble}\n"));
+    }
 }
 
 /// Somebody sits there.
@@ -204,12 +221,10 @@ fn asked(
     missing: &[String],
     blueprint: &Blueprint<'_>,
     wanted: &Wanted,
-    troubles: &[String],
+    troubles: Vec<String>,
     output: &mut Output,
 ) -> io::Result<Vec<Pair>> {
-    for trouble in troubles {
-        output.note(&format!("warning: a source of secrets could not be asked: {trouble}\n"));
-    }
+    tell(&troubles, output);
     let ask = |name: &String| {
         let value = rpassword::prompt_password(format!("secret {name}{}: ", who(blueprint, wanted, name)))?;
         if value.is_empty() {

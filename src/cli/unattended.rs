@@ -33,7 +33,7 @@ pub(super) fn unattended<T>(
     let blueprint = history::blueprint(&source)?;
     let started = opened.history.started()?;
     let (plan, _) = history::compile(&blueprint, started)?;
-    let secrets = found(&blueprint, &wanted(&blueprint, &plan), Path::new(&started.root), output);
+    let secrets = found(&blueprint, &wanted(&blueprint, &plan), Path::new(&started.root), output)?;
     let session = opened.into_reminder(&source, user())?;
     let mut screen = Screen::new(output, &blueprint, &source, None, false);
     let driving = Driving {

@@ -158,7 +158,7 @@ impl Driver<'_> {
                 args,
                 text,
                 variables,
-                secrets: secrets.secrets().clone(),
+                secrets: secrets.hidden().clone(),
                 directory: self.bench.root.clone(),
                 folder: Path::new(self.bench.files.folder()).to_owned(),
             }

@@ -7,7 +7,8 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
-use outpost_executor::{Redaction, Secrets};
+use outpost_executor::{Redaction, Secrets, TooMany};
+use serde_json::Value;
 
 use super::Pair;
 use crate::blueprint::secret::{Use, of_text};
@@ -17,23 +18,47 @@ use crate::run::Failure;
 /// Before the name of a secret, in the environment of a command that refers to it.
 const VARIABLE: &str = "OUTPOST_SECRET_";
 
+/// A part of a secret that is long enough to be one by itself, wherever it turns up.
+const TELLING: usize = 32;
+
 /// Values by name, and the forms in which they may turn up.
 #[derive(Clone, Debug, Default)]
 pub struct Resolved {
     secrets: Secrets,
-    redaction: Option<Redaction>,
+    /// These and their parts: all that is hidden.
+    hidden: Secrets,
+    hides: Option<Redaction>,
+    /// Those of them that are no word of others.
+    telling: Secrets,
+    tells: Option<Redaction>,
     /// What stands in for a missing secret although its reference has no default.
     defaults: BTreeMap<String, String>,
 }
 
 impl Resolved {
-    pub fn new(found: Vec<Pair>, defaults: BTreeMap<String, String>) -> Self {
-        let secrets = Secrets::new(found);
-        Self { redaction: Redaction::of(&secrets), secrets, defaults }
+    /// `keys` are the names of secrets that are pairs of AWS keys, of which each may turn up alone.
+    pub fn new(
+        found: Vec<Pair>,
+        defaults: BTreeMap<String, String>,
+        keys: &BTreeSet<String>,
+    ) -> Result<Self, TooMany> {
+        let parts: Vec<Pair> = found.iter().flat_map(|(name, value)| parts(name, value)).collect();
+        let keys = found.iter().filter(|(name, _)| keys.contains(name));
+        let keys: Vec<Pair> = keys.flat_map(|(name, value)| parts_of_keys(name, value)).collect();
+        let long = parts.iter().filter(|(_, part)| part.iter().filter(|byte| !byte.is_ascii_whitespace()).count() >= TELLING);
+        let telling = Secrets::new(found.iter().chain(&keys).chain(long).cloned());
+        let hidden = Secrets::new(found.iter().chain(&keys).chain(&parts).cloned());
+        let (hides, tells) = (Redaction::of(&hidden)?, Redaction::beyond_doubt(&telling)?);
+        Ok(Self { secrets: Secrets::new(found), hidden, hides, telling, tells, defaults })
     }
 
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// What work hides in what it prints.
+    pub const fn hidden(&self) -> &Secrets {
+        &self.hidden
     }
 
     /// The value of a secret, or what stands in for it.
@@ -90,7 +115,7 @@ impl Resolved {
 
     /// A text without any secret in it.
     pub fn clean(&self, text: String) -> String {
-        match &self.redaction {
+        match &self.hides {
             Some(redaction) => redaction.text(&text),
             None => text,
         }
@@ -98,14 +123,14 @@ impl Resolved {
 
     /// The same for a failure, whose words go into the journal.
     pub fn clean_failure(&self, failure: Failure) -> Failure {
-        if self.redaction.is_none() {
+        if self.hides.is_none() {
             return failure;
         }
         let Failure { message, stdout, stderr, .. } = failure.clone();
         Failure { message: self.clean(message), stdout: self.clean(stdout), stderr: self.clean(stderr), ..failure }
     }
 
-    /// The name of a secret that is in there.
+    /// The name of a secret that is in there, beyond doubt: what holds it is refused.
     pub fn find(&self, bytes: &[u8]) -> Option<&str> {
         self.which(|redaction| redaction.finds(bytes))
     }
@@ -118,15 +143,47 @@ impl Resolved {
 
     /// Looks for all at once, and only where there is one for which it is.
     fn which(&self, finds: impl Fn(&Redaction) -> bool) -> Option<&str> {
-        if !finds(self.redaction.as_ref()?) {
+        if !finds(self.tells.as_ref()?) {
             return None;
         }
         let has = |name: &str| {
-            let value = self.secrets.get(name).map(<[u8]>::to_vec)?;
-            Redaction::of(&Secrets::new([(name.to_owned(), value)])).map(|one| finds(&one))
+            let value = self.telling.get(name).map(<[u8]>::to_vec)?;
+            Redaction::beyond_doubt(&Secrets::new([(name.to_owned(), value)])).ok()?.map(|one| finds(&one))
         };
-        self.secrets.names().find(|name| has(name) == Some(true))
+        let name = self.telling.names().find(|name| has(name) == Some(true))?;
+        Some(name.split_once(PART).map_or(name, |(whole, _)| whole))
     }
+}
+
+/// Between the name of a secret and the number of a part of it. No name has it.
+const PART: char = '.';
+
+/// The texts in a secret that is an object of JSON.
+fn parts(name: &str, value: &[u8]) -> Vec<Pair> {
+    fn gather(value: Value, texts: &mut Vec<String>) {
+        match value {
+            Value::String(text) => texts.push(text),
+            Value::Array(all) => all.into_iter().for_each(|value| gather(value, texts)),
+            Value::Object(all) => all.into_iter().for_each(|(_, value)| gather(value, texts)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut texts = Vec::new();
+    if let Ok(value @ Value::Object(_)) = serde_json::from_slice(value) {
+        gather(value, &mut texts);
+    }
+    numbered(name, "", texts.into_iter().map(String::into_bytes))
+}
+
+/// The secret ones of `ID:SECRET:TOKEN`.
+fn parts_of_keys(name: &str, value: &[u8]) -> Vec<Pair> {
+    let parts = value.trim_ascii().splitn(3, |byte| *byte == b':').skip(1);
+    let is_json = value.trim_ascii().starts_with(b"{");
+    if is_json { Vec::new() } else { numbered(name, "key", parts.map(<[u8]>::to_vec)) }
+}
+
+fn numbered(name: &str, kind: &str, parts: impl Iterator<Item = Vec<u8>>) -> Vec<Pair> {
+    (1..).zip(parts).map(|(number, part)| (format!("{name}{PART}{kind}{number}"), part)).collect()
 }
 
 fn is_in(redaction: &Redaction, path: &Path) -> io::Result<bool> {

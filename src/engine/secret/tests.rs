@@ -91,7 +91,7 @@ fn f_31_what_is_no_file_and_what_is_too_large_is_not_taken() {
 fn resolved() -> Resolved {
     let pairs = [("A", "hunter2 'a'"), ("B_2", "other-secret")];
     let defaults = BTreeMap::from([("D".to_owned(), "usual".to_owned())]);
-    Resolved::new(pairs.map(|(name, value)| (name.to_owned(), value.into())).to_vec(), defaults)
+    Resolved::new(pairs.map(|(name, value)| (name.to_owned(), value.into())).to_vec(), defaults, &BTreeSet::new()).expect("few")
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn f_32_values_are_filled_in_once() {
         assert_eq!(resolved().fill(text), *filled, "{text}");
     }
     let inner =
-        Resolved::new(vec![("A".into(), b"${secrets.B}".to_vec()), ("B".into(), b"deeper".to_vec())], BTreeMap::new());
+        Resolved::new(vec![("A".into(), b"${secrets.B}".to_vec()), ("B".into(), b"deeper".to_vec())], BTreeMap::new(), &BTreeSet::new()).expect("few");
     assert_eq!(inner.fill("${secrets.A}"), *"${secrets.B}");
 }
 

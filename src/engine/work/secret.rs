@@ -16,7 +16,7 @@ impl Bench<'_> {
         let (text, variables) = self.secrets.carry(command);
         work.args.extend(["-c".into(), text.into()]);
         work.env.extend(variables);
-        work.secrets = self.secrets.secrets().clone();
+        work.secrets = self.secrets.hidden().clone();
     }
 
     /// Inputs are written down.

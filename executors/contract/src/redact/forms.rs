@@ -8,12 +8,22 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::SHORTEST;
+use super::{SHORTEST, TELLING};
 
 /// Every form of a value, and of each of its lines.
 pub(super) fn of(value: &[u8]) -> BTreeSet<Vec<u8>> {
+    all(value, |_| true)
+}
+
+/// Every form of a value, and of those of its lines that nobody else writes.
+pub(super) fn beyond_doubt(value: &[u8]) -> BTreeSet<Vec<u8>> {
+    all(value, |line| squeezed(line).len() >= TELLING && !line.starts_with(b"-----"))
+}
+
+fn all(value: &[u8], is_meant: impl Fn(&[u8]) -> bool) -> BTreeSet<Vec<u8>> {
     let mut units = BTreeSet::from([value, value.trim_ascii()]);
-    units.extend(value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii));
+    let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    units.extend(lines.filter(|line| is_meant(line)));
     let long_enough = units.into_iter().filter(|unit| squeezed(unit).len() >= SHORTEST);
     let mut forms: BTreeSet<Vec<u8>> = long_enough.flat_map(encoded).map(|form| squeezed(&form)).collect();
     // An encoding of something short may be shorter still.

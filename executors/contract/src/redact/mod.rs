@@ -14,7 +14,7 @@ use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 
-pub use stream::{Redaction, Redactor};
+pub use stream::{Redaction, Redactor, TooMany};
 
 /// What stands where a secret stood. It has no name: many secrets may meet in one place, and a name would break
 /// whatever reads the text.
@@ -23,6 +23,9 @@ pub const MARK: &str = "***";
 /// Values with fewer characters, blanks not counted, are not redacted. Logs are full of words of five letters: to
 /// replace each of them would hide the log and show, by where the marks stand, what the secret is.
 pub const SHORTEST: usize = 6;
+
+/// A line of a secret that is long enough to be one by itself, wherever it turns up.
+const TELLING: usize = 32;
 
 /// The largest value that is taken: the forms of a secret are many times its size, in the memory of each keeper.
 pub const LONGEST: usize = 16 << 10;

@@ -41,18 +41,38 @@ impl fmt::Debug for Redaction {
     }
 }
 
+/// The secrets have more forms than can be looked for at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+impl fmt::Display for TooMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("its secrets are too many or too large to be hidden in what is printed")
+    }
+}
+
+impl std::error::Error for TooMany {}
+
 impl Redaction {
-    /// Nothing where there is nothing to hide: no byte is looked at then.
-    pub fn of(secrets: &Secrets) -> Option<Self> {
-        let mut all: Vec<Vec<u8>> = secrets.pairs().flat_map(|(_, value)| forms::of(value)).collect();
+    /// All that is to be hidden. Nothing where there is nothing to hide: no byte is looked at then.
+    pub fn of(secrets: &Secrets) -> Result<Option<Self>, TooMany> {
+        Self::that_finds(secrets.pairs().flat_map(|(_, value)| forms::of(value)).collect())
+    }
+
+    /// What is a secret beyond doubt, for whoever refuses or removes what holds one: a line of many is none, as long as
+    /// others may write the same (`kind: Config`, `-----BEGIN CERTIFICATE-----`).
+    pub fn beyond_doubt(secrets: &Secrets) -> Result<Option<Self>, TooMany> {
+        Self::that_finds(secrets.pairs().flat_map(|(_, value)| forms::beyond_doubt(value)).collect())
+    }
+
+    fn that_finds(mut all: Vec<Vec<u8>>) -> Result<Option<Self>, TooMany> {
         all.sort_unstable();
         all.dedup();
         if all.is_empty() {
-            return None;
+            return Ok(None);
         }
-        // Fails only with more forms than memory has room for.
-        let automaton = NFA::new(&all).ok()?;
-        let start = automaton.start_state(Anchored::No).ok()?;
+        let automaton = NFA::new(&all).map_err(|_| TooMany)?;
+        let start = automaton.start_state(Anchored::No).map_err(|_| TooMany)?;
         let (mut depths, mut first) = (Vec::new(), [false; 256]);
         for form in &all {
             let mut state = start;
@@ -74,7 +94,7 @@ impl Redaction {
             form.fill(0);
             std::hint::black_box(&form);
         }
-        Some(Self(Arc::new(Forms { automaton, start, depths, first })))
+        Ok(Some(Self(Arc::new(Forms { automaton, start, depths, first }))))
     }
 
     /// For one stream.

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use outpost_executor::{Redaction, Report, Secrets, Token};
+use outpost_executor::{Redaction, Report, Secrets, Token, TooMany};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Pid, chdir, set_child_subreaper, setsid};
@@ -85,7 +85,7 @@ fn serve() -> io::Result<()> {
     channel.send(&Answer::Ready { version: VERSION, identity });
     let mut launcher = Launcher::new();
     let mut buffer = vec![0; 64 * 1024];
-    let mut known = Known::default();
+    let mut known = Known::nothing();
     let mut unsettled: Option<Unsettled> = None;
     let mut _held: Vec<OwnedFd> = Vec::new();
     while let Some(request) = channel.wait() {
@@ -123,20 +123,23 @@ fn serve() -> io::Result<()> {
 }
 
 /// The secrets of the last order: all orders of a run have the same, and it takes time to know all their forms.
-#[derive(Default)]
 struct Known {
     secrets: Secrets,
-    redaction: Option<Redaction>,
+    redaction: Result<Option<Redaction>, TooMany>,
 }
 
 impl Known {
-    fn redaction(&mut self, order: &Order) -> Option<&Redaction> {
+    fn nothing() -> Self {
+        Self { secrets: Secrets::default(), redaction: Ok(None) }
+    }
+
+    fn redaction(&mut self, order: &Order) -> Result<Option<&Redaction>, TooMany> {
         let secrets = order.secrets();
         if !secrets.pairs().eq(self.secrets.pairs()) {
             self.redaction = Redaction::of(&secrets);
             self.secrets = secrets;
         }
-        self.redaction.as_ref()
+        self.redaction.as_ref().map(Option::as_ref).map_err(|error| *error)
     }
 }
 

@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal as NixSignal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use outpost_executor::{NotStarted, OnRunnerDeath, Outcome, Process, Redaction, Report, Usage};
+use outpost_executor::{NotStarted, OnRunnerDeath, Outcome, Process, Redaction, Report, TooMany, Usage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, wait, waitpid};
 
@@ -60,7 +60,7 @@ enum Phase {
 pub(super) struct Brought<'a> {
     pub(super) stdin: Option<&'a OwnedFd>,
     pub(super) locks: &'a [OwnedFd],
-    pub(super) redaction: Option<&'a Redaction>,
+    pub(super) redaction: Result<Option<&'a Redaction>, TooMany>,
 }
 
 /// Runs the order and returns when nothing of it is left.
@@ -107,6 +107,8 @@ fn launch(
     brought: &Brought<'_>,
 ) -> Result<(Capture, Pid), NotStarted> {
     let Brought { stdin, locks, redaction } = *brought;
+    // Nothing runs whose secrets would be seen.
+    let redaction = redaction.map_err(|error| NotStarted::Refused(error.to_string()))?;
     let first = Instant::now();
     let file = Copy::new(order)?;
     loop {
