@@ -46,10 +46,33 @@ async fn answer(request: RequestBuilder) -> Result<Response, Problem> {
 /// What the other side has to say, in a line.
 async fn excerpt(mut answer: Response) -> String {
     let bytes = answer.chunk().await.ok().flatten().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MOST_SAID)]).into_owned();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line: String = words.join(" ").chars().filter(|c| !c.is_control()).take(MOST_SAID).collect();
+    let line = whole_words(&bytes);
     if line.is_empty() { line } else { format!("(`{line}`)") }
+}
+
+/// As many of the words as are shown, none of them cut: it may repeat a secret, and half of one would not be known as
+/// one any more.
+fn whole_words(bytes: &[u8]) -> String {
+    let read = &bytes[..bytes.len().min(4 * MOST_SAID)];
+    let text = String::from_utf8_lossy(read);
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    // Whether the rest of a word comes in a later piece, nobody knows.
+    let is_whole = read.len() == bytes.len() && bytes.len() < MOST_SAID;
+    if !is_whole && !text.ends_with(char::is_whitespace) {
+        words.pop();
+    }
+    let mut line = String::new();
+    for word in words {
+        let word: String = word.chars().filter(|c| !c.is_control()).collect();
+        if line.chars().count() + word.chars().count() >= MOST_SAID {
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += &word;
+    }
+    line
 }
 
 /// Only what never was a request is of no use again.
@@ -88,5 +111,20 @@ pub(super) async fn delete(place: &Place) -> Result<(), Problem> {
     match answer(request(place, Method::DELETE)?).await {
         Err(Problem { status: Some(404 | 410), .. }) => Ok(()),
         other => other.map(|_| ()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_words;
+
+    #[test]
+    fn f_32_no_word_of_a_refusal_is_cut() {
+        assert_eq!(whole_words(b" no  such\n bucket"), "no such bucket");
+        let long = format!("your token {} {} {}", "a".repeat(90), "b".repeat(90), "c".repeat(90));
+        assert_eq!(whole_words(long.as_bytes()), format!("your token {} {}", "a".repeat(90), "b".repeat(90)));
+        assert_eq!(whole_words("x".repeat(900).as_bytes()), "");
+        let cut = format!("{}secret-token", " ".repeat(795));
+        assert_eq!(whole_words(cut.as_bytes()), "");
     }
 }
