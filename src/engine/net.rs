@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::{Client, redirect};
+use reqwest::{Client, Url, redirect};
 
 /// A client whose requests take this long at most.
 pub fn client(patience: Duration) -> Result<Client, String> {
@@ -17,6 +17,23 @@ pub fn client(patience: Duration) -> Result<Client, String> {
         .redirect(redirect::Policy::none())
         .build()
         .map_err(|error| format!("there is no HTTP here: {error}"))
+}
+
+/// An address as people may see it: without a name and password before the host, and without a query.
+pub fn shown(uri: &str) -> String {
+    match Url::parse(uri) {
+        Ok(mut url) if matches!(url.scheme(), "http" | "https") => {
+            // They fail only where there is no host to have them.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.set_query(None);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Ok(_) => uri.to_owned(),
+        // A redirect may lead elsewhere on the same host.
+        Err(_) => uri.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    }
 }
 
 /// What went wrong, to the bottom of it, without the address: it may hold a secret.

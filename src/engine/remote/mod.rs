@@ -31,6 +31,8 @@ use tokio::time::{sleep, timeout};
 pub use content::{Content, measure, open};
 use content::{Hasher, rewind};
 
+pub use super::net::shown;
+
 /// The largest file that is sent or fetched.
 pub const MOST_BYTES: u64 = 10 << 30;
 /// The longest pause between two attempts.
@@ -161,23 +163,6 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-/// An address as people may see it: without a name and password before the host, and without a query.
-pub fn shown(uri: &str) -> String {
-    match reqwest::Url::parse(uri) {
-        Ok(mut url) if matches!(url.scheme(), "http" | "https") => {
-            // They fail only where there is no host to have them.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            url.set_query(None);
-            url.set_fragment(None);
-            url.to_string()
-        }
-        Ok(_) => uri.to_owned(),
-        // A redirect may lead elsewhere on the same host.
-        Err(_) => uri.split(['?', '#']).next().unwrap_or_default().to_owned(),
     }
 }
 

@@ -19,13 +19,16 @@ use crate::engine::net;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The most that is read of an answer.
 const MOST_BYTES: usize = 1 << 20;
+/// The most that is shown of its words.
+const MOST_SAID: usize = 200;
 /// Where a source looks unless it says where: the path in the text of the format.
 const USUAL: &str = "secret/data/blueprint";
 
 pub(super) async fn ask(source: &SecretSource<'_>, question: &Question<'_>) -> Found {
     let variable = |name: &str| (question.variable)(name).and_then(|value| value.into_string().ok());
     let address = address(source.address.as_deref(), &variable).map_err(|what| format!("vault: {what}"))?;
-    let fault = |what: String| format!("vault at {address}: {what}");
+    let place = net::shown(&address).trim_end_matches('/').to_owned();
+    let fault = |what: String| format!("vault at {place}: {what}");
     let token = token(&variable)
         .ok_or_else(|| fault("there is no token: set `VAULT_TOKEN`, or run `vault login`".to_owned()))?;
     let path = path(source.path.as_deref().unwrap_or(USUAL));
@@ -44,7 +47,8 @@ pub(super) async fn ask(source: &SecretSource<'_>, question: &Question<'_>) -> F
         StatusCode::OK => {
             values(&body).ok_or_else(|| fault(format!("`{path}` is not a secret of a KV engine, version 2")))?
         }
-        StatusCode::NOT_FOUND => return Ok(Vec::new()),
+        // A path that holds nothing; with words, it is none of a secret's.
+        StatusCode::NOT_FOUND if said(&body).is_empty() => return Ok(Vec::new()),
         status => return Err(fault(refusal(status, &path, &body))),
     };
     Ok(question.names.iter().filter_map(|name| Some((name.clone(), text(values.get(name)?)?.into_bytes()))).collect())
@@ -130,10 +134,17 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-fn refusal(status: StatusCode, path: &str, body: &Value) -> String {
+/// Its own words, as far as they fit into a line.
+fn said(body: &Value) -> String {
     let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
     let said: Vec<&str> = errors.filter_map(Value::as_str).map(str::trim).filter(|said| !said.is_empty()).collect();
-    let said = if said.is_empty() { String::new() } else { format!(" ({})", said.join("; ")) };
+    let words = said.join("; ").split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().filter(|c| !c.is_control()).take(MOST_SAID).collect()
+}
+
+fn refusal(status: StatusCode, path: &str, body: &Value) -> String {
+    let said = said(body);
+    let said = if said.is_empty() { said } else { format!(" ({said})") };
     match status {
         StatusCode::FORBIDDEN => format!("its token may not read `{path}`, or is not valid any more{said}"),
         StatusCode::SERVICE_UNAVAILABLE => format!("it is sealed, or in maintenance{said}"),
