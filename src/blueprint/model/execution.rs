@@ -87,6 +87,23 @@ pub struct SecretPolicy<'s> {
     pub sources: Vec<SecretSource<'s>>,
 }
 
+/// What is asked where a document says nothing else.
+static USUAL: [SecretSource<'static>; 1] = [SecretSource {
+    kind: SecretSourceKind::Env,
+    prefix: None,
+    path: None,
+    address: None,
+    region: None,
+    profile: None,
+}];
+
+impl<'s> SecretPolicy<'s> {
+    /// Who is asked for secrets, in this order.
+    pub fn sources_or_env<'p>(policy: Option<&'p Self>) -> &'p [SecretSource<'s>] {
+        policy.map(|policy| policy.sources.as_slice()).filter(|sources| !sources.is_empty()).unwrap_or(&USUAL)
+    }
+}
+
 /// What becomes of a run that needs a secret which no source has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SecretMissing {

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::blueprint::model::{SecretPolicy, SecretSource, SecretSourceKind};
+use crate::blueprint::model::{SecretPolicy, SecretSourceKind};
 
 pub use probe::{Standing, probe};
 pub use resolved::Resolved;
@@ -73,16 +73,7 @@ pub fn resolve(
     variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> Answer {
     let mut answer = Answer { missing: names, ..Answer::default() };
-    let usual = [SecretSource {
-        kind: SecretSourceKind::Env,
-        prefix: None,
-        path: None,
-        address: None,
-        region: None,
-        profile: None,
-    }];
-    let sources = policy.map(|policy| policy.sources.as_slice()).filter(|sources| !sources.is_empty());
-    for source in sources.unwrap_or(&usual) {
+    for source in SecretPolicy::sources_or_env(policy) {
         if answer.missing.is_empty() {
             break;
         }
@@ -100,7 +91,8 @@ pub fn resolve(
         };
         match found {
             Ok(pairs) => {
-                for (name, value) in pairs {
+                // What is empty is not there: where a secret is missing, many set it to nothing.
+                for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
                     if value.len() > outpost_executor::LONGEST {
                         answer.troubles.push(too_long(&name));
                     } else if answer.missing.remove(&name) {

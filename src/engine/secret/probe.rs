@@ -19,28 +19,25 @@ pub enum Standing {
 /// Answers for each name, by the sources of the document; the environment without any.
 ///
 /// `root` is where relative paths of the document begin, `set` tells whether an environment variable
-/// is set.
+/// is set, and not to nothing.
 pub fn probe(
     names: &[String],
     policy: Option<&SecretPolicy<'_>>,
     root: &Path,
     set: impl Fn(&OsStr) -> bool,
 ) -> Vec<Standing> {
-    let sources = policy.map(|policy| policy.sources.as_slice()).filter(|sources| !sources.is_empty());
     let mut known: HashSet<String> = HashSet::new();
-    let mut prefixes = vec![""];
+    let mut prefixes = Vec::new();
     let mut remote = false;
-    if let Some(sources) = sources {
-        prefixes.clear();
-        for source in sources {
-            match source.kind {
-                SecretSourceKind::Env => prefixes.push(source.prefix.as_deref().unwrap_or_default()),
-                SecretSourceKind::File => {
-                    let path = root.join(source.path.as_deref().unwrap_or(file::USUAL));
-                    known.extend(file::read(&path).ok().flatten().unwrap_or_default().into_keys());
-                }
-                SecretSourceKind::Vault | SecretSourceKind::AwsSsm => remote = true,
+    for source in SecretPolicy::sources_or_env(policy) {
+        match source.kind {
+            SecretSourceKind::Env => prefixes.push(source.prefix.as_deref().unwrap_or_default()),
+            SecretSourceKind::File => {
+                let path = root.join(source.path.as_deref().unwrap_or(file::USUAL));
+                let pairs = file::read(&path).ok().flatten().unwrap_or_default();
+                known.extend(pairs.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name));
             }
+            SecretSourceKind::Vault | SecretSourceKind::AwsSsm => remote = true,
         }
     }
     names
