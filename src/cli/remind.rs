@@ -9,15 +9,13 @@ use super::secrets::Wanted;
 use super::unattended::unattended;
 use super::{Exit, Failure, Output};
 use crate::blueprint::Blueprint;
+use crate::engine::driver::Counts;
 use crate::engine::moment::now;
 use crate::engine::notice::is_due;
 use crate::engine::session::Session;
 use crate::engine::store::{RunFiles, Store};
 use crate::plan::Plan;
 use crate::report::progress::plain;
-
-/// How many were told, and how many could not be.
-type Counts = (usize, usize);
 
 pub(super) fn run(output: &mut Output) -> Result<Exit, Failure> {
     let store = store()?;
@@ -46,12 +44,6 @@ pub(super) fn run(output: &mut Output) -> Result<Exit, Failure> {
 }
 
 fn remind(store: &Store, files: RunFiles, output: &mut Output) -> Result<Counts, Failure> {
-    let begin = now();
     let wanted = |blueprint: &Blueprint<'_>, _: &Plan| Wanted::of_telling(blueprint);
-    let Some(run) = unattended(store, files, wanted, output, Session::remind)? else {
-        return Ok((0, 0));
-    };
-    let new = run.notices().filter(|(.., notice)| notice.at >= begin);
-    let (told, untold): (Vec<_>, Vec<_>) = new.partition(|(.., notice)| notice.problem.is_none());
-    Ok((told.len(), untold.len()))
+    Ok(unattended(store, files, wanted, output, Session::remind)?.unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use outpost_shell::{Keepers, Shell, become_subreaper, raise_open_files};
 use tracing::{Instrument as _, debug, debug_span};
 
 use super::cleanup::Ledger;
-use super::driver::{Driver, Outlook, Parts, Watcher};
+use super::driver::{Counts, Driver, Outlook, Parts, Watcher};
 use super::error::Broken;
 use super::history::{History, blueprint, compile};
 use super::moment::{now, timestamp};
@@ -134,8 +134,8 @@ impl Session {
     }
 
     /// Tells people what they were not told, and does nothing else.
-    pub fn remind(self, driving: Driving<'_>) -> Result<Run, Broken> {
-        self.with_driver(driving, async |driver| driver.remind().await).map(|((), run)| run)
+    pub fn remind(self, driving: Driving<'_>) -> Result<Counts, Broken> {
+        self.with_driver(driving, async |driver| driver.remind().await).map(|(counts, _)| counts)
     }
 
     /// Puts away what the document wants put away by now, and does nothing else.

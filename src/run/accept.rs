@@ -223,6 +223,8 @@ impl Run {
         problem: Option<String>,
     ) -> Result<Vec<Event>, Refusal> {
         let event = match problem {
+            // It is tried as often as anybody looks, for as long as nobody mends it.
+            Some(problem) if self.problem_of(&notice, &channel) == Some(problem.as_str()) => return Ok(Vec::new()),
             None => Event::NoticeSent { notice, channel },
             Some(reason) => Event::NoticeFailed { notice, channel, reason },
         };

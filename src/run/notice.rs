@@ -40,7 +40,15 @@ impl Run {
 
     /// Whether this was told over this channel. What could not be told was not.
     pub fn was_told(&self, notice: &str, channel: &str) -> bool {
-        let known = self.notices.get(&(notice.to_owned(), channel.to_owned()));
-        known.is_some_and(|notice| notice.problem.is_none())
+        self.notice(notice, channel).is_some_and(|notice| notice.problem.is_none())
+    }
+
+    /// Why nobody could be told of this over this channel the last time.
+    pub(super) fn problem_of(&self, notice: &str, channel: &str) -> Option<&str> {
+        self.notice(notice, channel)?.problem.as_deref()
+    }
+
+    fn notice(&self, notice: &str, channel: &str) -> Option<&Notice> {
+        self.notices.get(&(notice.to_owned(), channel.to_owned()))
     }
 }

@@ -56,6 +56,8 @@ fn answer<'b>(request: &str, body: &'b str) -> (&'static str, &'b str) {
         ("403 Forbidden", r#"{"errors": ["permission denied"]}"#)
     } else if request.starts_with("get /v1/kv/data/app ") {
         ("200 OK", body)
+    } else if request.starts_with("get /v1/no-engine/") {
+        ("404 Not Found", r#"{"errors": ["no handler\n for\troute\u0007"]}"#)
     } else {
         ("404 Not Found", r#"{"errors": []}"#)
     }

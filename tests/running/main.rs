@@ -16,6 +16,7 @@ mod events;
 mod failing;
 mod gates;
 mod handoff;
+mod leaving;
 mod listener;
 mod logging;
 mod mail;

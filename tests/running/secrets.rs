@@ -46,6 +46,20 @@ fn f_31_all_missing_secrets_are_named_at_once_and_nothing_begins() {
 }
 
 #[test]
+fn f_31_what_is_empty_is_not_there() {
+    let tasks = [("a", "[${secrets.ONE}]"), ("b", "[${secrets.TWO:so}]")];
+    let project = asking("sources: [{type: env}, {type: file, path: keys.env}]", &tasks);
+    project.write("keys.env", "ONE=\n");
+    let variables = [("ONE", ""), ("TWO", "")];
+    let ended = with(&project, &["plan", "blueprint.md"], &variables);
+    assert!(ended.stdout.contains("ONE") && !ended.stdout.contains("present"), "{}", ended.stdout);
+    with(&project, &["run", "blueprint.md"], &variables).with(8).says(&["no source has `ONE` (a)"]);
+    project.write("keys.env", "ONE=from-a-file\n");
+    with(&project, &["run", "blueprint.md"], &variables).with(0);
+    assert_eq!(project.ledger(), ["a 1 run [from-a-file]", "b 1 run [so]"]);
+}
+
+#[test]
 fn f_31_a_source_that_is_down_is_told_where_it_was_passed_over() {
     let sources = "sources: [{type: vault, address: \"http://127.0.0.1:9\"}, {type: env}]";
     let project = asking(sources, &[("a", "${secrets.ONE}")]);
@@ -126,6 +140,15 @@ fn f_31_a_vault_is_asked_once_for_all_names() {
         let ended = ended.says(&["no source has `NUMBER` (b)", "no source has `ONE` (a)", said]);
         assert!(!ended.stderr.contains("wrong-token"), "{}", ended.stderr);
     }
+    // A password before the host is no part of what is told.
+    let (place, said) = ("http://ada:hunter2@127.0.0.1:9", "vault at http://127.0.0.1:9: ");
+    let ended = with(&project, &["run", "blueprint.md"], &[("VAULT_ADDR", place), ("VAULT_TOKEN", TOKEN), ("MINE", "x")]);
+    assert!(!ended.with(8).says(&[said]).stderr.contains("hunter2"));
+    // A path that it does not know at all is not a secret that is missing.
+    let sources = sources.replace("kv/app", "no-engine/app");
+    let project = asking(&sources, &[("a", "${secrets.ONE}")]);
+    let said = "it answers 404 Not Found for `no-engine/data/app` (no handler for route)";
+    with(&project, &["run", "blueprint.md"], &[address, ("VAULT_TOKEN", TOKEN)]).with(8).says(&[said]);
 }
 
 #[test]

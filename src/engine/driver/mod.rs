@@ -35,6 +35,7 @@ use crate::journal::{Journal, Local};
 use crate::locks::Locks;
 use crate::run::{Chore, Ending, Event, Mode, Moment, Run};
 use depot::Depot;
+pub use notices::Counts;
 use notices::Notices;
 use signals::Signals;
 use tidy::Tidy;

@@ -32,7 +32,11 @@ pub(super) struct Notices {
     has_variables: bool,
     /// Gates whose variables were looked at: those of a process do not change.
     read: BTreeSet<(u32, Moment)>,
+    counts: Counts,
 }
+
+/// How many letters were told, and how many could not be.
+pub type Counts = (usize, usize);
 
 impl Notices {
     pub(super) fn new(bench: &Bench<'_>, source: &Source) -> Self {
@@ -44,7 +48,7 @@ impl Notices {
         };
         let gates = bench.blueprint.tasks.iter().filter_map(|task| task.gate.as_deref());
         let has_variables = gates.flat_map(|gate| &gate.notify).any(|notice| notice.to.channel == Channel::Env);
-        Self { desk: Desk::new(facts, bench.blueprint), has_variables, read: BTreeSet::new() }
+        Self { desk: Desk::new(facts, bench.blueprint), has_variables, read: BTreeSet::new(), counts: (0, 0) }
     }
 }
 
@@ -167,18 +171,26 @@ impl Driver<'_> {
     }
 
     /// Tells what is due, waits for it, and leaves the run as it is.
-    pub async fn remind(&mut self) -> Result<(), Broken> {
+    pub async fn remind(&mut self) -> Result<Counts, Broken> {
         let mut signals = Signals::listen()?;
         self.tell();
         self.see_off(&mut signals).await?;
-        Ok(self.journal.sync()?)
+        self.journal.sync()?;
+        Ok(self.notices.counts)
     }
 
     /// What became of a notice, to be written down with the rest of the turn.
     pub(super) fn told(&mut self, told: Told) {
         let Told { key, channel, problem } = told;
         let problem = problem.map(|problem| self.bench.secrets.clean(problem));
+        let count = if problem.is_none() { &mut self.notices.counts.0 } else { &mut self.notices.counts.1 };
+        *count += 1;
+        let again = problem.as_ref().map(|problem| format!("nobody was told by {channel}: {problem}"));
         let events = self.run.noticed(now(), key, channel, problem).unwrap_or_default();
+        // The journal has it from the last time.
+        if let Some(again) = again.filter(|_| events.is_empty()) {
+            self.watcher.remark(&again);
+        }
         self.happened(events);
     }
 
