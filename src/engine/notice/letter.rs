@@ -1,7 +1,7 @@
 //! What a notice says: for people in a line and some more, for machines as JSON.
 //!
-//! It is made of the run as it stands and of nothing else, so that a notice which was sent before a crash and is sent
-//! again says the same under the same id. Text of the document cannot leave its line.
+//! It is made of the run as it stands. A notice which was sent before a crash and is sent again has the same id, by which
+//! whoever got both knows them for one; its words are those of the run by then. Text of the document cannot leave its line.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! Telling people: what is due, what it says, and the ways it goes.
 //!
-//! What is due follows from the run alone (`due`): a gate that is open, an end, and the time. A `letter` says it the
-//! same way each time, under an id that is the same after a crash. `deliver` tries until it is told, or gives
+//! What is due follows from the run alone (`due`): a gate that is open, an end, and the time. A `letter` says it,
+//! under an id that is the same after a crash. `deliver` tries until it is told, or gives
 //! up with a reason. A way that does not work never fails a run and never delays its tasks; the driver writes
 //! down what became of each notice, so that none is lost and none is silent.
 //!
