@@ -152,14 +152,20 @@ pub(super) fn leave_word(files: &RunFiles, word: &Word<'_>) -> Result<Left, Fail
     }
     look(files, |kept| {
         let known = kept.run.decisions(&decision.task);
-        if known.contains(&decision) {
+        // Of its words, secrets were taken out.
+        let is_it = |one: &GateDecision| GateDecision { comment: decision.comment.clone(), ..one.clone() } == decision;
+        if known.iter().any(is_it) {
             return Ok(Left::Counts);
         }
         Err(match kept.run.clone().decided(now(), decision.clone()) {
             Err(refusal) => refused(&decision.task, &refusal),
             Ok(_) => Failure::new(
                 format!("the word on `{}` was not taken", decision.task),
-                "`outpost-bp status` shows where the run stands",
+                if decision.set.is_empty() {
+                    "`outpost-bp status` shows where the run stands"
+                } else {
+                    "what it sets may hold a secret of the run, and inputs are kept: its runner says so"
+                },
             ),
         })
     })
