@@ -38,6 +38,21 @@ fn f_35_an_output_goes_over_http_and_comes_back() {
 }
 
 #[test]
+fn f_32_what_is_not_looked_into_is_looked_through_before_it_is_sent() {
+    let there = Shelf::new();
+    let output = format!(
+        "output: {{location: network, format: binary, ports: {{p: {{type: text}}}}, network: {{protocol: http, endpoint: '{}'}}}}",
+        there.address("/x")
+    );
+    let run = "run: '(head -c 3000000 /dev/zero; printf %s \"${secrets.F32_KEY}\") > \"$OUTPOST_OUTPUT\"'";
+    let project = project("", &[("a", "", &format!("{run}\n{output}"))]);
+    let mut command = project.command(&["run", "blueprint.md"]);
+    command.env("F32_KEY", "a-secret-value");
+    project.start(command).end().with(1).says(&["its output holds the secret `F32_KEY` and was removed"]);
+    assert_eq!((there.what(), blocked(&project)), (Vec::new(), vec!["a E_EXECUTION_FAILED".to_owned()]));
+}
+
+#[test]
 fn f_35_what_may_pass_is_tried_again_and_what_will_not_is_not() {
     let there = Shelf::new();
     let soon = || "Retry-After: 0".to_owned();

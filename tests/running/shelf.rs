@@ -11,6 +11,8 @@ use std::thread;
 pub(crate) enum Answer {
     /// Status, and a header line or none.
     Status(u16, String),
+    /// Refused, with words at whose cut the credential stands.
+    Echo,
     /// By what is kept.
     Usual,
     /// Never, as long as anybody waits.
@@ -109,13 +111,20 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
     };
     let answer = {
         let mut state = lock(state);
-        state.asked.push(Asked { what: what.clone(), headers });
-        state.next.pop_front()
+        let asked = Asked { what: what.clone(), headers };
+        state.asked.push(asked.clone());
+        (state.next.pop_front(), asked)
     };
+    let (answer, asked) = answer;
     match answer {
         Some(Answer::Status(status, header)) => {
             let header = if header.is_empty() { header } else { format!("{header}\r\n") };
             let _ = write!(stream, "HTTP/1.1 {status} So\r\n{header}Content-Length: 2\r\nConnection: close\r\n\r\nso");
+        }
+        Some(Answer::Echo) => {
+            let body = format!("{:-<180} {}", "no", asked.header("authorization").unwrap_or_default());
+            let _ =
+                write!(stream, "HTTP/1.1 403 So\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
         }
         Some(Answer::Silence) => {
             let _ = stream.read(&mut [0; 1]);

@@ -91,7 +91,8 @@ fn f_31_what_is_no_file_and_what_is_too_large_is_not_taken() {
 fn resolved() -> Resolved {
     let pairs = [("A", "hunter2 'a'"), ("B_2", "other-secret")];
     let defaults = BTreeMap::from([("D".to_owned(), "usual".to_owned())]);
-    Resolved::new(pairs.map(|(name, value)| (name.to_owned(), value.into())).to_vec(), defaults, &BTreeSet::new()).expect("few")
+    Resolved::new(pairs.map(|(name, value)| (name.to_owned(), value.into())).to_vec(), defaults, &BTreeSet::new())
+        .expect("few")
 }
 
 #[test]
@@ -103,8 +104,12 @@ fn f_32_values_are_filled_in_once() {
     ] {
         assert_eq!(resolved().fill(text), *filled, "{text}");
     }
-    let inner =
-        Resolved::new(vec![("A".into(), b"${secrets.B}".to_vec()), ("B".into(), b"deeper".to_vec())], BTreeMap::new(), &BTreeSet::new()).expect("few");
+    let inner = Resolved::new(
+        vec![("A".into(), b"${secrets.B}".to_vec()), ("B".into(), b"deeper".to_vec())],
+        BTreeMap::new(),
+        &BTreeSet::new(),
+    )
+    .expect("few");
     assert_eq!(inner.fill("${secrets.A}"), *"${secrets.B}");
 }
 
@@ -136,4 +141,30 @@ fn f_32_what_is_told_is_clean() {
     assert_eq!((&*clean.message, &*clean.stdout, &*clean.stderr), ("*** is wrong", "a *** b", "***"));
     assert_eq!(resolved().find(b"{\"a\": \"other-secret\"}"), Some("B_2"));
     assert_eq!(resolved().find(b"nothing"), None);
+}
+
+#[test]
+fn f_32_parts_of_a_secret_are_hidden_and_long_ones_refused() {
+    let role = r#"{"Credentials": {"AccessKeyId": "ASIA-of-a-role", "SecretAccessKey": "wJalr/XUtnFEMI+K7MDENG-bPxRfiCYEXAMPLE"}, "engine": "postgres"}"#;
+    let found = [("ROLE", role), ("PAIR", "AKIA-id:pair-secret:to:ken"), ("URL", "AKIA-id:url-secret")];
+    let found = found.map(|(name, value)| (name.to_owned(), value.into())).to_vec();
+    let resolved = Resolved::new(found, BTreeMap::new(), &BTreeSet::from(["PAIR".to_owned()])).expect("few");
+    let clean = |text: &str| resolved.clean(text.to_owned());
+    assert_eq!(clean("at wJalr/XUtnFEMI+K7MDENG-bPxRfiCYEXAMPLE and pair-secret"), "at *** and ***");
+    assert_eq!(clean("to:ken postgres, AKIA-id url-secret"), "*** ***, AKIA-id url-secret");
+    let finds = |text: &str| resolved.find(text.as_bytes());
+    assert_eq!(finds("key = wJalr/XUtnFEMI+K7MDENG-bPxRfiCYEXAMPLE"), Some("ROLE"));
+    assert_eq!((finds("a pair-secret"), finds("engine: postgres")), (Some("PAIR"), None));
+    // Work hides the same.
+    assert_eq!(resolved.hidden().get("PAIR.key1"), Some(&b"pair-secret"[..]));
+    assert_eq!(resolved.secrets().names().count(), 3);
+}
+
+#[test]
+fn f_32_each_reference_has_its_own_default() {
+    let defaults = BTreeMap::from([("HOOK".to_owned(), "https://a".to_owned())]);
+    let resolved = Resolved::new(Vec::new(), defaults, &BTreeSet::new()).expect("few");
+    assert_eq!(resolved.revealed("${secrets.HOOK:https://b}/x"), Ok("https://b/x".to_owned()));
+    assert_eq!(resolved.revealed("${secrets.HOOK}"), Ok("https://a".to_owned()));
+    assert_eq!(resolved.revealed("${secrets.NO}"), Err("the secret `NO` has no value here".to_owned()));
 }
