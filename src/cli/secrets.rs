@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-use super::{Failure, Output};
 use super::prepare::MOST;
+use super::{Failure, Output};
 use crate::blueprint::model::{BindingSource, SecretMissing};
 use crate::blueprint::secret::{self, Use};
 use crate::blueprint::{Blueprint, TaskIndex};
@@ -127,13 +127,15 @@ pub(super) fn resolved(
             missing.retain(|name| !defaults.contains_key(name));
         }
         SecretMissing::SkipTask => missing.retain(|name| wanted.settings.contains(name)),
-        SecretMissing::Prompt if can_ask() => match asked(&missing, blueprint, wanted, std::mem::take(&mut answer.troubles), output) {
-            Ok(pairs) => {
-                missing.clear();
-                answer.found.extend(pairs);
+        SecretMissing::Prompt if can_ask() => {
+            match asked(&missing, blueprint, wanted, std::mem::take(&mut answer.troubles), output) {
+                Ok(pairs) => {
+                    missing.clear();
+                    answer.found.extend(pairs);
+                }
+                Err(error) => return Err(vec![format!("E_SECRET_MISSING: the terminal: {error}")]),
             }
-            Err(error) => return Err(vec![format!("E_SECRET_MISSING: the terminal: {error}")]),
-        },
+        }
         SecretMissing::Prompt => {}
     }
     if missing.is_empty() {

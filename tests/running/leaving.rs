@@ -27,7 +27,8 @@ fn f_26_a_command_that_tells_is_not_broken_off_and_runs_once() {
 
 #[test]
 fn f_26_a_channel_that_never_works_is_written_down_once() {
-    let gate = "human_required: {action: look, reason: so, notify: {channel: command, command: 'exit 3'}}\nrun: note ran";
+    let gate =
+        "human_required: {action: look, reason: so, notify: {channel: command, command: 'exit 3'}}\nrun: note ran";
     let project = project("", &[("a", "", gate)]);
     project.outpost(&["run", "blueprint.md"]).with(3).says(&["nobody was told by command: it exited with 3"]);
     for _ in 0..3 {

@@ -142,7 +142,8 @@ fn f_31_a_vault_is_asked_once_for_all_names() {
     }
     // A password before the host is no part of what is told.
     let (place, said) = ("http://ada:hunter2@127.0.0.1:9", "vault at http://127.0.0.1:9: ");
-    let ended = with(&project, &["run", "blueprint.md"], &[("VAULT_ADDR", place), ("VAULT_TOKEN", TOKEN), ("MINE", "x")]);
+    let ended =
+        with(&project, &["run", "blueprint.md"], &[("VAULT_ADDR", place), ("VAULT_TOKEN", TOKEN), ("MINE", "x")]);
     assert!(!ended.with(8).says(&[said]).stderr.contains("hunter2"));
     // A path that it does not know at all is not a secret that is missing.
     let sources = sources.replace("kv/app", "no-engine/app");

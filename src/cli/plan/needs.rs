@@ -70,7 +70,9 @@ fn secrets(blueprint: &Blueprint<'_>, plan: &Plan) -> Vec<Need<String, Standing>
     let (names, tasks): (Vec<String>, Vec<Vec<TaskIndex>>) =
         wanted.needed().map(|(name, tasks)| (name.to_owned(), tasks.to_vec())).unzip();
     let policy = blueprint.execution.secrets.as_ref();
-    let standings = secret::probe(&names, policy, Path::new(""), |name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    let standings = secret::probe(&names, policy, Path::new(""), |name| {
+        std::env::var_os(name).is_some_and(|value| !value.is_empty())
+    });
     let needs = names.into_iter().zip(tasks).zip(standings);
     needs.map(|((name, tasks), here)| Need { name, tasks, here }).collect()
 }

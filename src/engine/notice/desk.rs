@@ -110,11 +110,8 @@ impl Desk {
     /// The driver is gone: whoever was not told by now is not told by it.
     pub async fn give_up(&mut self) -> Vec<Told> {
         self.letters.shutdown().await;
-        let mut left: Vec<Told> = self
-            .away
-            .drain()
-            .map(|(key, channel)| Told { key, channel, problem: Some(LEFT.to_owned()) })
-            .collect();
+        let mut left: Vec<Told> =
+            self.away.drain().map(|(key, channel)| Told { key, channel, problem: Some(LEFT.to_owned()) }).collect();
         left.sort_by(|one, other| (&one.key, &one.channel).cmp(&(&other.key, &other.channel)));
         left
     }

@@ -37,15 +37,12 @@ pub struct Resolved {
 
 impl Resolved {
     /// `keys` are the names of secrets that are pairs of AWS keys, of which each may turn up alone.
-    pub fn new(
-        found: Vec<Pair>,
-        defaults: BTreeMap<String, String>,
-        keys: &BTreeSet<String>,
-    ) -> Result<Self, TooMany> {
+    pub fn new(found: Vec<Pair>, defaults: BTreeMap<String, String>, keys: &BTreeSet<String>) -> Result<Self, TooMany> {
         let parts: Vec<Pair> = found.iter().flat_map(|(name, value)| parts(name, value)).collect();
         let keys = found.iter().filter(|(name, _)| keys.contains(name));
         let keys: Vec<Pair> = keys.flat_map(|(name, value)| parts_of_keys(name, value)).collect();
-        let long = parts.iter().filter(|(_, part)| part.iter().filter(|byte| !byte.is_ascii_whitespace()).count() >= TELLING);
+        let long =
+            parts.iter().filter(|(_, part)| part.iter().filter(|byte| !byte.is_ascii_whitespace()).count() >= TELLING);
         let telling = Secrets::new(found.iter().chain(&keys).chain(long).cloned());
         let hidden = Secrets::new(found.iter().chain(&keys).chain(&parts).cloned());
         let (hides, tells) = (Redaction::of(&hidden)?, Redaction::beyond_doubt(&telling)?);

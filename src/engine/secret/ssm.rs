@@ -122,7 +122,9 @@ impl Known<'_> {
                 let mut both = [known.name, other];
                 both.sort_unstable();
                 let [one, other] = both;
-                Err(format!("`{one}` and `{other}` both stand for `{name}`: rename one, or call the secret as it is called"))
+                Err(format!(
+                    "`{one}` and `{other}` both stand for `{name}`: rename one, or call the secret as it is called"
+                ))
             }
         };
         self.pairs.into_iter().map(pair).collect()

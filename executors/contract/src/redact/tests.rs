@@ -31,8 +31,11 @@ fn in_pieces<'p>(redaction: &Redaction, pieces: impl IntoIterator<Item = &'p [u8
 #[test]
 fn debug_output_holds_names_only() {
     let secrets = Secrets::new([("TOKEN".to_owned(), b"hunter2hunter2".to_vec())]);
-    let shown =
-        format!("{secrets:?} {:?} {:?}", Redaction::of(&secrets), Redaction::of(&secrets).map(|all| all.map(|all| all.stream())));
+    let shown = format!(
+        "{secrets:?} {:?} {:?}",
+        Redaction::of(&secrets),
+        Redaction::of(&secrets).map(|all| all.map(|all| all.stream()))
+    );
     assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
 }
 
