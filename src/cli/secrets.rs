@@ -128,7 +128,7 @@ pub(super) fn resolved(
         }
         SecretMissing::SkipTask => missing.retain(|name| wanted.settings.contains(name)),
         SecretMissing::Prompt if can_ask() => {
-            match asked(&missing, blueprint, wanted, std::mem::take(&mut answer.troubles), output) {
+            match asked(&missing, blueprint, wanted, &std::mem::take(&mut answer.troubles), output) {
                 Ok(pairs) => {
                     missing.clear();
                     answer.found.extend(pairs);
@@ -223,10 +223,10 @@ fn asked(
     missing: &[String],
     blueprint: &Blueprint<'_>,
     wanted: &Wanted,
-    troubles: Vec<String>,
+    troubles: &[String],
     output: &mut Output,
 ) -> io::Result<Vec<Pair>> {
-    tell(&troubles, output);
+    tell(troubles, output);
     let ask = |name: &String| {
         let value = rpassword::prompt_password(format!("secret {name}{}: ", who(blueprint, wanted, name)))?;
         if value.is_empty() {

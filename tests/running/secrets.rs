@@ -164,7 +164,10 @@ fn f_31_without_a_terminal_nobody_is_asked() {
 
 #[test]
 fn f_31_a_person_is_asked_on_the_terminal_and_nothing_is_echoed() {
-    let project = asking("on_missing: prompt", &[("a", "${secrets.ONE}"), ("b", "${secrets.TWO}")]);
+    let project = asking(
+        "on_missing: prompt, sources: [{type: vault, address: \"http://127.0.0.1:9\"}, {type: env}]",
+        &[("a", "${secrets.ONE}"), ("b", "${secrets.TWO}")],
+    );
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&controller).and_then(|()| unlockpt(&controller)).expect("a terminal");
     let name = ptsname(&controller, Vec::new()).expect("its name").into_string().expect("text");
@@ -192,6 +195,7 @@ fn f_31_a_person_is_asked_on_the_terminal_and_nothing_is_echoed() {
     }
     assert!(child.wait().expect("a child").success(), "{seen}");
     assert_eq!(project.ledger(), ["a 1 run typed-by-hand", "b 1 run second-secret"]);
+    assert_eq!(seen.matches("could not be asked").count(), 1, "{seen}");
     assert!(is_typed && !seen.contains("typed-by-hand") && !seen.contains("TWO"), "{seen}");
 }
 
