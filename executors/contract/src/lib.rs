@@ -27,7 +27,7 @@ use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
-pub use redact::{LONGEST, MARK, Redaction, Redactor, SHORTEST, Secrets, TooMany};
+pub use redact::{LONGEST, MARK, Redaction, Redactor, SHORTEST, Secrets, TELLING, TooMany};
 pub use report::{Kept, NotStarted, Outcome, Output, Process, Report, Usage};
 pub use work::{Limit, LogCaps, OnRunnerDeath, Resource, StdoutFile, Token, Work};
 

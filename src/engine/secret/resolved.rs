@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
-use outpost_executor::{Redaction, Secrets, TooMany};
+use outpost_executor::{Redaction, Secrets, TELLING, TooMany};
 use serde_json::Value;
 
 use super::Pair;
@@ -17,9 +17,6 @@ use crate::run::Failure;
 
 /// Before the name of a secret, in the environment of a command that refers to it.
 const VARIABLE: &str = "OUTPOST_SECRET_";
-
-/// A part of a secret that is long enough to be one by itself, wherever it turns up.
-const TELLING: usize = 32;
 
 /// Values by name, and the forms in which they may turn up.
 #[derive(Clone, Debug, Default)]

@@ -24,8 +24,8 @@ pub const MARK: &str = "***";
 /// replace each of them would hide the log and show, by where the marks stand, what the secret is.
 pub const SHORTEST: usize = 6;
 
-/// A line of a secret that is long enough to be one by itself, wherever it turns up.
-const TELLING: usize = 32;
+/// A line or a part of a secret that is long enough to be one by itself, wherever it turns up.
+pub const TELLING: usize = 32;
 
 /// The largest value that is taken: the forms of a secret are many times its size, in the memory of each keeper.
 pub const LONGEST: usize = 16 << 10;
