@@ -8,6 +8,7 @@ mod attempt;
 mod chore;
 mod depot;
 mod handoff;
+mod leaving;
 mod notes;
 mod notices;
 mod signals;
@@ -18,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report};
+use outpost_executor::{Executor, Handle, Report};
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, Span, debug_span, trace};
 
@@ -344,60 +345,6 @@ impl<'a> Driver<'a> {
         let run = &self.run;
         self.outside.give_up(|task| run.has_free_slot() && run.waits_outside(task));
         Ok(())
-    }
-
-    /// Asks the work of a run that is to end to end, without waiting for it. What is being undone is undone.
-    fn cancel(&self) {
-        self.end(|piece| !matches!(piece, Piece::Chore(Chore::Rollback { .. })));
-    }
-
-    /// Asks all work to end, without waiting for it.
-    fn cancel_all(&self) {
-        self.end(|_| true);
-    }
-
-    fn end(&self, is_meant: impl Fn(&Piece) -> bool) {
-        self.transfers.stop();
-        for (_, job) in self.jobs.iter().filter(|(piece, _)| is_meant(piece)) {
-            let (shell, handle) = (Arc::clone(&self.shell), job.handle.clone());
-            tokio::spawn(async move { shell.cancel(&handle).await });
-        }
-    }
-
-    /// A signal ends the driver: what runs is ended, and stays interrupted for `resume`.
-    async fn leave(&mut self, signal: i32, signals: &mut Signals) -> Result<Outlook, Broken> {
-        self.watcher.remark("ending what runs; once more, and its keepers are left to do it");
-        self.cancel_all();
-        self.tidy.stop();
-        let is_patient = loop {
-            let answer = tokio::select! {
-                biased;
-                _ = signals.next() => break false,
-                answer = self.answers.join_next() => answer,
-            };
-            let Some(answer) = answer else {
-                break true;
-            };
-            // Work that ended by itself before it was told to has a result worth keeping.
-            let is_told = |(_, report): &Answer| {
-                matches!(report.outcome, Outcome::Cancelled | Outcome::NotStarted(NotStarted::Cancelled))
-            };
-            match &answer {
-                Ok((Piece::Stage(index, attempt, _), _)) if answer.as_ref().is_ok_and(is_told) => {
-                    self.take_last_checkpoint(*index, *attempt);
-                }
-                Ok((Piece::Chore(_), _)) if answer.as_ref().is_ok_and(is_told) => {}
-                _ => self.answered(answer)?,
-            }
-        };
-        if is_patient {
-            self.close_desk(signals).await;
-        }
-        self.flush()?;
-        self.journal.sync()?;
-        // Whoever goes on may do so on another machine.
-        self.finish_depositing(signals, true).await;
-        Ok(Outlook::Interrupted(signal))
     }
 
     fn pause(&self) -> Duration {
