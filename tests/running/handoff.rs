@@ -80,6 +80,7 @@ fn f_27_checkpoints_are_taken_over_at_their_interval_and_numbered() {
   echo '{"state": {"n": 1}}' > "$OUTPOST_CHECKPOINT"; await one
   echo '{"state": {"n": 2}}' > "$OUTPOST_CHECKPOINT"; await two
   echo 'no JSON' > "$OUTPOST_CHECKPOINT"; await three
+  echo '{"state": {"n": 3}}' > "$OUTPOST_CHECKPOINT"
   exit 1
 on_failure: {max_retries: 1, retry_delay: PT0S}
 handoff: {checkpoint_path: "out/state.json", checkpoint_interval: PT0.05S}"#;
@@ -98,9 +99,12 @@ handoff: {checkpoint_path: "out/state.json", checkpoint_interval: PT0.05S}"#;
     });
     project.write("three", "");
     running.end().with(0).says(&["its checkpoint is not taken over (E_CHECKPOINT_FAILED): it is not JSON"]);
-    assert_eq!(project.ledger(), ["a 1 run version none", "a 2 run version 2", "a 2 run resumes \"n\": 2"]);
+    assert_eq!(project.ledger(), ["a 1 run version none", "a 2 run version 3", "a 2 run resumes \"n\": 3"]);
     let told = checkpoint(&project, "checkpoint-2.json");
     assert_eq!((&told["version"], &told["previous_version"]), (&2.into(), &1.into()));
+    let spared = fs::read_dir(project.run_folder().expect("a run").join("tasks")).expect("a folder");
+    let first = spared.flatten().filter(|file| file.file_name().to_string_lossy().contains("checkpoint-1"));
+    assert_eq!(first.count(), 0, "the last two are kept");
     let before = fs::read_dir(project.path("out")).expect("a folder").filter_map(|entry| {
         let name = entry.expect("an entry").file_name().into_string().expect("a name");
         name.contains(".before-").then_some(name)

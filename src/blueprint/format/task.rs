@@ -258,7 +258,7 @@ record! { HANDOFF "hand-off block" {
     may "on_interrupt" Shape::Record(&ON_INTERRUPT), "what happens on a signal";
     may "agent_handoff" Shape::Record(&AGENT_HANDOFF), "whether another executor may go on";
     may "conflict_resolution" Word(&["last_write_wins", "optimistic_lock", "manual"]), "who wins when two write";
-    may "checkpoint_versioning" Flag, "number the checkpoints";
+    may "checkpoint_versioning" Flag, "keep every checkpoint; without it the last two";
 }}
 
 record! { STATE_FIELD "state field" {

@@ -78,6 +78,8 @@ impl Driver<'_> {
     pub(super) fn deposited(&mut self, (index, end): Arrival) {
         match end {
             Ok(None | Some(Ok(()))) => {}
+            // It was put away while it was on its way, because the next one is here.
+            Ok(Some(Err(_))) if self.depot.busy.get(&index.0) == Some(&true) => {}
             Ok(Some(Err(problem))) => self.tell_undeposited(index, &problem.text),
             Err(error) => self.tell_undeposited(index, &error.to_string()),
         }

@@ -65,13 +65,17 @@ impl Driver<'_> {
 
     /// Takes over what a task wrote of its state. What is wrong with it is said, and fails nothing: the one before stays.
     pub(super) fn take_checkpoint(&mut self, index: TaskIndex, attempt: u32) {
-        let last = self.run.task(index).checkpoint.as_ref();
-        match self.bench.take_checkpoint(index, attempt, self.began(index), last, self.clock) {
+        let last = self.run.task(index).checkpoint.clone();
+        match self.bench.take_checkpoint(index, attempt, self.began(index), last.as_ref(), self.clock) {
             Ok(None) => {}
             Ok(Some(taken)) => {
                 let events = self.run.checkpoint_kept(self.clock, index, taken.version, taken.digest);
                 self.happened(events.unwrap_or_default());
                 self.deposit(index);
+                // The last but one: the last stays until this one is in the journal.
+                if let Some(spare) = last.and_then(|last| self.spare.insert(index.0, last)) {
+                    self.bench.spare_checkpoint(index, &spare);
+                }
             }
             Err(why) => {
                 let why = self.bench.secrets.clean(why);

@@ -34,7 +34,7 @@ use crate::blueprint::TaskIndex;
 use crate::document::Source;
 use crate::journal::{Journal, Local};
 use crate::locks::Locks;
-use crate::run::{Chore, Ending, Event, Mode, Moment, Run};
+use crate::run::{Checkpoint, Chore, Ending, Event, Mode, Moment, Run};
 use depot::Depot;
 pub use notices::Counts;
 use notices::Notices;
@@ -118,6 +118,8 @@ pub struct Driver<'a> {
     answers: JoinSet<Answer>,
     transfers: Transfers,
     depot: Depot,
+    /// By task, the checkpoint before its last one.
+    spare: HashMap<u32, Checkpoint>,
     /// Secrets that are looked for in what attempts left.
     sweeps: JoinSet<()>,
     watcher: &'a mut dyn Watcher,
@@ -163,6 +165,7 @@ impl<'a> Driver<'a> {
             answers: JoinSet::new(),
             transfers: Transfers::new(),
             depot: Depot::new(),
+            spare: HashMap::new(),
             sweeps: JoinSet::new(),
             watcher,
             capabilities,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Bench, are_own, is_exchanged};
 use crate::blueprint::model::Handoff;
 use crate::blueprint::{TaskIndex, executor};
-use crate::engine::handoff::{Subject, Taken, told};
+use crate::engine::handoff::{Subject, Taken, copy, told};
 use crate::engine::verdict::unresumed;
 use crate::run::{Checkpoint, Failure, Moment, Stage};
 
@@ -60,6 +60,17 @@ impl Bench<'_> {
             }
             subject.take(now)
         })
+    }
+
+    /// Removes a checkpoint that nobody goes on from any more, unless the document keeps all of them.
+    pub(in crate::engine) fn spare_checkpoint(&self, index: TaskIndex, kept: &Checkpoint) {
+        let task = self.task(index);
+        if task.handoff.as_deref().is_some_and(|handoff| !handoff.checkpoint_versioning) {
+            for file in [copy(&self.files, &task.id, kept.attempt, kept.version), told(&self.files, &task.id, kept)] {
+                // It is only room.
+                let _ = fs::remove_file(file);
+            }
+        }
     }
 
     /// Gives a stage its checkpoint.
