@@ -267,7 +267,12 @@ impl Output {
     fn note(&mut self, text: &str) {
         let mut stderr = anstream::AutoStream::new(io::stderr().lock(), self.color);
         // Nobody is left to be told.
-        let _ = stderr.write_all(text.as_bytes());
+        let _ = if stderr.current_choice() == anstream::ColorChoice::Never {
+            // In one piece, which the stream would not do.
+            stderr.into_inner().write_all(anstream::adapter::strip_str(text).to_string().as_bytes())
+        } else {
+            stderr.write_all(text.as_bytes())
+        };
     }
 }
 

@@ -217,7 +217,7 @@ impl Driver<'_> {
         };
         // What is being sent is looked through on its way.
         if !matches!(outputs, Ok(None)) && (stage == Stage::Run || outputs.is_err()) {
-            self.sweeps.spawn_blocking(self.bench.removing_secrets(index, attempt));
+            self.sweep(index, attempt);
         }
         let is_performed = self.run.program().tasks[index.get()].stages.contains(&Stage::Run);
         let outputs = match outputs {
@@ -228,6 +228,16 @@ impl Driver<'_> {
         };
         self.report(index, attempt, stage, report.elapsed_ms, outputs)?;
         Ok(true)
+    }
+
+    /// Looks for secrets in what an attempt left, beside the loop.
+    fn sweep(&mut self, index: TaskIndex, attempt: u32) {
+        if let Some(sweep) = self.bench.removing_secrets(index, attempt) {
+            self.sweeps.spawn_blocking(sweep);
+        }
+        while let Some(swept) = self.sweeps.try_join_next() {
+            sound(swept);
+        }
     }
 
     pub(super) fn tell_leaked(&mut self, whose: &str, report: &Report) {

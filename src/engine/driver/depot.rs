@@ -19,7 +19,7 @@ use crate::engine::remote::errand::{STOPPED, apart};
 const LEAVE: Duration = Duration::from_secs(10);
 
 /// What became of a copy: nothing is known of one that was broken off.
-type Arrival = (TaskIndex, io::Result<Option<Result<(), Problem>>>);
+pub(super) type Arrival = (TaskIndex, io::Result<Option<Result<(), Problem>>>);
 
 /// Copies on their way.
 pub(super) struct Depot {

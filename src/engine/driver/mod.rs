@@ -16,18 +16,20 @@ mod tidy;
 mod transfer;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outpost_executor::{Executor, Handle, Report};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument as _, Span, debug_span, trace};
 
 use self::handoff::Watch;
-use super::cleanup::Ledger;
+use super::cleanup::{Ledger, Tidied};
 use super::error::Broken;
 use super::inputs;
 use super::moment::{now, timestamp};
+use super::notice::Told;
 use super::outside::Outside;
 use super::work::{Bench, Capabilities, Limit};
 use crate::blueprint::TaskIndex;
@@ -35,12 +37,12 @@ use crate::document::Source;
 use crate::journal::{Journal, Local};
 use crate::locks::Locks;
 use crate::run::{Checkpoint, Chore, Ending, Event, Mode, Moment, Run};
-use depot::Depot;
+use depot::{Arrival, Depot};
 pub use notices::Counts;
 use notices::Notices;
 use signals::Signals;
 use tidy::Tidy;
-use transfer::Transfers;
+use transfer::{Transfer, Transfers};
 
 /// How often notes are looked for.
 const INBOX: Duration = Duration::from_millis(150);
@@ -128,12 +130,25 @@ pub struct Driver<'a> {
     tidy: Tidy,
     patient: bool,
     looked: Option<Instant>,
-    /// The time of this turn: what happens in one turn happens at once, and is one record's time.
+    /// The time of this turn.
     clock: Moment,
     /// What happened and is not in the journal yet. Nobody has acted on it or heard of it.
     unwritten: Vec<(Moment, Event)>,
+    /// What is in the journal and was not shown yet.
+    unshown: Vec<(Moment, Event)>,
     /// Work whose end is among it.
     unsettled: Vec<Handle>,
+}
+
+/// What wakes the driver.
+enum Occasion {
+    Signal(i32),
+    Answer(Result<Answer, JoinError>),
+    Told(Told),
+    Transfer(Result<Transfer, JoinError>),
+    Arrival(Arrival),
+    Tidied(io::Result<Option<Vec<Tidied>>>),
+    Time,
 }
 
 /// Work under way.
@@ -175,6 +190,7 @@ impl<'a> Driver<'a> {
             looked: None,
             clock: now(),
             unwritten: Vec::new(),
+            unshown: Vec::new(),
             unsettled: Vec::new(),
         }
     }
@@ -185,6 +201,7 @@ impl<'a> Driver<'a> {
         while let Some(swept) = self.sweeps.join_next().await {
             sound(swept);
         }
+        self.show();
         if let Err(broken) = &outlook {
             // The journal is the product: without it nothing goes on. What ends now keeps its record
             // with its keeper, where `resume` finds it.
@@ -207,8 +224,8 @@ impl<'a> Driver<'a> {
         self.deposit_again();
         let mut signals = Signals::listen()?;
         let mut has_listened = false;
+        self.clock = now();
         loop {
-            self.clock = now();
             self.take_notes()?;
             self.take_checkpoints();
             self.go_on().await?;
@@ -226,15 +243,17 @@ impl<'a> Driver<'a> {
                 }
                 if !self.notices.desk.is_idle() {
                     self.see_off(&mut signals).await?;
-                    has_listened = false;
+                    (has_listened, self.clock) = (false, now());
                     continue;
                 }
                 if !self.tidy.is_idle() {
                     self.finish_tidying(&mut signals).await?;
+                    self.clock = now();
                     continue;
                 }
                 if !self.depot.is_idle() {
                     self.finish_depositing(&mut signals, false).await;
+                    self.clock = now();
                     continue;
                 }
                 self.flush()?;
@@ -243,33 +262,40 @@ impl<'a> Driver<'a> {
             }
             has_listened = false;
             let pause = self.pause();
-            tokio::select! {
+            let occasion = tokio::select! {
                 biased;
-                number = signals.next() => {
+                number = signals.next() => Occasion::Signal(number),
+                Some(answer) = self.answers.join_next() => Occasion::Answer(answer),
+                Some(told) = self.notices.desk.told() => Occasion::Told(told),
+                Some(transfer) = self.transfers.next() => Occasion::Transfer(transfer),
+                Some(arrival) = self.depot.arrived() => Occasion::Arrival(arrival),
+                Some(tidied) = self.tidy.done() => Occasion::Tidied(tidied),
+                () = tokio::time::sleep(pause) => Occasion::Time,
+            };
+            // What happens in one turn happens at once, and is one record's time.
+            self.clock = now();
+            match occasion {
+                Occasion::Signal(number) => {
                     if number != 2 || self.run.mode() >= Mode::Draining {
                         return self.leave(number, &mut signals).await;
                     }
-                    let events = self.run.drain(now(), "Ctrl-C; once more ends what runs").unwrap_or_default();
+                    let events = self.run.drain(self.clock, "Ctrl-C; once more ends what runs").unwrap_or_default();
                     self.happened(events);
                 }
-                Some(answer) = self.answers.join_next() => {
-                    self.clock = now();
+                Occasion::Answer(answer) => {
                     self.answered(answer)?;
                     while let Some(answer) = self.answers.try_join_next() {
                         self.answered(answer)?;
                     }
                 }
-                Some(told) = self.notices.desk.told() => self.told(told),
-                Some(transfer) = self.transfers.next() => {
-                    self.clock = now();
-                    self.transferred(transfer).await?;
-                }
-                Some(arrival) = self.depot.arrived() => self.deposited(arrival),
-                Some(tidied) = self.tidy.done() => {
+                Occasion::Told(told) => self.told(told),
+                Occasion::Transfer(transfer) => self.transferred(transfer).await?,
+                Occasion::Arrival(arrival) => self.deposited(arrival),
+                Occasion::Tidied(tidied) => {
                     let tidied = tidied.map_err(|error| Broken::Io("a clean-up".to_owned(), error))?;
                     self.tidied(tidied.unwrap_or_default());
                 }
-                () = tokio::time::sleep(pause) => self.run.retry_outside(),
+                Occasion::Time => self.run.retry_outside(),
             }
         }
     }
@@ -300,8 +326,9 @@ impl<'a> Driver<'a> {
             }
             let is_settled = events.is_empty();
             self.happened(events.clone());
-            self.flush()?;
+            self.write_down()?;
             if is_settled {
+                self.show();
                 return Ok(());
             }
             for event in events {
@@ -327,8 +354,15 @@ impl<'a> Driver<'a> {
         self.unwritten.extend(events.into_iter().map(|event| (at, event)));
     }
 
-    /// Writes down what happened, in one step for each moment. Only then may anybody act on it.
+    /// Writes down what happened, and shows it.
     fn flush(&mut self) -> Result<(), Broken> {
+        self.write_down()?;
+        self.show();
+        Ok(())
+    }
+
+    /// Writes down what happened, in one step for each moment. Only then may anybody act on it, or hear of it.
+    fn write_down(&mut self) -> Result<(), Broken> {
         let happened = std::mem::take(&mut self.unwritten);
         for events in happened.chunk_by(|(one, _), (next, _)| one == next) {
             let payloads: Result<Vec<String>, _> =
@@ -339,8 +373,8 @@ impl<'a> Driver<'a> {
         }
         for (at, event) in &happened {
             self.tidy.saw(*at, event);
-            self.watcher.saw(*at, event, &self.run);
         }
+        self.unshown.extend(happened);
         for handle in self.unsettled.drain(..) {
             self.shell.settle(&handle);
         }
@@ -348,6 +382,13 @@ impl<'a> Driver<'a> {
         let run = &self.run;
         self.outside.give_up(|task| run.has_free_slot() && run.waits_outside(task));
         Ok(())
+    }
+
+    /// Shows what was written down. It may take its time: what follows has been started.
+    fn show(&mut self) {
+        for (at, event) in self.unshown.drain(..) {
+            self.watcher.saw(at, &event, &self.run);
+        }
     }
 
     fn pause(&self) -> Duration {
@@ -370,7 +411,7 @@ fn span(task: &str, attempt: u32, stage: &str) -> Span {
 }
 
 /// An answer of a task of ours. One that panicked takes the driver along.
-fn sound<T>(answer: Result<T, tokio::task::JoinError>) -> T {
+fn sound<T>(answer: Result<T, JoinError>) -> T {
     match answer {
         Ok(answer) => answer,
         Err(error) => match error.try_into_panic() {

@@ -129,8 +129,14 @@ impl Resolved {
         self.which(|redaction| redaction.finds(bytes))
     }
 
+    /// Whether nothing could be found.
+    pub const fn tells_nothing(&self) -> bool {
+        self.tells.is_none()
+    }
+
     /// The name of a secret that is in a regular file, however large.
     pub fn find_in(&self, path: &Path) -> Option<&str> {
+        self.tells.as_ref()?;
         let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
         if is_file { self.which(|redaction| is_in(redaction, path).unwrap_or_default()) } else { None }
     }
