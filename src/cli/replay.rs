@@ -251,6 +251,7 @@ impl Player<'_> {
             }
             if !self.is_silent() {
                 screen.saw(*at, event, &run);
+                screen.shown();
             }
             self.before = Some(*at);
             if let Event::EditAccepted { digest, again, .. } = event {

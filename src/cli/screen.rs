@@ -58,6 +58,10 @@ pub(super) struct Screen<'a, 's> {
     source: &'a Source,
     surface: Surface,
     events: Option<Events>,
+    /// Lines that go out together.
+    lines: String,
+    /// The last second that was told, and how.
+    second: (u64, String),
 }
 
 impl<'a, 's> Screen<'a, 's> {
@@ -86,7 +90,7 @@ impl<'a, 's> Screen<'a, 's> {
             Some(began) if is_terminal => Surface::Board(Board::new(began)),
             _ => Surface::Plain,
         };
-        Self { output, blueprint, source, surface, events: None }
+        Self { output, blueprint, source, surface, events: None, lines: String::new(), second: Default::default() }
     }
 
     /// Draws the board as it was at a time.
@@ -99,12 +103,23 @@ impl<'a, 's> Screen<'a, 's> {
 
     pub(super) fn say(&mut self, text: &str) {
         self.print(text);
+        self.hand_out();
     }
 
     fn print(&mut self, text: &str) {
         match &self.surface {
             Surface::Board(board) => board.above(text),
-            Surface::Plain | Surface::GitHub => self.output.note(&format!("{text}\n")),
+            Surface::Plain | Surface::GitHub => {
+                self.lines.push_str(text);
+                self.lines.push('\n');
+            }
+        }
+    }
+
+    fn hand_out(&mut self) {
+        if !self.lines.is_empty() {
+            self.output.note(&self.lines);
+            self.lines.clear();
         }
     }
 
@@ -117,7 +132,11 @@ impl<'a, 's> Screen<'a, 's> {
         let Some(line) = told.line() else {
             return;
         };
-        let written = writeln!(events.sink, "{line}").and_then(|()| events.sink.flush());
+        let written = writeln!(events.sink, "{line}");
+        self.check_events(written);
+    }
+
+    fn check_events(&mut self, written: io::Result<()>) {
         if let Err(error) = written {
             self.events = None;
             // That nobody reads them any more is no news to the reader.
@@ -130,7 +149,7 @@ impl<'a, 's> Screen<'a, 's> {
     /// A line, and in GitHub Actions the annotation at the task's place in the document.
     fn show(&mut self, at: Moment, shown: &Line, event: &Event, run: &Run) {
         let Line { task, text, weight } = shown;
-        let clock = clock(at);
+        let clock = self.clock(at);
         if matches!(self.surface, Surface::GitHub) {
             self.annotate(task, &one_line(text), event, run);
             return;
@@ -143,6 +162,15 @@ impl<'a, 's> Screen<'a, 's> {
         };
         let text = format!("{clock}  {task:<10} {style}{}{style:#}", one_line(text));
         self.print(text.trim_end());
+    }
+
+    /// When something happened; the same for all of a second.
+    fn clock(&mut self, at: Moment) -> String {
+        let second = at.0 / 1000;
+        if self.second.0 != second || self.second.1.is_empty() {
+            self.second = (second, clock(at));
+        }
+        self.second.1.clone()
     }
 
     fn annotate(&mut self, task: &str, text: &str, event: &Event, run: &Run) {
@@ -169,7 +197,8 @@ impl<'a, 's> Screen<'a, 's> {
     }
 
     /// Takes the board away, so that what follows stands below the last line. Gives back what it was given.
-    pub(super) fn finish(self) -> (&'a mut Output, Option<Events>) {
+    pub(super) fn finish(mut self) -> (&'a mut Output, Option<Events>) {
+        self.shown();
         if let Surface::Board(board) = &self.surface {
             board.clear();
         }
@@ -187,8 +216,17 @@ impl Watcher for Screen<'_, '_> {
         }
     }
 
+    fn shown(&mut self) {
+        if let Some(events) = &mut self.events {
+            let written = events.sink.flush();
+            self.check_events(written);
+        }
+        self.hand_out();
+    }
+
     fn remark(&mut self, text: &str) {
         self.print(text);
+        self.hand_out();
     }
 
     /// With the terminal's bell, where there is one. In GitHub Actions no line may be a command of its own.
@@ -199,6 +237,7 @@ impl Watcher for Screen<'_, '_> {
             Surface::GitHub => self.print(&format!("::notice::{}", message(&lines.join("\n")))),
             Surface::Board(_) | Surface::Plain => self.print(&format!("{bell}{}", lines.join("\n"))),
         }
+        self.hand_out();
     }
 
     fn tick(&mut self, run: &Run) {

@@ -1,6 +1,6 @@
 //! Group commit: the thread `journal` makes durable what was written.
 //!
-//! It syncs at most every 10 ms while something is not durable, at once when somebody waits for it, and
+//! It syncs at most every 20 ms while something is not durable, at once when somebody waits for it, and
 //! sleeps otherwise. It never syncs again after a failed sync: the kernel may have marked the pages clean,
 //! so that a second one would succeed and mean nothing.
 
@@ -19,7 +19,7 @@ use super::error::JournalError;
 use super::frame::Number;
 
 /// The shortest time between two syncs that nobody waits for.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Told whenever more became durable, and when syncing failed.
 type Listener = Box<dyn Fn() + Send + Sync>;

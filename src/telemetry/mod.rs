@@ -38,6 +38,10 @@ impl Watcher for Watchers<'_> {
         self.pass_on();
     }
 
+    fn shown(&mut self) {
+        self.0.iter_mut().for_each(|watcher| watcher.shown());
+    }
+
     fn remark(&mut self, text: &str) {
         self.0.iter_mut().for_each(|watcher| watcher.remark(text));
         self.pass_on();

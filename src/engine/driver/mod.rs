@@ -62,6 +62,9 @@ pub trait Watcher {
     /// Something was written down.
     fn saw(&mut self, at: Moment, event: &Event, run: &Run);
 
+    /// That was all for now: what was kept back to be shown together is shown.
+    fn shown(&mut self) {}
+
     /// Something a person should know that changes nothing.
     fn remark(&mut self, text: &str);
 
@@ -325,14 +328,18 @@ impl<'a> Driver<'a> {
                 return Err(problem.into());
             }
             let is_settled = events.is_empty();
-            self.happened(events.clone());
+            let is_act = |event: &&Event| {
+                matches!(event, Event::StageStarted { .. } | Event::ChoreStarted { .. } | Event::Stopping { .. })
+            };
+            let acts: Vec<Event> = events.iter().filter(is_act).cloned().collect();
+            self.happened(events);
             self.write_down()?;
             if is_settled {
                 self.show();
                 return Ok(());
             }
-            for event in events {
-                match event {
+            for act in acts {
+                match act {
                     Event::StageStarted { task, attempt, stage } => {
                         let span = span(&task, attempt, &stage);
                         self.start(&task, attempt, &stage).instrument(span).await?;
@@ -341,8 +348,7 @@ impl<'a> Driver<'a> {
                         let span = span(chore.owner(), attempt, chore.word());
                         self.start_chore(chore, attempt).instrument(span).await?;
                     }
-                    Event::Stopping { .. } => self.cancel(),
-                    _ => {}
+                    _ => self.cancel(),
                 }
             }
         }
@@ -389,6 +395,7 @@ impl<'a> Driver<'a> {
         for (at, event) in self.unshown.drain(..) {
             self.watcher.saw(at, &event, &self.run);
         }
+        self.watcher.shown();
     }
 
     fn pause(&self) -> Duration {

@@ -196,7 +196,10 @@ impl Bench<'_> {
         };
         let token = self.token(index, attempt, stage);
         let log = self.files.log(&task.id, attempt, stage.word());
-        set_aside(&log).map_err(|error| unusable(&log, &error))?;
+        // The work of an attempt starts once.
+        if stage.is_repeatable() {
+            set_aside(&log).map_err(|error| unusable(&log, &error))?;
+        }
         let (program, args) = shell(self.blueprint, Some(task));
         let mut work = Work::new(token, program, &variables.directory, log);
         work.args = args;
