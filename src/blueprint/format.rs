@@ -64,6 +64,7 @@ pub const LOCATIONS: &[&str] = &["stdout", "file", "memory", "network"];
 pub const FORMATS: &[&str] = &["json", "yaml", "text", "binary"];
 pub const VALUE_TYPES: &[&str] = &["json", "yaml", "text", "file_path", "none"];
 pub const JSON_TYPES: &[&str] = &["string", "integer", "number", "boolean", "array", "object"];
+pub const EXECS: &[&str] = &["auto", "shell"];
 pub const LOCK_MODES: &[&str] = &["exclusive", "shared"];
 /// How somebody is told of a gate; `command` is an extension.
 pub const CHANNELS: &[&str] = &["email", "slack", "webhook", "env", "console", "command"];

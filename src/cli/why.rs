@@ -10,6 +10,7 @@ use crate::diagnostic::nearest;
 use crate::engine::inbox::{self, Note};
 use crate::engine::moment::now;
 use crate::engine::store::{RunFiles, Store};
+use crate::engine::work::is_direct;
 use crate::locks::{Standing, list};
 use crate::report::why::{Facts, Holder, why};
 use crate::run::GateDecision;
@@ -31,7 +32,7 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
     let store = store()?;
     let files = store.find(args.run.as_deref())?;
     let (holders, left) = (holders(&store), left(&files));
-    let (answer, status) = look(&files, |kept| {
+    let (answer, status, is_direct) = look(&files, |kept| {
         let Some(index) = kept.run.find(&args.task) else {
             return Err(no_task(files.id(), &args.task, kept.run.program().tasks.iter().map(|spec| spec.id.as_str())));
         };
@@ -45,7 +46,11 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
             holders: &holders,
             left: &left,
         };
-        Ok((why(&facts, index), kept.run.task(index).phase.word()))
+        let task = kept.blueprint.task(index);
+        let was_started = kept.run.task(index).attempts > 0;
+        let is_direct =
+            was_started && task.run.as_deref().is_some_and(|command| is_direct(kept.blueprint, task, command));
+        Ok((why(&facts, index), kept.run.task(index).phase.word(), is_direct))
     })?;
     if args.json {
         output.json(&json!({
@@ -54,10 +59,16 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
             "status": status,
             "why": answer.text,
             "command": answer.command,
+            "exec": if is_direct { "direct" } else { "shell" },
         }))?;
         return Ok(Exit::Done);
     }
     output.data(&format!("{} {}\n", args.task, answer.text))?;
+    if is_direct {
+        output.data(
+            "its command was started without a shell, which would do nothing else; `exec: shell` has it do so\n",
+        )?;
+    }
     if let Some(command) = answer.command {
         output.note(&format!("hint: {command}\n"));
     }

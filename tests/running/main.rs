@@ -10,6 +10,7 @@ mod cleanup;
 mod collector;
 mod commands;
 mod data;
+mod direct;
 #[path = "../project/emulator.rs"]
 mod emulator;
 mod events;

@@ -96,6 +96,8 @@ pub struct Work {
     pub program: OsString,
     /// From the blueprint, never built from data.
     pub args: Vec<OsString>,
+    /// Whether a shell may be left out that would do nothing but start a program.
+    pub direct: bool,
     /// Set on top of what the executor's place offers; `OUTPOST_TOKEN` is added by the executor.
     pub env: Vec<(OsString, OsString)>,
     /// Whether a local process sees the runner's own environment below `env`.
@@ -129,6 +131,7 @@ impl Work {
             token,
             program: program.into(),
             args: Vec::new(),
+            direct: false,
             env: Vec::new(),
             inherit_env: true,
             dir: dir.into(),

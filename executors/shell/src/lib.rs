@@ -12,6 +12,7 @@
 //! daemon, systemd, `at`) are below those, not below the keeper, and stay out of reach.
 
 mod order;
+mod plain;
 mod process;
 mod record;
 mod runner;
@@ -22,5 +23,6 @@ mod wire;
 
 pub mod keeper;
 
+pub use plain::is_plain;
 pub use runner::{become_subreaper, raise_open_files};
 pub use shell::{Keepers, Shell};

@@ -17,6 +17,7 @@ pub(crate) struct Order {
     pub(crate) token: Token,
     pub(crate) program: Text,
     pub(crate) args: Vec<Text>,
+    pub(crate) direct: bool,
     pub(crate) env: Vec<(Text, Text)>,
     pub(crate) inherit_env: bool,
     pub(crate) dir: Text,
@@ -43,12 +44,13 @@ pub(crate) struct Baggage {
 
 impl Order {
     pub(crate) fn new(work: Work) -> (Self, Baggage) {
-        let Work { token, program, args, env, inherit_env, dir, stdin, log, log_caps, stdout_file, .. } = work;
+        let Work { token, program, args, direct, env, inherit_env, dir, stdin, log, log_caps, stdout_file, .. } = work;
         let Work { secrets, timeout, grace, leak_timeout, limits, locks, on_runner_death, .. } = work;
         let order = Self {
             token,
             program: Text(program),
             args: args.into_iter().map(Text).collect(),
+            direct,
             env: env.into_iter().map(|(name, value)| (Text(name), Text(value))).collect(),
             inherit_env,
             dir: Text(dir.into_os_string()),

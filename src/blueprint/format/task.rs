@@ -1,7 +1,8 @@
 //! The keys of a task block, and of all that stands in it.
 
 use super::{
-    CHANNELS, EXIT_CODE, FORMATS, JSON_TYPES, LOCATIONS, LOCK_MODES, NAMES, NEWS_CHANNELS, TEXTS, VALUE_TYPES, count,
+    CHANNELS, EXECS, EXIT_CODE, FORMATS, JSON_TYPES, LOCATIONS, LOCK_MODES, NAMES, NEWS_CHANNELS, TEXTS, VALUE_TYPES,
+    count,
 };
 use crate::blueprint::shape::{Field, Need, Record, Shape};
 
@@ -194,6 +195,7 @@ record! { CONTEXT "execution context" {
     may "setup_command" Filled, "a command to run first";
     may "shell" Filled, "the shell of this task";
     may "shell_args" TEXTS, "the arguments of the shell";
+    may "exec" Word(EXECS), "whether a shell is left out that would only start a program (extension)";
     may "shell_override" Filled, "the same as `shell`";
     legacy_timeout "timeout_seconds" Seconds, "v1's `timeout`";
 }}

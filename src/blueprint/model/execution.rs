@@ -12,6 +12,8 @@ pub struct Execution<'s> {
     pub span: Option<Span>,
     pub shell: Option<Text<'s>>,
     pub shell_flags: Option<Box<[Text<'s>]>>,
+    /// Whether a shell may be left out that would only start a program; absent: it may.
+    pub direct: Option<bool>,
     pub max_parallel_tasks: Option<u32>,
     pub locks: Vec<LockDeclaration<'s>>,
     pub preflight: Vec<Preflight<'s>>,

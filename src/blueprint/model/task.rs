@@ -302,6 +302,8 @@ pub struct Context<'s> {
     pub setup_command: Option<Text<'s>>,
     pub shell: Option<Text<'s>>,
     pub shell_args: Option<Box<[Text<'s>]>>,
+    /// As of the document, which it overrules.
+    pub direct: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -375,6 +375,7 @@ fn context<'s>(task: &Node<'s>) -> Option<Box<Context<'s>>> {
         setup_command: node.filled("setup_command"),
         shell: node.filled("shell_override").or_else(|| node.filled("shell")),
         shell_args: node.field("shell_args").map(texts),
+        direct: node.scalar("exec").map(|word| word.as_str() == "auto"),
     }))
 }
 

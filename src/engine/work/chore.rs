@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use outpost_executor::{Token, Work};
 
-use super::{Bench, Limit, TASK_TIMEOUT, set_aside, shell, unusable};
+use super::{Bench, Limit, TASK_TIMEOUT, may_be_direct, set_aside, shell, unusable};
 use crate::blueprint::{Blueprint, TaskIndex, secret};
 use crate::document::Text;
 use crate::run::{Chore, Failure, FailureCode, FailurePhase, Hook, Part, Run};
@@ -73,6 +73,7 @@ impl Bench<'_> {
         );
         let mut work = Work::new(token, program, directory, log);
         work.args = args;
+        work.direct = may_be_direct(self.blueprint, index.map(|index| self.task(index)));
         work.timeout = Some(limit);
         work.locks = locks;
         work.env = match (chore, index) {

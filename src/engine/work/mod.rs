@@ -203,6 +203,7 @@ impl Bench<'_> {
         let (program, args) = shell(self.blueprint, Some(task));
         let mut work = Work::new(token, program, &variables.directory, log);
         work.args = args;
+        work.direct = may_be_direct(self.blueprint, Some(task));
         work.timeout = Some(limit);
         work.locks = locks;
         work.env = self.environment_of(task, &variables, attempt, stage.word());
@@ -326,6 +327,19 @@ pub(super) fn shell(blueprint: &Blueprint<'_>, task: Option<&Task<'_>>) -> (OsSt
         }
     };
     (program.into(), flags.unwrap_or_else(usual))
+}
+
+/// Whether the shell of a task, or of a hook, may be left out where it would only start a program.
+fn may_be_direct(blueprint: &Blueprint<'_>, task: Option<&Task<'_>>) -> bool {
+    let own = task.and_then(|task| task.context.as_ref()).and_then(|context| context.direct);
+    own.or(blueprint.execution.direct).unwrap_or(true)
+}
+
+/// Whether a command of a task is started without its shell, as far as the document tells.
+pub fn is_direct(blueprint: &Blueprint<'_>, task: &Task<'_>, command: &str) -> bool {
+    let (program, mut args) = shell(blueprint, Some(task));
+    args.extend(["-c".into(), command.into()]);
+    may_be_direct(blueprint, Some(task)) && outpost_shell::is_plain(&program, &args)
 }
 
 /// Gives the work its inputs: all as a file, each as a variable.

@@ -17,6 +17,7 @@ use rustix::fs::{Access, access};
 use rustix::process::{Pid, Resource as Kind, Rlimit, chdir, getrlimit, prlimit, setrlimit};
 
 use crate::order::Order;
+use crate::plain::{Direct, direct};
 use crate::survivors::TOKEN;
 
 /// Where programs are when no `PATH` says it.
@@ -83,32 +84,21 @@ impl Launcher {
     }
 
     fn start_here(&mut self, order: &Order, actions: &PosixSpawnFileActions) -> Result<Pid, Trouble> {
+        let added = added(order)?;
+        // What cannot be started so bash tells in its own words.
+        if order.direct
+            && let Some(started) = self.start_directly(order, &added, actions)
+        {
+            return Ok(started);
+        }
         let program = self.find(order)?;
         let path = text(program.as_os_str())?;
         let mut args = vec![text(&order.program.0)?];
         for arg in &order.args {
             args.push(text(&arg.0)?);
         }
-        let added = added(order)?;
-        let mut environment: Vec<&CStr> = added.iter().map(|(_, entry)| entry.as_c_str()).collect();
-        if order.inherit_env {
-            let kept = |name: &OsString| added.iter().all(|(other, _)| other != name);
-            environment
-                .extend(self.environment.iter().filter(|(name, _)| kept(name)).map(|(_, entry)| entry.as_c_str()));
-        }
-        let attributes = attributes()?;
-        let limited = Limited::set(&order.limits, self.open_files);
-        let started = posix_spawn(path.as_c_str(), actions, &attributes, &args, &environment);
-        let limits = limited.restore();
-        match started {
-            Ok(pid) => {
-                let pid = Pid::from_raw(pid.as_raw()).ok_or_else(|| NotStarted::Other("no process".into()))?;
-                for (kind, most) in limits {
-                    // Soft, it holds since before the first instruction; a process that has ended needs no hard one.
-                    let _ = prlimit(Some(pid), kind, Rlimit { current: most, maximum: most });
-                }
-                Ok(pid)
-            }
+        match self.spawn(order, &path, &args, &added, actions) {
+            Ok(pid) => Ok(pid),
             Err(Errno::ENOENT | Errno::ENOTDIR) => {
                 self.found = None;
                 let shown = order.program.shown();
@@ -126,6 +116,60 @@ impl Launcher {
             }
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// Leaves out a shell that would only start a program.
+    fn start_directly(
+        &self,
+        order: &Order,
+        added: &[(OsString, CString)],
+        actions: &PosixSpawnFileActions,
+    ) -> Option<Pid> {
+        let inherited = || self.environment.iter().filter(|_| order.inherit_env);
+        let all = || added.iter().chain(inherited());
+        let variable = |wanted: &str| {
+            let (name, entry) = all().find(|(name, _)| name == wanted)?;
+            Some(OsStr::from_bytes(&entry.as_bytes()[name.len() + 1..]).to_owned())
+        };
+        let args: Vec<&OsStr> = order.args.iter().map(|arg| arg.0.as_os_str()).collect();
+        let names = all().map(|(name, _)| name.as_os_str());
+        let Direct { program, args, env } = direct(&order.program.0, &args, variable, names)?;
+        let args: Option<Vec<CString>> = args.iter().map(|arg| text(arg).ok()).collect();
+        let mut added: Vec<(OsString, CString)> =
+            added.iter().filter(|(name, _)| env.iter().all(|(other, _)| name != other)).cloned().collect();
+        for (name, value) in env {
+            // One without a value hides the inherited one, and is left out itself.
+            let entry = value.map_or_else(|| Some(CString::default()), |value| joined(name.as_ref(), &value));
+            added.push((name.into(), entry?));
+        }
+        self.spawn(order, text(program.as_os_str()).ok()?.as_c_str(), &args?, &added, actions).ok()
+    }
+
+    fn spawn(
+        &self,
+        order: &Order,
+        path: &CStr,
+        args: &[CString],
+        added: &[(OsString, CString)],
+        actions: &PosixSpawnFileActions,
+    ) -> Result<Pid, Errno> {
+        let mut environment: Vec<&CStr> =
+            added.iter().map(|(_, entry)| entry.as_c_str()).filter(|entry| !entry.is_empty()).collect();
+        if order.inherit_env {
+            let kept = |name: &OsString| added.iter().all(|(other, _)| other != name);
+            environment
+                .extend(self.environment.iter().filter(|(name, _)| kept(name)).map(|(_, entry)| entry.as_c_str()));
+        }
+        let attributes = attributes()?;
+        let limited = Limited::set(&order.limits, self.open_files);
+        let started = posix_spawn(path, actions, &attributes, args, &environment);
+        let limits = limited.restore();
+        let pid = Pid::from_raw(started?.as_raw()).ok_or(Errno::ESRCH)?;
+        for (kind, most) in limits {
+            // Soft, it holds since before the first instruction; a process that has ended needs no hard one.
+            let _ = prlimit(Some(pid), kind, Rlimit { current: most, maximum: most });
+        }
+        Ok(pid)
     }
 
     /// Where the program is, seen from the order's directory and `PATH`.
