@@ -2,6 +2,8 @@
 //!
 //! The same seed does the same damage. Knows words of the format and nothing of its rules.
 
+use crate::dice::Dice;
+
 /// Words that mean something somewhere, at places where they do not.
 const WORDS: &[&str] = &[
     "task_id: T0.1",
@@ -93,20 +95,6 @@ const WORDS: &[&str] = &[
     "null",
     "~",
 ];
-
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        // SplitMix64, whose constants these are.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        (mixed % bound.max(1) as u64) as usize
-    }
-}
 
 /// Damages `bytes` in up to four places; lines of `other` may turn up in them.
 pub(crate) fn mutate(bytes: &mut Vec<u8>, other: &[u8], seed: u64) {

@@ -5,6 +5,8 @@
 
 #![no_main]
 
+#[path = "../dice.rs"]
+mod dice;
 #[path = "../examine.rs"]
 mod examine;
 #[path = "../mutate.rs"]
