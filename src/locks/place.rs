@@ -57,10 +57,12 @@ pub(super) fn is_private(dir: &Path) -> io::Result<bool> {
     Ok(found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0)
 }
 
-/// How our files are opened: for their owner only, and never through a link somebody laid there.
+/// How our files are opened: for their owner only, never through a link somebody laid there, and without waiting for
+/// the other end of a pipe. For a file the last one means nothing.
 pub(crate) fn options() -> OpenOptions {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
-    options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    options.mode(0o600).custom_flags(flags.bits().cast_signed());
     options
 }
 
