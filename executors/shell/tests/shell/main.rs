@@ -11,4 +11,5 @@ mod output;
 mod secrets;
 mod stage;
 mod start;
+mod swarm;
 mod trees;
