@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -53,16 +54,26 @@ fn forms(canary: &str) -> BTreeSet<Vec<u8>> {
     forms
 }
 
+/// Bytes that all tests here searched, and forms that they searched them for.
+static SEARCHED: AtomicU64 = AtomicU64::new(0);
+static FORMS: AtomicU64 = AtomicU64::new(0);
+
+/// What a campaign reports.
+fn tell(found: &[String]) {
+    let (bytes, forms) = (SEARCHED.load(Ordering::Relaxed), FORMS.load(Ordering::Relaxed));
+    println!("{bytes} bytes were searched, {forms} forms of canaries in them, {} hits", found.len());
+}
+
 /// Where a canary is found in there.
 fn hits(canaries: &[&str], what: &str, bytes: &[u8]) -> Vec<String> {
+    SEARCHED.fetch_add(bytes.len() as u64, Ordering::Relaxed);
     let mut hits = Vec::new();
     for canary in canaries {
         let is_there = |form: &Vec<u8>| memchr::memmem::find(bytes, form).is_some();
+        let forms = forms(canary);
+        FORMS.fetch_add(forms.len() as u64, Ordering::Relaxed);
         hits.extend(
-            forms(canary)
-                .iter()
-                .filter(|form| is_there(form))
-                .map(|form| format!("{what}: {}", String::from_utf8_lossy(form))),
+            forms.iter().filter(|form| is_there(form)).map(|form| format!("{what}: {}", String::from_utf8_lossy(form))),
         );
     }
     hits
@@ -230,6 +241,7 @@ fn leaks(secrets: &[(&str, &str)], sources: &str, place: impl Fn(&mut Command)) 
         found.extend(hits(&canaries, "said", format!("{stdout}{stderr}").as_bytes()));
     }
     found.extend(hits_below(&canaries, &project.path(".outpost")));
+    tell(&found);
     assert_eq!(found, Vec::<String>::new());
     let marks = said.iter().map(|ended| ended.stdout.matches("***").count()).sum::<usize>();
     assert!(marks > secrets.len() * 20, "{marks} marks: was anything printed?");
@@ -322,6 +334,7 @@ fn comes_back(end: &[&str]) {
     let words: String = said.iter().map(|Ended { stdout, stderr, .. }| format!("{stdout}{stderr}")).collect();
     let mut found = hits(&[ENV], "said", words.as_bytes());
     found.extend(hits_below(&[ENV], &project.path(".outpost")));
+    tell(&found);
     assert_eq!(found, Vec::<String>::new());
     control(&project, &[ENV]);
 }

@@ -3,6 +3,7 @@
 //! Each test is named after its row. It judges by exit code, journal and ledger, never by time.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "figures of a campaign")]
 
 mod canary;
 mod cleanup;
