@@ -93,3 +93,27 @@ fn a_run_is_not_driven_through_links() {
         }
     }
 }
+
+/// What is archived and removed is the file that the task left, and where it goes nobody's file is written.
+#[test]
+fn an_archive_touches_no_file_of_others() {
+    for lay in [
+        "mkdir -p shelf/out; ln -s \"$PWD/theirs/file.json\" shelf/out/left.json",
+        "mkdir -p shelf/out; ln \"$PWD/theirs/file.json\" shelf/out/left.json",
+        "rm out/left.json; ln -s ../theirs/file.json out/left.json",
+        "rm out/left.json; ln theirs/file.json out/left.json",
+        "rm -r out; mkdir over; cp theirs/file.json over/left.json; ln -s over out",
+        "rm out/left.json; mkfifo out/left.json",
+        "mkdir -p shelf/out; mkfifo shelf/out/left.json",
+    ] {
+        let left = "run: |\n  mkdir out; echo '{\"p\": \"mine\"}' > out/left.json\noutput: {location: file, path: out/left.json, ports: {p: {type: string}}, cleanup: {on_blueprint_complete: archive, archive_path: shelf/}}";
+        let project = Project::of(&document("", &[("a", "", left), ("b", "a", &format!("run: |\n  {lay}"))]));
+        fs::create_dir(project.path("theirs")).expect("a folder");
+        project.write("theirs/file.json", SECRET);
+        project.outpost(&["run", "blueprint.md"]).with(0);
+        assert_eq!(fs::read_to_string(project.path("theirs/file.json")).expect("theirs"), SECRET, "{lay}");
+        if project.path("over").exists() {
+            assert_eq!(fs::read_to_string(project.path("over/left.json")).expect("theirs"), SECRET, "{lay}");
+        }
+    }
+}
