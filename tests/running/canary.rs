@@ -54,14 +54,14 @@ fn forms(canary: &str) -> BTreeSet<Vec<u8>> {
     forms
 }
 
-/// Bytes that all tests here searched, and forms that they searched them for.
+/// Bytes that all tests here searched, and how often for a form of a canary.
 static SEARCHED: AtomicU64 = AtomicU64::new(0);
 static FORMS: AtomicU64 = AtomicU64::new(0);
 
 /// What a campaign reports.
 fn tell(found: &[String]) {
     let (bytes, forms) = (SEARCHED.load(Ordering::Relaxed), FORMS.load(Ordering::Relaxed));
-    println!("{bytes} bytes were searched, {forms} forms of canaries in them, {} hits", found.len());
+    println!("so far {bytes} bytes were searched, {forms} times for a form of a canary: {} hits", found.len());
 }
 
 /// Where a canary is found in there.
