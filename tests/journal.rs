@@ -6,6 +6,9 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures of a campaign, and what was skipped")]
 
+#[path = "journal/durable.rs"]
+mod durable;
+
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

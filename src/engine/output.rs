@@ -230,7 +230,7 @@ mod tests {
     use serde_json::json;
     use std::fs;
 
-    use super::{Places, Resolved, Values, collect, keep, kept};
+    use super::{MOST_BYTES, Places, Resolved, Values, collect, content, keep, kept};
     use crate::blueprint::read;
     use crate::document::Source;
 
@@ -293,6 +293,20 @@ mod tests {
         let reading = read(&source, false);
         let places = Places { offered: link, declared: None, printed: "/nowhere".into(), is_exchanged: false };
         assert!(collect(&reading.draft.tasks[0], &places, &Resolved::default()).is_err());
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("large");
+        let file = fs::File::create(&path).expect("a file");
+        file.set_len(MOST_BYTES).expect("a hole");
+        assert_eq!(content(&path).map(|bytes| bytes.len() as u64), Ok(MOST_BYTES));
+        file.set_len(MOST_BYTES + 1).expect("a hole");
+        assert_eq!(
+            content(&path).map(|bytes| bytes.len()),
+            Err("it cannot be read: it is larger than 16 MiB".to_owned())
+        );
     }
 
     #[test]

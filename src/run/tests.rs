@@ -1,6 +1,7 @@
 //! Runs told event by event, where a rule is easier told than played in a made-up world.
 
 mod fallbacks;
+mod gates;
 mod runners;
 mod undoing;
 

@@ -7,6 +7,7 @@
 
 mod chores;
 mod disk;
+mod durable;
 #[path = "../project/mod.rs"]
 mod project;
 mod promises;

@@ -144,6 +144,21 @@ fn x_03_a_review_comes_after_the_verification_and_before_what_needs_it() {
 }
 
 #[test]
+fn p_07_a_review_is_bound_to_what_the_task_left() {
+    let digest = |left: &str| {
+        let rest = "human_required: {action: look, reason: so, when: after}\noutput: {location: stdout, ports: {p: {type: string}}}\nrun: cat left";
+        let project = project("", &[("a", "", rest)]);
+        project.write("left", left);
+        project.outpost(&["run", "blueprint.md"]).with(3);
+        let events = project.events();
+        let opened = events.iter().find(|event| event.name() == "gate_opened").expect("a gate");
+        opened.0["digest"].as_str().expect("a digest").to_owned()
+    };
+    assert_eq!(digest("one"), digest("one"), "the same is shown");
+    assert_ne!(digest("one"), digest("two"), "an approval of one output is none of another");
+}
+
+#[test]
 fn f_26_what_a_person_sets_reaches_the_task() {
     let project =
         project("", &[("a", "", "human_required: {action: look, reason: so}\nrun: note \"$OUTPOST_INPUT_REPLICAS\"")]);

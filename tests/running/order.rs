@@ -152,3 +152,16 @@ fn x_04_a_condition_looks_at_variables_tools_and_earlier_tasks() {
     skipped.sort_unstable();
     assert_eq!(skipped, ["by-lack", "not-by-env", "not-by-output"]);
 }
+
+#[test]
+fn p_03_work_finds_its_own_intent_in_the_journal() {
+    // The first of many that start in one turn has the most time to look before the last has started.
+    let look = "run: |\n  id='\"event\":\"stage_started\",\"task\":\"'\"$OUTPOST_TASK\"'\"'\n  grep -qF \"$id\" .outpost/runs/*/journal.log && note announced || note unheard";
+    let names: Vec<String> = (0..12).map(|number| format!("t{number}")).collect();
+    let tasks: Vec<(&str, &str, &str)> = names.iter().map(|name| (name.as_str(), "", look)).collect();
+    let project = project("max_parallel_tasks: 12", &tasks);
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    let ledger = project.ledger();
+    assert_eq!(ledger.len(), 12);
+    assert!(ledger.iter().all(|line| line.ends_with(" run announced")), "{ledger:#?}");
+}

@@ -1,7 +1,7 @@
 //! Runners that die, people who order, documents that change, events that come too late.
 
 use super::{Story, failure, program};
-use crate::run::{Chore, Ending, Event, GateDecision, Hook, Permit, Phase, Undo};
+use crate::run::{Chore, Condition, Ending, Event, GateDecision, Hook, Permit, Phase, Undo};
 
 #[test]
 fn a_stage_that_ended_under_a_dead_runner_leaves_no_locks_behind() {
@@ -105,4 +105,42 @@ fn a_gate_that_was_edited_away_ends_no_run() {
     story.run = story.run.clone().carry_over(program("task_id: g, run: x\ntask_id: h, run: x"), &again);
     story.decide().works("g").works("h");
     assert_eq!(story.run.ending(), Some(Ending::Done));
+}
+
+#[test]
+fn a_retry_waits_for_its_time_under_every_runner() {
+    let mut story = Story::of("task_id: a, run: x, on_failure: {max_retries: 1, retry_delay: PT1M}");
+    story.decide().fails("a");
+    let Phase::Retrying { at } = story.phase("a").clone() else { panic!("{:?}", story.phase("a")) };
+    assert!(at.0 >= story.now.0 + 59_999, "{at:?} is too early");
+    assert_eq!(story.run.next_timer(story.now), Some(at));
+    story.resume();
+    assert!(!story.decide().is_started("a"), "it is as far off for the next runner");
+    story.now = at;
+    assert!(story.decide().is_started("a"));
+}
+
+#[test]
+fn an_interrupted_attempt_uses_up_no_retry() {
+    let mut story = Story::of("task_id: a, run: x, idempotent: true, on_failure: {max_retries: 1, retry_delay: PT0S}");
+    story.decide();
+    for _ in 0..3 {
+        story.resume();
+        assert!(story.decide().is_started("a"));
+    }
+    assert!(story.fails("a").is_started("a"), "one failure leaves it its retry");
+    story.fails("a");
+    assert!(matches!(story.phase("a"), Phase::Blocked(_)), "{:?}", story.phase("a"));
+}
+
+#[test]
+fn a_condition_that_cannot_be_evaluated_is_not_tried_again_by_itself() {
+    let mut story = Story::of("task_id: a, run: x, when: '.env.CI', on_failure: {max_retries: 2, retry_delay: PT0S}");
+    story.decide();
+    let index = story.index("a");
+    assert_eq!(story.run.questions().collect::<Vec<_>>(), [index]);
+    story.run.condition(story.now, index, Condition::Unclear("no".to_owned())).expect("an answer");
+    let Phase::Blocked(failure) = story.phase("a").clone() else { panic!("{:?}", story.phase("a")) };
+    assert!(failure.lasting, "the same again would be as unclear");
+    assert!(!story.decide().is_started("a"));
 }

@@ -22,6 +22,16 @@ fn what_is_undone_is_put_in_order_whoever_names_it() {
 }
 
 #[test]
+fn what_was_undone_is_undone_no_more() {
+    let mut story = Story::of("task_id: a, run: x, rollback: u");
+    story.decide().works("a");
+    story.run.roll_back(story.now, "ann", vec!["a".to_owned()]).expect("an order");
+    story.decide().chore_ends(rollback("a"), None);
+    assert_eq!(story.run.ending(), Some(Ending::RolledBack));
+    assert!(story.run.roll_back(story.now, "ann", vec!["a".to_owned()]).is_err(), "not even by name");
+}
+
+#[test]
 fn a_failed_on_start_ends_a_rollback_that_can_be_ordered_again() {
     let mut story = Story::of(
         "execution: {hooks: {on_start: s}}
