@@ -124,6 +124,22 @@ fn runaways_are_caught() {
 }
 
 #[test]
+fn who_is_born_while_its_tree_is_killed_ends_too() {
+    let stage = Stage::new();
+    on_tokio(async {
+        let shell = Shell::new(keepers());
+        // Without a program to load they are quicker than the one who looks for them.
+        let mut work = stage.work("trap '' TERM; f() { f & }; for i in {1..24}; do f; done; touch ready; sleep 1000");
+        work.grace = Duration::from_millis(1);
+        let handle = shell.start(work).await.expect("a start");
+        meanwhile("they run", || stage.has("ready")).await;
+        shell.cancel(&handle).await;
+        assert_eq!(shell.wait(&handle).await.outcome, Outcome::Cancelled);
+        assert_eq!(stage.processes(), [""; 0]);
+    });
+}
+
+#[test]
 fn orphans_are_collected_while_the_task_runs() {
     let stage = Stage::new();
     on_tokio(async {
