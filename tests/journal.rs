@@ -11,6 +11,7 @@ mod durable;
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -194,7 +195,11 @@ fn a_second_runner_is_refused_and_told_who_drives_the_run() {
     first.kill().expect("ours");
     first.wait().expect("ours");
     assert_eq!(holder(&dir).expect("an answer"), None);
+    // Two who open two files of one name would not exclude each other.
+    let file = || fs::metadata(dir.join("runner.lock")).expect("it is never removed").ino();
+    let before = file();
     drop(Local::open(&dir, NOON, |_| ()).expect("the run is free"));
+    assert_eq!(file(), before);
 }
 
 #[test]
@@ -262,7 +267,7 @@ fn a_full_disk_loses_nothing_and_takes_the_last_record() {
 }
 
 fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|this| std::os::unix::fs::MetadataExt::uid(&this) == 0)
+    fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0)
 }
 
 /// Fills the disk to 64 levels, and each time writes until it is full.
