@@ -30,7 +30,8 @@ pub trait World {
 impl Run {
     /// Everything that follows from the state by itself at this time, in order.
     pub fn decide(&mut self, now: Moment, world: &mut dyn World) -> Vec<Event> {
-        let now = now.max(self.latest);
+        let now = now.max(self.latest).max(self.decided);
+        self.decided = now;
         let mut events = Vec::new();
         if self.ending.is_some() {
             return events;
@@ -283,10 +284,10 @@ impl Run {
     }
 
     /// Has its patience begin, if it has an end. Work that was begun waits for as long as it takes, and so does its next
-    /// attempt: to give up would leave what was done half-way.
+    /// attempt, also one that a person ordered: to give up would leave what was done half-way.
     fn lock_waits(&mut self, index: u32, now: Moment) {
         let (spec, state) = (&self.program.tasks[index as usize], &self.tasks[index as usize]);
-        if let (Some(timeout), Phase::Waiting) = (spec.lock_timeout, &state.phase) {
+        if let (Some(timeout), Phase::Waiting, None) = (spec.lock_timeout, &state.phase, state.acted) {
             self.lock_waits.entry(index).or_insert_with(|| now.after(timeout));
         }
     }

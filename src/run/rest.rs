@@ -1,6 +1,6 @@
 //! A run that nobody drives: what is left when its runner died, and when nothing follows by itself.
 
-use super::event::{Chore, Hook};
+use super::event::{Chore, Hook, Moment};
 use super::phase::Phase;
 use super::state::{Mode, Run};
 use super::task::TaskState;
@@ -16,6 +16,7 @@ impl Run {
             self.ends = false;
         }
         self.ending = None;
+        self.decided = Moment::default();
         for index in std::mem::take(&mut self.working) {
             self.give_room_back(index);
         }

@@ -87,6 +87,9 @@ pub struct Run {
     pub(super) open: usize,
     /// The latest time any event happened at: time does not run backwards within a run.
     pub(super) latest: Moment,
+    /// The latest time that this runner decided at, whether anything happened then or not: what was due stays due
+    /// when somebody sets the clock back.
+    pub(super) decided: Moment,
 }
 
 impl Run {
@@ -138,6 +141,7 @@ impl Run {
             notices: BTreeMap::new(),
             open,
             latest: Moment::default(),
+            decided: Moment::default(),
         };
         run.count_calls();
         run.touched = (0..count).map(number).filter(|index| run.may_follow(*index)).collect();

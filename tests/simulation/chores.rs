@@ -13,12 +13,14 @@ enum Undoing {
 }
 
 /// What a run undoes: all that was ordered, and what of it is left, the next one first.
+#[derive(Clone, Debug)]
 struct Rollback {
     by_person: bool,
     ordered: Vec<String>,
     left: Vec<String>,
 }
 
+#[derive(Clone)]
 pub(crate) struct ChoreRules {
     program: Program,
     /// Starts of work that may have to be undone, in their order. What was undone is none any more.
@@ -59,6 +61,16 @@ impl ChoreRules {
             waiting: Vec::new(),
             told: None,
         }
+    }
+
+    /// All that was learned from events, in words.
+    pub(crate) fn memory(&self) -> String {
+        let Self { acts, undoings, tries, retry_at, rollback, running, lost, attempts, .. } = self;
+        let Self { successes, hooked, begin_failed, waiting, told, .. } = self;
+        format!(
+            "{acts:?}{undoings:?}{tries:?}{retry_at:?}{rollback:?}{running:?}{lost:?}{attempts:?}{successes:?}{hooked:?}\
+             {begin_failed}{waiting:?}{told:?}"
+        )
     }
 
     fn spec(&self, task: &str) -> &TaskSpec {

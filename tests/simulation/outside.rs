@@ -12,7 +12,10 @@ use super::{Chance, Simulation};
 /// What runs in the world, and what people may still do.
 pub(crate) struct Outside {
     pub(crate) chance: Chance,
+    /// What the clock says.
     pub(crate) now: Moment,
+    /// How much time has passed, whatever it says.
+    pub(crate) passed: Moment,
     /// Stages under way: attempt, stage, and when they end.
     pub(crate) running: BTreeMap<u32, (u32, String, Moment)>,
     /// Chores under way, and when they end.
@@ -53,7 +56,7 @@ impl World for Outside {
 impl Simulation {
     /// What was started comes to its end.
     pub(crate) fn executors(&mut self) {
-        let now = self.outside.now;
+        let (now, passed) = (self.outside.now, self.outside.passed);
         let checkpoints: Vec<u32> = self.outside.running.keys().copied().collect();
         for index in checkpoints {
             if self.program.tasks[index as usize].handoff.is_some() && self.outside.chance.one_in(6) {
@@ -62,7 +65,7 @@ impl Simulation {
                 self.write(events.expect("a checkpoint of an attempt"));
             }
         }
-        let ended = |(index, (.., end)): (&u32, &(u32, String, Moment))| (*end <= now).then_some(*index);
+        let ended = |(index, (.., end)): (&u32, &(u32, String, Moment))| (*end <= passed).then_some(*index);
         let ended: Vec<u32> = self.outside.running.iter().filter_map(ended).collect();
         for index in ended {
             let (attempt, stage, _) = self.outside.running.remove(&index).expect("it runs");
@@ -71,7 +74,7 @@ impl Simulation {
             let events = self.run.stage_ended(now, TaskIndex(index), report).expect("a report in time");
             self.write(events);
         }
-        let ended = |(chore, end): (&Chore, &Moment)| (*end <= now).then(|| chore.clone());
+        let ended = |(chore, end): (&Chore, &Moment)| (*end <= passed).then(|| chore.clone());
         let ended: Vec<Chore> = self.outside.chores.iter().filter_map(ended).collect();
         for chore in ended {
             self.outside.chores.remove(&chore);

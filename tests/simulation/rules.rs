@@ -13,6 +13,7 @@ use outpost_bp::run::{
 
 use super::chores::ChoreRules;
 
+#[derive(Clone)]
 pub(crate) struct Rules {
     program: Program,
     chores: ChoreRules,
@@ -83,6 +84,19 @@ impl Rules {
         }
     }
 
+    /// All that was learned from events, in words.
+    pub(crate) fn memory(&self) -> String {
+        let Self { complete, satisfied, blocked, open, running, passed, approvals, .. } = self;
+        let Self { deadlines, starts, failures, permits, doubtful, retry_at, lost, contended, .. } = self;
+        let Self { lasting, replaced, checkpoints, ended, stopping, draining, ends, .. } = self;
+        format!(
+            "{complete:?}{satisfied:?}{blocked:?}{open:?}{running:?}{passed:?}{approvals:?}{deadlines:?}{starts:?}\
+             {failures:?}{permits:?}{doubtful:?}{retry_at:?}{lost:?}{contended}{lasting:?}{replaced:?}{checkpoints:?}\
+             {ended:?}{stopping}{draining}{ends}{}",
+            self.chores.memory()
+        )
+    }
+
     fn spec(&self, task: &str) -> &TaskSpec {
         self.program.tasks.iter().find(|spec| spec.id == task).expect("a task of the program")
     }
@@ -146,6 +160,10 @@ impl Rules {
                 // Nothing comes after it that would need its room.
                 if self.spec(task).stages.last().is_some_and(|last| last.word() == stage) {
                     self.open.remove(task);
+                    // Its verifications told, whether or not its runner came to say so.
+                    if failure.is_none() {
+                        self.doubtful.remove(task);
+                    }
                 }
                 if let Some(failure) = failure {
                     if failure.lasting {

@@ -20,6 +20,7 @@ impl Simulation {
 
     /// The runner dies. What it had started dies with it; only the journal is left.
     pub(crate) fn die(&mut self) {
+        self.machine.figures.killed += 1;
         self.outside.running.clear();
         self.outside.chores.clear();
         self.outside.locked.clear();
