@@ -37,6 +37,9 @@ impl Broken {
                 "restore the run's directory from a backup, or begin a new run; docs/JOURNAL.md has the format"
                     .to_owned()
             }
+            Self::Journal(JournalError::Broken { .. }) => {
+                "check the disk, then `outpost-bp resume`: it goes on from what the disk has".to_owned()
+            }
             Self::Journal(_) => "check the disk; docs/JOURNAL.md says what is safe".to_owned(),
             Self::Locks(error) => error.hint().unwrap_or("check the permissions of `.outpost/locks`").to_owned(),
             Self::History(_) => "use the version of outpost-bp that began the run".to_owned(),

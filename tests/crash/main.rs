@@ -8,6 +8,8 @@
 mod chores;
 mod disk;
 mod durable;
+mod faults;
+mod places;
 #[path = "../project/mod.rs"]
 mod project;
 mod promises;
@@ -15,5 +17,6 @@ mod records;
 mod second;
 mod shapes;
 mod signals;
+mod traced;
 mod train;
 mod watch;

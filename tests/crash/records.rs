@@ -10,7 +10,7 @@ use crate::promises::kept;
 use crate::shapes::{Shape, chain, fan_out, gate, retries};
 
 /// Waits until the journal has so many records and kills the runner; how it ended, if it ended before.
-fn killed_at(project: &Project, mut running: Running, records: usize) -> Option<Ended> {
+pub(crate) fn killed_at(project: &Project, mut running: Running, records: usize) -> Option<Ended> {
     while project.events().len() < records {
         if running.is_over() {
             return Some(running.end());
@@ -45,7 +45,7 @@ pub(crate) fn words(project: &Project) -> Vec<String> {
 
 /// Runs, and resumes until the run is done. `until` says how many records each runner may live to see, from which
 /// turn this is, how many runners were killed, and how many records there are. Returns how many were killed.
-fn live(project: &Project, until: impl Fn(usize, usize, usize) -> usize) -> usize {
+pub(crate) fn live(project: &Project, until: impl Fn(usize, usize, usize) -> usize) -> usize {
     let (mut said, mut killed) = (Vec::new(), 0);
     for turn in 0..60 {
         let before = project.events();
