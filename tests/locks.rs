@@ -1,6 +1,7 @@
 //! Named locks between processes: this test starts itself as many processes, and kills some.
 //!
-//! `OUTPOST_TEST_ROUNDS=n` makes the long test n times as long; with `--nocapture` it prints its figures.
+//! `OUTPOST_TEST_ROUNDS=n` makes the long test n times as long, `OUTPOST_TEST_PROCESSES=n` lets n processes take part
+//! in it; with `--nocapture` it prints its figures.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "figures of a campaign")]
@@ -337,13 +338,14 @@ fn work(role: &[String]) {
 }
 
 #[test]
-fn twenty_processes_of_which_many_are_killed_never_overlap() {
-    const TEST: &str = "twenty_processes_of_which_many_are_killed_never_overlap";
-    const WORKERS: u64 = 20;
+fn many_processes_of_which_some_are_killed_never_overlap() {
+    const TEST: &str = "many_processes_of_which_some_are_killed_never_overlap";
     if let Some(role) = role() {
         return work(&role);
     }
-    let times: u64 = std::env::var("OUTPOST_TEST_ROUNDS").map_or(1, |times| times.parse().expect("a number"));
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let (times, processes) =
+        (number("OUTPOST_TEST_ROUNDS").unwrap_or(1), number("OUTPOST_TEST_PROCESSES").unwrap_or(20));
     let (rounds, kills) = (10 * times, usize::try_from(20 * times).expect("a number"));
     let home = tempfile::tempdir().expect("a directory");
     for name in NAMES {
@@ -353,11 +355,11 @@ fn twenty_processes_of_which_many_are_killed_never_overlap() {
     let began = Instant::now();
     let worker =
         |seed: u64| start(TEST, &[home.path().to_str().expect("a path"), &seed.to_string(), &rounds.to_string()]);
-    let mut workers: Vec<Child> = (1..=WORKERS).map(worker).collect();
+    let mut workers: Vec<Child> = (1..=processes).map(worker).collect();
     let mut dice = Dice(7);
-    for seed in (WORKERS + 1..).take(kills) {
+    for seed in (processes + 1..).take(kills) {
         thread::sleep(Duration::from_millis(dice.roll(20)));
-        let victim = &mut workers[usize::try_from(dice.roll(WORKERS)).expect("small")];
+        let victim = &mut workers[usize::try_from(dice.roll(processes)).expect("small")];
         // It may have ended by itself, and must then have ended well.
         if victim.try_wait().expect("ours").is_none_or(|status| !status.success()) {
             victim.kill().expect("ours");
@@ -373,15 +375,21 @@ fn twenty_processes_of_which_many_are_killed_never_overlap() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     let mut waits: HashMap<char, Vec<u64>> = HashMap::new();
+    let mut means: Vec<f64> = Vec::new();
     for file in fs::read_dir(home.path().join("waits")).expect("logs") {
         let text = fs::read_to_string(file.expect("a log").path()).expect("a log");
+        let own: Vec<f64> = text.lines().filter_map(|line| line.get(2..)?.parse().ok()).collect();
+        // Of those who came to their end, each asked as often.
+        if own.len() as u64 == rounds {
+            means.push(own.iter().sum::<f64>() / own.len() as f64);
+        }
         for (class, wait) in text.lines().filter_map(|line| line.split_once(' ')) {
             // The last line of a killed worker may be cut.
             waits.entry(class.chars().next().expect("a class")).or_default().extend(wait.parse::<u64>());
         }
     }
     let total: usize = waits.values().map(Vec::len).sum();
-    assert!(total as u64 >= WORKERS * rounds, "{total} acquisitions");
+    assert!(total as u64 >= processes * rounds, "{total} acquisitions");
     println!("{total} acquisitions in {:?}, {kills} kills, 0 overlaps", began.elapsed());
     for (class, mut waits) in waits {
         waits.sort_unstable();
@@ -394,6 +402,14 @@ fn twenty_processes_of_which_many_are_killed_never_overlap() {
             at(100)
         );
     }
+    // Jain's index: 1 if all wait as long on average, 1/n if one does all the waiting.
+    let (sum, squares) = means.iter().fold((0.0, 0.0), |(sum, squares), mean| (sum + mean, squares + mean * mean));
+    println!(
+        "  fairness between {} processes: index {:.4}, the longest mean wait is {:.2} of the average",
+        means.len(),
+        sum * sum / (means.len() as f64 * squares),
+        means.iter().copied().fold(0.0, f64::max) * means.len() as f64 / sum
+    );
     let left: Vec<_> = list(&home.path().join("locks")).expect("a list");
     assert_eq!(left, [], "nobody is left");
 }
