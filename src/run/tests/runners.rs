@@ -144,3 +144,37 @@ fn a_condition_that_cannot_be_evaluated_is_not_tried_again_by_itself() {
     assert!(failure.lasting, "the same again would be as unclear");
     assert!(!story.decide().is_started("a"));
 }
+
+#[test]
+fn what_was_due_stays_due_when_the_clock_is_set_back() {
+    let mut story = Story::of(
+        "execution: {resource_locks: [{name: l}]}
+         task_id: a, run: x, resources: {locks: [l]}, on_failure: {max_retries: 1, retry_delay: PT1S}
+         task_id: b, run: x, resources: {locks: [l]}",
+    );
+    story.decide().fails("a");
+    assert!(story.is_started("b"));
+    let before = story.now;
+    story.now = story.now.after(60_000);
+    story.decide();
+    story.now = before;
+    story.works("b");
+    assert!(story.is_started("a"));
+}
+
+#[test]
+fn what_was_begun_and_is_ordered_again_waits_for_its_locks_as_long_as_it_takes() {
+    let mut story = Story::of(
+        "execution: {resource_locks: [{name: l}]}
+         task_id: a, run: x, resources: {locks: [l], lock_timeout: PT1S}, rollback: u
+         task_id: b, run: x, resources: {locks: [l]}",
+    );
+    story.decide().resume();
+    story.decide();
+    assert!(story.is_started("b"), "nobody knows what became of `a`, and its lock is free");
+    story.run.ordered_again(story.now, "a", "ann").expect("an order");
+    story.decide();
+    story.now = story.now.after(60_000);
+    assert_eq!(story.decide().phase("a"), &Phase::Waiting);
+    assert!(story.works("b").is_started("a"));
+}
