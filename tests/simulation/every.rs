@@ -6,7 +6,10 @@
 //! which any beginning may be left and nothing was acted upon. Two ways that lead to one state are followed once; a
 //! state is all of the run, all that the rules remember, and the world.
 //!
-//! `OUTPOST_STATES=4` searches all shapes of up to four tasks.
+//! `OUTPOST_STATES=3` searches all shapes of up to three tasks, and not only some of two; `OUTPOST_DEATHS=2` lets two
+//! runners die in each.
+
+mod shapes;
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -14,11 +17,11 @@ use std::hash::{Hash as _, Hasher as _};
 use std::rc::Rc;
 
 use outpost_bp::blueprint::TaskIndex;
-use outpost_bp::blueprint::model::Stage as Verification;
 use outpost_bp::run::{
-    Amounts, Ending, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, GateSpec, GateTime, KeptPort,
-    LockSpec, Moment, OnFailure, OnTimeout, Phase, Program, Run, RunStarted, Stage, StageReport, TaskSpec, World,
+    Ending, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, KeptPort, Moment, Phase, Program, Run,
+    RunStarted, StageReport, World,
 };
+use shapes::shapes;
 
 use super::number;
 use super::rules::Rules;
@@ -333,61 +336,6 @@ impl std::fmt::Display for State {
     }
 }
 
-/// All shapes of so many tasks: every graph, one lock for any two of them or for none, one gate anywhere or none, and
-/// work that may be repeated or that has a verification. The first task is tried again once.
-fn shapes(count: usize) -> impl Iterator<Item = Program> {
-    let pairs: Vec<(usize, usize)> = (0..count).flat_map(|late| (0..late).map(move |early| (early, late))).collect();
-    let graphs = 1_usize << pairs.len();
-    let (locks, gates, kinds) = (pairs.len() + 1, 2 * count + 1, 1_usize << count);
-    (0..graphs * locks * gates * kinds).map(move |number| {
-        let (graph, number) = (number % graphs, number / graphs);
-        let (lock, number) = (number % locks, number / locks);
-        let (gate, kind) = (number % gates, number / gates);
-        let task = |index: usize| {
-            let needs = pairs.iter().enumerate().filter(|(bit, (_, late))| *late == index && graph >> bit & 1 == 1);
-            let holds = lock.checked_sub(1).is_some_and(|lock| pairs[lock].0 == index || pairs[lock].1 == index);
-            let time = if gate % 2 == 0 { GateTime::Before } else { GateTime::After };
-            let once = kind >> index & 1 == 1;
-            let smoke = Stage::Verify { tier: Verification::Smoke, optional: false };
-            TaskSpec {
-                id: format!("T{index}"),
-                needs: needs.map(|(_, (early, _))| TaskIndex::new(*early)).collect(),
-                stages: if once { vec![Stage::Run, smoke] } else { vec![Stage::Run] },
-                locks: if holds { vec![(0, true)] } else { Vec::new() },
-                lock_timeout: None,
-                amounts: Amounts::default(),
-                gate: (gate > 0 && (gate - 1) / 2 == index).then(|| GateSpec {
-                    time,
-                    timeout: 100,
-                    on_timeout: OnTimeout::Abort,
-                    approvals: 1,
-                    approvers: Vec::new(),
-                    by_starter: true,
-                }),
-                max_retries: u32::from(index == 0),
-                retry_delay: 10,
-                on_failure: OnFailure::Block,
-                fallback: None,
-                stands_in_for: Vec::new(),
-                undo: None,
-                undone_on_failure: false,
-                on_success: false,
-                handoff: None,
-                idempotent: !once,
-                conditional: false,
-                weight: 0,
-                settled: false,
-            }
-        };
-        Program {
-            tasks: (0..count).map(task).collect(),
-            locks: vec![LockSpec { name: "l".to_owned(), holders: 1 }],
-            slots: 4,
-            ..Program::default()
-        }
-    })
-}
-
 /// All states that can be reached, and the ends among them.
 fn search(program: &Program, deaths: u32) -> (usize, usize, usize) {
     let first = State::first(program, deaths);
@@ -411,10 +359,9 @@ fn search(program: &Program, deaths: u32) -> (usize, usize, usize) {
 
 #[test]
 fn small_programs_are_right_in_every_state_they_can_reach() {
-    let most = number("OUTPOST_STATES").unwrap_or(2) as usize;
-    let part = number("OUTPOST_PART").unwrap_or(1).max(1) as usize;
+    let (most, part) = number("OUTPOST_STATES").map_or((2, 17), |most| (most as usize, 1));
     for count in 1..=most {
-        let deaths = number("OUTPOST_DEATHS").map_or(if count < 3 { 2 } else { 1 }, |deaths| deaths as u32);
+        let deaths = number("OUTPOST_DEATHS").unwrap_or(1) as u32;
         let (mut total, mut states, mut ways, mut ends) = (0, 0, 0, 0);
         for program in shapes(count).step_by(part) {
             let found = search(&program, deaths);

@@ -199,6 +199,8 @@ impl Simulation {
                     _ => return self.over(),
                 }
                 self.bury();
+                // People are answered when it is on the disk.
+                self.machine.synced = self.journal.len();
                 if self.run.ending().is_some() {
                     return self.over();
                 }

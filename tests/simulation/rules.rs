@@ -1,6 +1,7 @@
 //! What must hold of every run, checked against its events alone. Slow and simple on purpose: it
 //! shares no code with the state machine it judges.
 
+mod memory;
 mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,19 +83,6 @@ impl Rules {
             ends: false,
             loud: false,
         }
-    }
-
-    /// All that was learned from events, in words.
-    pub(crate) fn memory(&self) -> String {
-        let Self { complete, satisfied, blocked, open, running, passed, approvals, .. } = self;
-        let Self { deadlines, starts, failures, permits, doubtful, retry_at, lost, contended, .. } = self;
-        let Self { lasting, replaced, checkpoints, ended, stopping, draining, ends, .. } = self;
-        format!(
-            "{complete:?}{satisfied:?}{blocked:?}{open:?}{running:?}{passed:?}{approvals:?}{deadlines:?}{starts:?}\
-             {failures:?}{permits:?}{doubtful:?}{retry_at:?}{lost:?}{contended}{lasting:?}{replaced:?}{checkpoints:?}\
-             {ended:?}{stopping}{draining}{ends}{}",
-            self.chores.memory()
-        )
     }
 
     fn spec(&self, task: &str) -> &TaskSpec {
