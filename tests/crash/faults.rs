@@ -1,4 +1,4 @@
-//! The kernel fails each write, each sync and each allocation of the journal, once: the run stops and says what to
+//! The kernel fails each write and each sync of the journal, once: the run stops and says what to
 //! do, what it has is not lost, and it goes on when the disk is well again.
 
 #![expect(clippy::print_stderr, reason = "figures of a campaign")]
@@ -9,13 +9,7 @@ use crate::records::live;
 use crate::shapes::{Shape, chain, fan_out};
 use crate::traced;
 
-const FAULTS: [&str; 5] = [
-    "write:error=EIO",
-    "write:error=ENOSPC",
-    "fdatasync:error=EIO",
-    "fdatasync:error=ENOSPC",
-    "fallocate:error=ENOSPC",
-];
+const FAULTS: [&str; 4] = ["write:error=EIO", "write:error=ENOSPC", "fdatasync:error=EIO", "fdatasync:error=ENOSPC"];
 
 fn failed_everywhere(shape: &Shape, sometimes: usize) {
     if !traced::is_possible() {

@@ -21,8 +21,10 @@ const PLACES: [(&str, &str); 5] = [
 
 /// Cuts the last write somewhere in its middle, as a kernel may that was asked to kill. Nobody acted on it yet.
 fn tear(project: &Project, calls: &str, number: usize) {
-    let length = calls.lines().filter(|line| line.contains(" write(")).filter_map(|line| line.split(") = ").nth(1));
-    let length = length.last().and_then(|rest| rest.split(' ').next()).and_then(|length| length.parse::<u64>().ok());
+    let mut lengths =
+        calls.lines().filter(|line| line.contains(" write(")).filter_map(|line| line.split(") = ").nth(1));
+    let length =
+        lengths.next_back().and_then(|rest| rest.split(' ').next()).and_then(|length| length.parse::<u64>().ok());
     let length = length.expect("a write that was held");
     let file = OpenOptions::new().write(true).open(project.run_folder().expect("a run").join("journal.log"));
     let file = file.expect("a journal");
