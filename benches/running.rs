@@ -86,7 +86,8 @@ fn ninja(shape: Shape, tasks: usize) -> String {
 
 fn make(shape: Shape, tasks: usize) -> String {
     let all: Vec<String> = (0..tasks).map(|task| format!("t{task}")).collect();
-    let mut text = format!("SHELL := bash\n.SHELLFLAGS := -e -o pipefail -c\n.PHONY: all {0}\nall: {0}\n", all.join(" "));
+    let mut text =
+        format!("SHELL := bash\n.SHELLFLAGS := -e -o pipefail -c\n.PHONY: all {0}\nall: {0}\n", all.join(" "));
     for task in 0..tasks {
         let needs: Vec<String> = shape.needs(task, tasks).iter().map(|need| format!("t{need}")).collect();
         // The semicolon keeps make from starting `true` itself.

@@ -37,6 +37,8 @@ pub(crate) struct Stat {
     pub(crate) name: String,
     state: u8,
     pub(crate) parent: u32,
+    /// Its process group.
+    pub(crate) group: u32,
     pub(crate) session: u32,
     pub(crate) started: u64,
 }
@@ -55,10 +57,11 @@ impl Stat {
         let mut fields = rest.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?;
         let parent = fields.next()?.parse().ok()?;
-        let session = fields.nth(1)?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        let session = fields.next()?.parse().ok()?;
         // Field 22 of the line.
         let started = fields.nth(15)?.parse().ok()?;
-        Some(Self { pid, name, state, parent, session, started })
+        Some(Self { pid, name, state, parent, group, session, started })
     }
 
     /// It has ended and waits for its parent to notice.

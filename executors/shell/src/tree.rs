@@ -1,12 +1,13 @@
 //! All processes below one, and signals to them.
 //!
 //! A signal never reaches a stranger: a process is first found below the root, then held by a descriptor, then
-//! looked at once more, and only then signalled through the descriptor.
+//! looked at once more, and only then signalled through the descriptor; a group is signalled while one that was found is
+//! in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, getpgrp, kill_process_group, pidfd_open, pidfd_send_signal};
 
 use crate::process::{self, Stat};
 
@@ -81,6 +82,27 @@ pub(crate) fn signal(found: &Stat, signal: Signal) -> Result<(), Errno> {
     match Stat::of(found.pid) {
         Some(now) if now.started == found.started => pidfd_send_signal(held, signal),
         _ => Err(Errno::SRCH),
+    }
+}
+
+/// Kills whole groups of processes. Those that fork faster than they are found one by one do not get away: whoever is
+/// born while its group is killed is killed, too.
+pub(crate) fn kill_groups(found: &[Stat]) {
+    let own = getpgrp();
+    let groups: BTreeSet<u32> = found.iter().map(|stat| stat.group).collect();
+    for group in groups {
+        let Some(id) = i32::try_from(group).ok().and_then(Pid::from_raw).filter(|id| *id != own) else {
+            continue;
+        };
+        // A group keeps its number while somebody is in it.
+        let is_in = |stat: &Stat| {
+            stat.group == group
+                && Stat::of(stat.pid).is_some_and(|now| now.started == stat.started && now.group == group)
+        };
+        if found.iter().any(is_in) {
+            // Nobody left is as good.
+            let _ = kill_process_group(id, Signal::KILL);
+        }
     }
 }
 

@@ -354,7 +354,8 @@ impl Watch<'_> {
 
     fn kill(&mut self, since: Instant, round: u32, now: Instant, mut told: bool) {
         if round >= PATIENT_ROUNDS {
-            // Those that fork faster than they are killed cannot fork while they are stopped.
+            tree::kill_groups(&tree::members(std::process::id()));
+            // Those that left their group and fork faster than they are killed cannot fork while they are stopped.
             for _ in 0..10 {
                 for member in tree::members(std::process::id()) {
                     let _ = tree::signal(&member, Signal::STOP);
