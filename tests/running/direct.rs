@@ -52,6 +52,10 @@ fn s_05_a_program_sees_the_same_with_and_without_the_shell_that_starts_it() {
         (&[("BASH_ENV", "said.sh")], &[]),
         (&[("BASH_FUNC_env%%", "() { echo mine; }")], &[]),
         (&[("PATH", ".:/usr/bin:/bin")], &[]),
+        (&[("PS1", "> "), ("PS2", "> "), ("PS3", "x"), ("COLUMNS", "7"), ("SHELL", "/x")], &[]),
+        (&[("IFS", "x"), ("OPTIND", "3"), ("PS4", "x"), ("LINENO", "5")], &[]),
+        (&[("PPID", "7"), ("RANDOM", "5"), ("HISTCMD", "4"), ("COMP_WORDBREAKS", "x"), ("a-b", "1")], &[]),
+        (&[("BASH", "/x"), ("BASH_VERSION", "1"), ("SHELLOPTS", "braceexpand")], &[]),
     ] {
         let project = both("env");
         project.write("said.sh", "echo said\n");

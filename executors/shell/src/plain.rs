@@ -96,8 +96,28 @@ const OWN: &[&str] = &[
     "wait",
     "while",
 ];
-/// Variables that make bash do more.
-const TELLING: &[&str] = &["BASH_ENV", "BASHOPTS", "BASH_COMPAT", "EXECIGNORE", "POSIXLY_CORRECT", "SHELLOPTS"];
+/// Variables that make bash do more, or that it has values of its own for; so has whatever begins with `BASH`.
+const TELLING: &[&str] = &[
+    "",
+    "COMP_WORDBREAKS",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "EXECIGNORE",
+    "HISTCMD",
+    "IFS",
+    "LINENO",
+    "OPTERR",
+    "OPTIND",
+    "POSIXLY_CORRECT",
+    "PPID",
+    "PS4",
+    "RANDOM",
+    "SECONDS",
+    "SHELLOPTS",
+    "SRANDOM",
+];
+/// Variables that bash takes away from programs when nobody types at it.
+const PROMPTS: [&str; 2] = ["PS1", "PS2"];
 /// Files that a `test` looks at without a word of its own to say.
 const TESTS: &[&str] = &["-d", "-e", "-f", "-L", "-s"];
 
@@ -125,9 +145,7 @@ pub(crate) fn direct<'n>(
     mut names: impl Iterator<Item = &'n OsStr>,
 ) -> Option<Direct> {
     let words = words(shell, args)?;
-    if names.any(|name| name.as_bytes().starts_with(b"BASH_FUNC_"))
-        || TELLING.iter().any(|name| variable(name).is_some())
-    {
+    if names.any(|name| name.as_bytes().starts_with(b"BASH") || TELLING.iter().any(|telling| name == *telling)) {
         return None;
     }
     let program = find(words[0], &variable("PATH")?)?;
@@ -140,12 +158,13 @@ pub(crate) fn direct<'n>(
         }
     };
     let before = variable("OLDPWD").filter(|folder| Path::new(folder).is_dir());
-    let env = vec![
+    let mut env = vec![
         ("PWD", Some(directory(variable("PWD"))?)),
         ("OLDPWD", before),
         ("SHLVL", Some(level)),
         ("_", Some(program.clone().into_os_string())),
     ];
+    env.extend(PROMPTS.map(|name| (name, None)));
     Some(Direct { program, args: words.iter().map(Into::into).collect(), env })
 }
 
