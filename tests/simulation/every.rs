@@ -19,11 +19,12 @@ use std::rc::Rc;
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::run::{
     Ending, Event, Failure, FailureCode, FailurePhase, GateDecision, GateMoment, KeptPort, Moment, Phase, Program, Run,
-    RunStarted, StageReport, World,
+    StageReport, World,
 };
 use shapes::shapes;
 
 use super::number;
+use super::programs::beginning;
 use super::rules::Rules;
 
 /// The journal, its last record first.
@@ -90,21 +91,7 @@ impl State {
         };
         let mut state =
             Self { run: Run::new(program.clone()), rules: Rules::new(program.clone()), journal: None, outside };
-        let started = Event::RunStarted(Box::new(RunStarted {
-            run: "r".to_owned(),
-            blueprint: "b".to_owned(),
-            file: "b.md".to_owned(),
-            root: "/".to_owned(),
-            digest: String::new(),
-            by: "p0".to_owned(),
-            tasks: program.tasks.len(),
-            selection: Vec::new(),
-            rerun: Vec::new(),
-            environment: None,
-            jobs: None,
-            fail_fast: false,
-            traceparent: None,
-        }));
+        let started = beginning(&program);
         state.run.apply(state.outside.now, &started).expect("a beginning");
         state.keep(vec![started], true);
         state.succeed();

@@ -20,9 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use machine::{Figures, Machine};
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::report::stream::{Told, schema};
-use outpost_bp::run::{Chore, Condition, Ending, Event, Moment, Program, Run, RunStarted};
+use outpost_bp::run::{Chore, Condition, Ending, Event, Moment, Program, Run};
 use outside::Outside;
-use programs::program;
+use programs::{beginning, program};
 use rules::Rules;
 
 /// xorshift: a seed is a whole world.
@@ -84,21 +84,7 @@ impl Simulation {
             is_watched: seed.is_multiple_of(16),
         };
         simulation.rules.contended = contended;
-        let started = Event::RunStarted(Box::new(RunStarted {
-            run: "r".to_owned(),
-            blueprint: "b".to_owned(),
-            file: "b.md".to_owned(),
-            root: "/".to_owned(),
-            digest: String::new(),
-            by: "p0".to_owned(),
-            tasks: simulation.program.tasks.len(),
-            selection: Vec::new(),
-            rerun: Vec::new(),
-            environment: None,
-            jobs: None,
-            fail_fast: simulation.program.fail_fast,
-            traceparent: None,
-        }));
+        let started = beginning(&simulation.program);
         simulation.run.apply(simulation.outside.now, &started).expect("a beginning");
         simulation.write(vec![started]);
         let events = simulation.run.take_over(simulation.outside.now, 1, "h", "me").expect("a first runner");

@@ -3,10 +3,30 @@
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::blueprint::model::Stage as Verification;
 use outpost_bp::run::{
-    Amounts, GateSpec, GateTime, Hook, LockSpec, OnFailure, OnTimeout, Program, Resumption, Stage, TaskSpec, UndoSpec,
+    Amounts, Event, GateSpec, GateTime, Hook, LockSpec, OnFailure, OnTimeout, Program, Resumption, RunStarted, Stage,
+    TaskSpec, UndoSpec,
 };
 
 use super::Chance;
+
+/// The first event of a run of it, which `p0` began.
+pub(crate) fn beginning(program: &Program) -> Event {
+    Event::RunStarted(Box::new(RunStarted {
+        run: "r".to_owned(),
+        blueprint: "b".to_owned(),
+        file: "b.md".to_owned(),
+        root: "/".to_owned(),
+        digest: String::new(),
+        by: "p0".to_owned(),
+        tasks: program.tasks.len(),
+        selection: Vec::new(),
+        rerun: Vec::new(),
+        environment: None,
+        jobs: None,
+        fail_fast: program.fail_fast,
+        traceparent: None,
+    }))
+}
 
 /// A program of up to nine tasks in which everything may be asked for.
 pub(crate) fn program(chance: &mut Chance) -> Program {
