@@ -1,6 +1,7 @@
 //! Whole documents through the real reader: each row of the format's reading side, `f_NN_…`.
 
 mod execution;
+mod outcomes;
 mod reading;
 mod tasks;
 
