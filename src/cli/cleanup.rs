@@ -7,12 +7,12 @@ use super::secrets::Wanted;
 use super::unattended::unattended;
 use super::{Failure, Output};
 use crate::blueprint::Blueprint;
+use crate::engine::bench::Bench;
 use crate::engine::cleanup::{Ledger, Schedule};
 use crate::engine::moment::now;
 use crate::engine::secret::Resolved;
 use crate::engine::session::Session;
 use crate::engine::store::{RunFiles, Store};
-use crate::engine::work::Bench;
 use crate::plan::Plan;
 
 /// Whether clean-ups of a run are due, and whether some will be.

@@ -11,11 +11,11 @@ use crate::blueprint::capability::Requirement;
 use crate::blueprint::model::{Channel, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
+use crate::engine::bench::Capabilities;
 use crate::engine::capability::Outcome;
 use crate::engine::preflight;
 use crate::engine::remote::{HAS_AWS, NO_AWS};
 use crate::engine::secret::Resolved;
-use crate::engine::work::Capabilities;
 use crate::plan::Plan;
 use crate::report::progress::ids;
 

@@ -8,11 +8,11 @@ use super::kept::user;
 use super::screen::Screen;
 use super::secrets::{Wanted, found};
 use crate::blueprint::Blueprint;
+use crate::engine::bench::Capabilities;
 use crate::engine::error::Broken;
 use crate::engine::history;
 use crate::engine::session::{Driving, Session};
 use crate::engine::store::{RunFiles, Store};
-use crate::engine::work::Capabilities;
 use crate::journal::JournalError;
 use crate::plan::Plan;
 

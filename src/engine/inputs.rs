@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::bench::{Bench, Capabilities, hand_over};
 use super::jq;
 use super::output::{self, Places, RECORD, Values};
 use super::remote::Problem;
 use super::remote::errand::{Arrivals, Arrived};
 use super::secret::Resolved;
-use super::work::{Bench, Capabilities, hand_over};
 use crate::blueprint::model::{Binding, BindingSource, Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex, executor, secret};
 use crate::run::{Condition, Failure, FailureCode, FailurePhase, Moment, Phase, Run};

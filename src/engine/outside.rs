@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tracing::{debug, trace};
 
-use super::work::Bench;
+use super::bench::Bench;
 use crate::blueprint::model::{LockMode, LockRequest};
 use crate::blueprint::{TaskIndex, task_digest};
 use crate::document::Source;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use outpost_shell::{Keepers, Shell, become_subreaper, raise_open_files};
 use tracing::{Instrument as _, debug, debug_span};
 
+use super::bench::{Bench, Capabilities};
 use super::cleanup::Ledger;
 use super::driver::{Counts, Driver, Outlook, Parts, Watcher};
 use super::error::Broken;
@@ -13,7 +14,6 @@ use super::history::{History, blueprint, compile};
 use super::moment::{now, timestamp};
 use super::secret::Resolved;
 use super::store::{RunFiles, Store};
-use super::work::{Bench, Capabilities};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::journal::{Journal as _, Local, Torn};

@@ -2,7 +2,7 @@
 
 use outpost_executor::{NotStarted, Outcome, Report};
 
-use super::work::Limit;
+use super::bench::Limit;
 use crate::run::{Chore, Failure, FailureCode, FailurePhase, Stage};
 
 /// Why a stage failed, or nothing. `expected` is the status that means success, `limit` what it was

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::blueprint::TaskIndex;
 use crate::document::Node;
+use crate::engine::bench::Capabilities;
 use crate::engine::output::Values;
-use crate::engine::work::Capabilities;
 use crate::plan::Plan;
 use crate::run::{FailureCode, Program};
 

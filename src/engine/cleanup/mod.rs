@@ -8,9 +8,9 @@ mod work;
 
 use std::collections::HashMap;
 
+use super::bench::Bench;
 use super::output;
 use super::remote::errand::Record;
-use super::work::Bench;
 use crate::blueprint::model::{BindingSource, Cleanup, CleanupAction, CleanupPolicy};
 use crate::blueprint::status::Status;
 use crate::blueprint::{Blueprint, TaskIndex};

@@ -8,10 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::blueprint::TaskIndex;
+use crate::engine::bench::Bench;
 use crate::engine::output;
 use crate::engine::remote::errand::Record;
 use crate::engine::remote::{Copy, Place, Problem, measure, shown};
-use crate::engine::work::Bench;
 use crate::run::{CleanUp, Run};
 
 /// One output to be put away.

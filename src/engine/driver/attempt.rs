@@ -9,12 +9,12 @@ use tracing::{Instrument as _, debug};
 
 use super::{Answer, Driver, Job, Piece, sound};
 use crate::blueprint::TaskIndex;
+use crate::engine::bench::{Limit, Start};
 use crate::engine::error::Broken;
 use crate::engine::inputs;
 use crate::engine::moment::now;
 use crate::engine::output::{self, Values};
 use crate::engine::verdict;
-use crate::engine::work::{Limit, Start};
 use crate::run::{self, Failure, FailureCode, FailurePhase, KeptPort, Moment, Phase, Refusal, Stage, StageReport};
 
 impl Driver<'_> {

@@ -3,9 +3,9 @@
 use outpost_executor::Report;
 
 use super::{Driver, Piece};
+use crate::engine::bench::Limit;
 use crate::engine::error::Broken;
 use crate::engine::verdict;
-use crate::engine::work::Limit;
 use crate::run::{Chore, Failure, Refusal};
 
 impl Driver<'_> {

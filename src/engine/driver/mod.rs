@@ -25,13 +25,13 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument as _, Span, debug_span, trace};
 
 use self::handoff::Watch;
+use super::bench::{Bench, Capabilities, Limit};
 use super::cleanup::{Ledger, Tidied};
 use super::error::Broken;
 use super::inputs;
 use super::moment::{now, timestamp};
 use super::notice::Told;
 use super::outside::Outside;
-use super::work::{Bench, Capabilities, Limit};
 use crate::blueprint::TaskIndex;
 use crate::document::Source;
 use crate::journal::{Journal, Local};
@@ -201,9 +201,6 @@ impl<'a> Driver<'a> {
     /// Drives, and leaves nothing running behind.
     pub async fn drive(&mut self) -> Result<Outlook, Broken> {
         let outlook = self.turn().await;
-        while let Some(swept) = self.sweeps.join_next().await {
-            sound(swept);
-        }
         self.show();
         if let Err(broken) = &outlook {
             // The journal is the product: without it nothing goes on. What ends now keeps its record
@@ -218,6 +215,9 @@ impl<'a> Driver<'a> {
                     self.watcher.saw(at, &reason, &self.run);
                 }
             }
+        }
+        while let Some(swept) = self.sweeps.join_next().await {
+            sound(swept);
         }
         outlook
     }

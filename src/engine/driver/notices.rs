@@ -13,10 +13,10 @@ use super::signals::Signals;
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{Channel, GateTimeout};
 use crate::document::Source;
+use crate::engine::bench::{Bench, shell};
 use crate::engine::error::Broken;
 use crate::engine::moment::now;
 use crate::engine::notice::{About, Command, Desk, Due, Facts, Said, Told, Way, line, said};
-use crate::engine::work::{Bench, shell};
 use crate::journal::Journal as _;
 use crate::run::{Event, GateDecision, Mode, Moment, OnTimeout, Refusal};
 
@@ -198,39 +198,34 @@ impl Driver<'_> {
     /// again by who takes the run up.
     pub(super) async fn see_off(&mut self, signals: &mut Signals) -> Result<(), Broken> {
         self.notices.desk.hurry();
-        let patience = sleep(LEAVE);
+        self.await_told(LEAVE, signals).await;
+        self.close_desk(signals).await;
+        self.flush()
+    }
+
+    /// Hears what became of notices for so long, or until a signal: whether it heard of all of them.
+    async fn await_told(&mut self, patience: Duration, signals: &mut Signals) -> bool {
+        let patience = sleep(patience);
         tokio::pin!(patience);
         loop {
             tokio::select! {
                 biased;
                 told = self.notices.desk.told() => match told {
                     Some(told) => self.told(told),
-                    None => break,
+                    None => return true,
                 },
-                _ = signals.next() => break,
-                () = &mut patience => break,
+                _ = signals.next() => return false,
+                () = &mut patience => return false,
             }
         }
-        self.close_desk(signals).await;
-        self.flush()
     }
 
     /// Sends nothing any more, and hears what became of what was sent: a command that is broken off halfway would be
     /// called failed, and told again by the next driver. A signal ends the wait.
     pub(super) async fn close_desk(&mut self, signals: &mut Signals) {
         self.notices.desk.close();
-        let patience = sleep(LAST);
-        tokio::pin!(patience);
-        loop {
-            tokio::select! {
-                biased;
-                told = self.notices.desk.told() => match told {
-                    Some(told) => self.told(told),
-                    None => return,
-                },
-                _ = signals.next() => break,
-                () = &mut patience => break,
-            }
+        if self.await_told(LAST, signals).await {
+            return;
         }
         for told in self.notices.desk.give_up().await {
             self.told(told);

@@ -10,11 +10,11 @@ use tokio::time::timeout;
 
 use super::signals::Signals;
 use super::{Driver, sound};
+use crate::engine::bench::Bench;
 use crate::engine::cleanup::{Due, Ledger, Schedule, Tidied, Tidying};
 use crate::engine::error::Broken;
 use crate::engine::moment::now;
 use crate::engine::remote::errand::{STOPPED, apart};
-use crate::engine::work::Bench;
 use crate::journal::Journal as _;
 use crate::run::{Event, Moment};
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::{Bucket, Patience, Place, Whom};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{Auth, AuthKind, CredentialsSource, Network, Storage, StoragePlace, Transfer};
+use crate::engine::bench::Bench;
 use crate::engine::place::Variables;
 use crate::engine::secret::Resolved;
-use crate::engine::work::Bench;
 use crate::run::Moment;
 
 /// What the store is given: the format names no time for it.

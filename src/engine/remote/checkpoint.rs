@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Place, Problem};
 use crate::blueprint::TaskIndex;
+use crate::engine::bench::Bench;
 use crate::engine::handoff::{copy, told};
-use crate::engine::work::Bench;
 use crate::run::Checkpoint;
 
 /// The files of a checkpoint, here and in the store.

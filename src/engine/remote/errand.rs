@@ -17,10 +17,10 @@ use tokio::task::spawn_blocking;
 use super::{Content, Copy, Place, Problem, measure, shown};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{BindingSource, Transfer};
+use crate::engine::bench::Bench;
 use crate::engine::moment::now;
 use crate::engine::output::{self, Places, RECORD, Values};
 use crate::engine::secret::Resolved;
-use crate::engine::work::Bench;
 use crate::run::{KeptPort, Moment, Run};
 
 /// How long a signed address is of use.

@@ -13,9 +13,9 @@ use outpost_executor::Outcome as Ended;
 
 use super::script::{Attempt, Deed, Happening, Scenario, Trigger, Word};
 use crate::blueprint::{Blueprint, TaskIndex, secret};
+use crate::engine::bench::{Capabilities, Limit};
 use crate::engine::inputs;
 use crate::engine::output::Values;
-use crate::engine::work::{Capabilities, Limit};
 use crate::report::progress::line;
 use crate::run::{Chore, Event, GateDecision, Moment, Phase, Run, RunStarted, Stage};
 use world::{Outside, needed};

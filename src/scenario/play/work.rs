@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::{Job, Piece, Play};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::Transfer;
+use crate::engine::bench::{Limit, chore_limit, limit};
 use crate::engine::inputs;
 use crate::engine::output::{self, Values};
 use crate::engine::verdict;
-use crate::engine::work::{Limit, chore_limit, limit};
 use crate::run::{Chore, Failure, FailureCode, FailurePhase, Phase, Stage, StageReport};
 use crate::scenario::script::{Attempt, Outcome};
 
