@@ -91,7 +91,7 @@ impl State {
         };
         let mut state =
             Self { run: Run::new(program.clone()), rules: Rules::new(program.clone()), journal: None, outside };
-        let started = beginning(&program);
+        let started = beginning(program);
         state.run.apply(state.outside.now, &started).expect("a beginning");
         state.keep(vec![started], true);
         state.succeed();

@@ -3,6 +3,8 @@
 //! Both ends are the same program file, so there is one version; `Ready` names it all the same, in case the file
 //! was replaced under a runner that was told to start keepers by a path.
 
+use std::io;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,11 @@ use crate::order::Order;
 use crate::process::Identity;
 
 pub(crate) const VERSION: u32 = 1;
+
+/// A message is rarely longer.
+const USUAL: usize = 2 * 1024;
+/// What is read at once.
+const PORTION: usize = 4 * 1024;
 
 /// The most descriptors that travel with one message (the kernel takes 253).
 pub(crate) const MOST_DESCRIPTORS: usize = 250;
@@ -42,7 +49,8 @@ pub(crate) enum Answer {
 
 /// A message as it goes over the socket.
 pub(crate) fn encode(message: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    let mut bytes = vec![0; 4];
+    let mut bytes = Vec::with_capacity(USUAL);
+    bytes.extend([0; 4]);
     serde_json::to_writer(&mut bytes, message)?;
     let length = u32::try_from(bytes.len() - 4).unwrap_or(u32::MAX);
     if let Some(place) = bytes.first_chunk_mut() {
@@ -58,6 +66,15 @@ pub(crate) struct Inbox(Vec<u8>);
 impl Inbox {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Takes what `read` puts into the place that it is given, and answers how much that was.
+    pub(crate) fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+        let filled = self.0.len();
+        self.0.resize(filled + PORTION, 0);
+        let result = read(&mut self.0[filled..]);
+        self.0.truncate(filled + result.as_ref().map_or(0, |taken| *taken));
+        result
     }
 
     /// The next message, if it is here as a whole.

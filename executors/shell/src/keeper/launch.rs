@@ -1,19 +1,19 @@
 //! Starts a program with a clean slate: its own process group, all signals at their defaults and none blocked, the
 //! limits that were asked for, and of the keeper's descriptors only the locks.
 //!
-//! `posix_spawn`, not `fork`: the cost does not grow with anything. What it cannot do the keeper does to itself
-//! around the call, which is safe in a process of one thread that runs one task at a time.
+//! No `fork`: the cost does not grow with anything. The directory and the limits the keeper gives itself around the
+//! start, which is safe in a process of one thread that runs one task at a time.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
-use nix::sys::signal::SigSet;
 use outpost_executor::{Limit, NotStarted, Resource};
+use outpost_spawn::{Collected, Nursery, Program};
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 use rustix::process::{Pid, Resource as Kind, Rlimit, chdir, getrlimit, prlimit, setrlimit};
 
 use crate::order::Order;
@@ -25,6 +25,7 @@ const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// What starts programs, with what it need not find out again for each.
 pub(super) struct Launcher {
+    nursery: Nursery,
     /// The soft limit of open files that tasks get, if it is not the keeper's.
     pub(super) open_files: Option<u64>,
     environment: Vec<(OsString, CString)>,
@@ -49,22 +50,35 @@ impl From<NotStarted> for Trouble {
 impl From<Errno> for Trouble {
     fn from(errno: Errno) -> Self {
         match errno {
-            Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => Self::Short(errno),
-            Errno::E2BIG => Self::Final(NotStarted::TooLong),
-            other => Self::Final(NotStarted::Other(other.desc().to_owned())),
+            Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE => Self::Short(errno),
+            Errno::TOOBIG => Self::Final(NotStarted::TooLong),
+            other => Self::Final(NotStarted::Other(other.to_string())),
         }
     }
 }
 
+/// What a program finds open.
+#[derive(Clone, Copy)]
+struct Descriptors<'a> {
+    moved: &'a [(BorrowedFd<'a>, RawFd)],
+    locks: &'a [BorrowedFd<'a>],
+}
+
 impl Launcher {
-    pub(super) fn new() -> Self {
+    /// Of this process, whose signals it takes.
+    pub(super) fn new() -> io::Result<Self> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| {
                 let entry = joined(&name, &value)?;
                 Some((name, entry))
             })
             .collect();
-        Self { open_files: None, environment, found: None }
+        Ok(Self { nursery: Nursery::new()?, open_files: None, environment, found: None })
+    }
+
+    /// Collects one that has ended.
+    pub(super) fn collect(&self) -> Collected {
+        self.nursery.collect()
     }
 
     /// Starts it with this input, writing to these two ends.
@@ -75,19 +89,22 @@ impl Launcher {
         writers: Option<[BorrowedFd<'_>; 2]>,
         locks: &[OwnedFd],
     ) -> Result<Pid, Trouble> {
+        let [stdout, stderr] = writers.map_or([None; 2], |writers| writers.map(Some));
+        let moved: Vec<_> = (0..).zip([stdin, stdout, stderr]).filter_map(|(to, from)| Some((from?, to))).collect();
+        // The program keeps them: were runner and keeper killed at once, the locks would still hold.
+        let locks: Vec<BorrowedFd<'_>> = locks.iter().map(|lock| lock.as_fd()).collect();
         enter(&order.dir.to_path())?;
-        let started =
-            actions(stdin, writers, locks).map_err(Trouble::from).and_then(|actions| self.start_here(order, &actions));
+        let started = self.start_here(order, Descriptors { moved: &moved, locks: &locks });
         // It is there, and it is no folder that anybody wants to remove.
         let _ = chdir("/");
         started
     }
 
-    fn start_here(&mut self, order: &Order, actions: &PosixSpawnFileActions) -> Result<Pid, Trouble> {
+    fn start_here(&mut self, order: &Order, open: Descriptors<'_>) -> Result<Pid, Trouble> {
         let added = added(order)?;
         // What cannot be started so bash tells in its own words.
         if order.direct
-            && let Some(started) = self.start_directly(order, &added, actions)
+            && let Some(started) = self.start_directly(order, &added, open)
         {
             return Ok(started);
         }
@@ -97,34 +114,29 @@ impl Launcher {
         for arg in &order.args {
             args.push(text(&arg.0)?);
         }
-        match self.spawn(order, &path, &args, &added, actions) {
+        match self.spawn(order, &path, &args, &added, open) {
             Ok(pid) => Ok(pid),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => {
+            Err(Errno::NOENT | Errno::NOTDIR) => {
                 self.found = None;
                 let shown = order.program.shown();
                 let reason = if program.exists() { NotStarted::InterpreterMissing } else { NotStarted::ProgramMissing };
                 Err(reason(shown).into())
             }
-            Err(Errno::EACCES | Errno::ENOEXEC | Errno::EPERM | Errno::EISDIR | Errno::ELIBBAD) => {
+            Err(Errno::ACCESS | Errno::NOEXEC | Errno::PERM | Errno::ISDIR | Errno::LIBBAD) => {
                 Err(NotStarted::NotExecutable(order.program.shown()).into())
             }
             // Somebody has it open for writing: a script that was written a moment ago.
-            Err(Errno::ETXTBSY) => Err(Trouble::Short(Errno::ETXTBSY)),
+            Err(Errno::TXTBSY) => Err(Trouble::Short(Errno::TXTBSY)),
             // The user's limit of processes below what the user has already does not go away by waiting.
-            Err(errno) if !order.limits.is_empty() && matches!(errno, Errno::EAGAIN | Errno::ENOMEM) => {
-                Err(NotStarted::Other(format!("its limits leave no room to start it: {}", errno.desc())).into())
+            Err(errno) if !order.limits.is_empty() && matches!(errno, Errno::AGAIN | Errno::NOMEM) => {
+                Err(NotStarted::Other(format!("its limits leave no room to start it: {errno}")).into())
             }
             Err(errno) => Err(errno.into()),
         }
     }
 
     /// Leaves out a shell that would only start a program.
-    fn start_directly(
-        &self,
-        order: &Order,
-        added: &[(OsString, CString)],
-        actions: &PosixSpawnFileActions,
-    ) -> Option<Pid> {
+    fn start_directly(&mut self, order: &Order, added: &[(OsString, CString)], open: Descriptors<'_>) -> Option<Pid> {
         let inherited = || self.environment.iter().filter(|_| order.inherit_env);
         let all = || added.iter().chain(inherited());
         let variable = |wanted: &str| {
@@ -142,29 +154,29 @@ impl Launcher {
             let entry = value.map_or_else(|| Some(CString::default()), |value| joined(name.as_ref(), &value));
             added.push((name.into(), entry?));
         }
-        self.spawn(order, text(program.as_os_str()).ok()?.as_c_str(), &args?, &added, actions).ok()
+        self.spawn(order, text(program.as_os_str()).ok()?.as_c_str(), &args?, &added, open).ok()
     }
 
     fn spawn(
-        &self,
+        &mut self,
         order: &Order,
         path: &CStr,
         args: &[CString],
         added: &[(OsString, CString)],
-        actions: &PosixSpawnFileActions,
+        open: Descriptors<'_>,
     ) -> Result<Pid, Errno> {
-        let mut environment: Vec<&CStr> =
+        let mut env: Vec<&CStr> =
             added.iter().map(|(_, entry)| entry.as_c_str()).filter(|entry| !entry.is_empty()).collect();
         if order.inherit_env {
             let kept = |name: &OsString| added.iter().all(|(other, _)| other != name);
-            environment
-                .extend(self.environment.iter().filter(|(name, _)| kept(name)).map(|(_, entry)| entry.as_c_str()));
+            env.extend(self.environment.iter().filter(|(name, _)| kept(name)).map(|(_, entry)| entry.as_c_str()));
         }
-        let attributes = attributes()?;
+        let args: Vec<&CStr> = args.iter().map(CString::as_c_str).collect();
+        let program = Program { path, args: &args, env: &env, moved: open.moved, kept: open.locks };
         let limited = Limited::set(&order.limits, self.open_files);
-        let started = posix_spawn(path, actions, &attributes, args, &environment);
+        let started = self.nursery.spawn(&program);
         let limits = limited.restore();
-        let pid = Pid::from_raw(started?.as_raw()).ok_or(Errno::ESRCH)?;
+        let pid = started?;
         for (kind, most) in limits {
             // Soft, it holds since before the first instruction; a process that has ended needs no hard one.
             let _ = prlimit(Some(pid), kind, Rlimit { current: most, maximum: most });
@@ -205,7 +217,7 @@ impl Launcher {
 /// Goes to the directory of the task.
 fn enter(dir: &Path) -> Result<(), NotStarted> {
     chdir(dir).map_err(|errno| match errno {
-        rustix::io::Errno::NOENT => NotStarted::DirectoryMissing(dir.display().to_string()),
+        Errno::NOENT => NotStarted::DirectoryMissing(dir.display().to_string()),
         other => NotStarted::Other(format!("its directory `{}` cannot be entered: {other}", dir.display())),
     })
 }
@@ -231,38 +243,6 @@ fn joined(name: &OsStr, value: &OsStr) -> Option<CString> {
 fn text(text: &OsStr) -> Result<CString, NotStarted> {
     CString::new(text.as_bytes())
         .map_err(|_| NotStarted::Other(format!("its argument `{}` holds a NUL", text.to_string_lossy())))
-}
-
-fn actions(
-    stdin: Option<BorrowedFd<'_>>,
-    writers: Option<[BorrowedFd<'_>; 2]>,
-    locks: &[OwnedFd],
-) -> Result<PosixSpawnFileActions, Errno> {
-    let mut actions = PosixSpawnFileActions::init()?;
-    let [stdout, stderr] = writers.map_or([None; 2], |writers| writers.map(Some));
-    for (place, stream) in (0..).zip([stdin, stdout, stderr]) {
-        if let Some(stream) = stream {
-            actions.add_dup2(stream.as_raw_fd(), place)?;
-        }
-    }
-    for lock in locks {
-        // Onto itself: the program keeps it. Were runner and keeper killed at once, the lock would still hold.
-        actions.add_dup2(lock.as_raw_fd(), lock.as_raw_fd())?;
-    }
-    Ok(actions)
-}
-
-fn attributes() -> Result<PosixSpawnAttr, Errno> {
-    let mut attributes = PosixSpawnAttr::init()?;
-    attributes.set_flags(
-        PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
-            | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF
-            | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
-    )?;
-    attributes.set_pgroup(nix::unistd::Pid::from_raw(0))?;
-    attributes.set_sigdefault(&SigSet::all())?;
-    attributes.set_sigmask(&SigSet::empty())?;
-    Ok(attributes)
 }
 
 /// The keeper's own soft limits, lowered for the length of a start.

@@ -20,7 +20,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
+use nix::sys::signal::{SigSet, Signal as NixSignal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use outpost_executor::{Redaction, Report, Secrets, Token, TooMany};
 use rustix::fs::{Mode, OFlags, open};
@@ -74,7 +74,7 @@ fn serve() -> io::Result<()> {
     set_name(c"outpost-keeper")?;
     // No folder of the user is held.
     chdir("/")?;
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)?;
+    let mut launcher = Launcher::new()?;
     let mut heard = SigSet::empty();
     heard.add(NixSignal::SIGCHLD);
     heard.add(NixSignal::SIGTERM);
@@ -83,7 +83,6 @@ fn serve() -> io::Result<()> {
     let mut channel = Channel::new(socket, answers.into());
     let identity = Identity::of(std::process::id()).ok_or_else(|| io::Error::other("no /proc"))?;
     channel.send(&Answer::Ready { version: VERSION, identity });
-    let mut launcher = Launcher::new();
     let mut buffer = vec![0; 64 * 1024];
     let mut known = Known::nothing();
     let mut unsettled: Option<Unsettled> = None;

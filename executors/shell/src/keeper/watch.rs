@@ -7,18 +7,17 @@
 //! From each of them straight to the report as soon as nothing is left. Output is drained throughout.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use async_pidfd::{ExitInfo, PidFd};
-use nix::errno::Errno;
 use nix::sys::signal::Signal as NixSignal;
 use nix::sys::signalfd::SignalFd;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use outpost_executor::{NotStarted, OnRunnerDeath, Outcome, Process, Redaction, Report, TooMany, Usage};
+use outpost_spawn::{Collected, Used};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, wait, waitpid};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal};
 
 use super::channel::Channel;
 use super::launch::{Launcher, Trouble};
@@ -83,6 +82,7 @@ pub(super) fn perform(
     };
     let mut watch = Watch {
         channel,
+        launcher,
         signals,
         buffer,
         order,
@@ -112,19 +112,17 @@ fn launch(
     let first = Instant::now();
     let file = Copy::new(order)?;
     loop {
-        let started = Capture::new(order, redaction)
-            .map_err(|errno| Trouble::from(Errno::from_raw(errno.raw_os_error())))
-            .and_then(|capture| {
-                let main = launcher.start(order, stdin.map(AsFd::as_fd), capture.writers(), locks)?;
-                Ok((capture, main))
-            });
+        let started = Capture::new(order, redaction).map_err(Trouble::from).and_then(|capture| {
+            let main = launcher.start(order, stdin.map(AsFd::as_fd), capture.writers(), locks)?;
+            Ok((capture, main))
+        });
         match started {
             Ok((mut capture, main)) => {
                 capture.copy_to(file);
                 return Ok((capture, main));
             }
             Err(Trouble::Final(reason)) => return Err(reason),
-            Err(Trouble::Short(Errno::ETXTBSY)) if first.elapsed() > BUSY_PATIENCE => {
+            Err(Trouble::Short(Errno::TXTBSY)) if first.elapsed() > BUSY_PATIENCE => {
                 return Err(NotStarted::Other(format!("its program `{}` is being written", order.program.shown())));
             }
             Err(Trouble::Short(_)) => {
@@ -145,6 +143,7 @@ fn was_called_off(channel: &mut Channel) -> bool {
 
 struct Watch<'a> {
     channel: &'a mut Channel,
+    launcher: &'a Launcher,
     signals: &'a SignalFd,
     buffer: &'a mut [u8],
     order: &'a Order,
@@ -242,66 +241,18 @@ impl Watch<'_> {
     /// Collects all that have ended; whether there are no others.
     fn collect(&mut self) -> bool {
         loop {
-            match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
-                Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..)) if pid.as_raw() == self.main_pid() => {
-                    self.collect_main();
-                }
-                Ok(WaitStatus::StillAlive) => return false,
-                Err(Errno::ECHILD) => return true,
-                Err(Errno::EINTR) => {}
-                // A real-time signal ended it, which nix cannot tell.
-                Err(_) if self.exit.is_none() && self.main_is_over() => self.collect_main(),
-                _ => {
-                    if !self.collect_one(None) {
-                        return false;
+            match self.launcher.collect() {
+                Collected::Ended(pid, status, used) if pid == self.main && self.exit.is_none() => {
+                    self.exit = Some((status, usage(used)));
+                    if matches!(self.phase, Phase::Running) {
+                        self.phase = Phase::Lingering { until: Instant::now() + self.order.leak_timeout };
                     }
                 }
+                Collected::Ended(..) => {}
+                Collected::Nothing => return false,
+                Collected::Childless => return true,
             }
         }
-    }
-
-    /// Collects the program itself, with what it used.
-    fn collect_main(&mut self) {
-        match PidFd::from_pid(self.main_pid()).and_then(|main| main.wait()) {
-            Ok(exit) => self.note_exit(exit.status(), usage(&exit)),
-            // No descriptor to be had.
-            Err(_) => {
-                self.collect_one(Some(self.main));
-            }
-        }
-    }
-
-    /// Collects one that has ended; whether there was one.
-    fn collect_one(&mut self, which: Option<Pid>) -> bool {
-        // (`waitpid(None)` would be the process group.)
-        let ended = match which {
-            Some(pid) => waitpid(Some(pid), WaitOptions::NOHANG),
-            None => wait(WaitOptions::NOHANG),
-        };
-        match ended {
-            Ok(Some((pid, status))) => {
-                if pid == self.main && self.exit.is_none() {
-                    self.note_exit(ExitStatus::from_raw(status.as_raw()), Usage::default());
-                }
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn note_exit(&mut self, status: ExitStatus, usage: Usage) {
-        self.exit = Some((status, usage));
-        if matches!(self.phase, Phase::Running) {
-            self.phase = Phase::Lingering { until: Instant::now() + self.order.leak_timeout };
-        }
-    }
-
-    fn main_is_over(&self) -> bool {
-        Stat::of(self.main_pid().unsigned_abs()).is_some_and(|stat| stat.is_over())
-    }
-
-    fn main_pid(&self) -> i32 {
-        self.main.as_raw_nonzero().get()
     }
 
     fn hear_runner(&mut self) {
@@ -412,15 +363,9 @@ impl Watch<'_> {
     }
 }
 
-fn usage(exit: &ExitInfo) -> Usage {
-    let ExitInfo { rusage, .. } = exit;
-    let number = |number: i64| u64::try_from(number).unwrap_or_default();
-    let us = |seconds: i64, us: i64| number(seconds) * 1_000_000 + number(us);
-    Usage {
-        user_us: us(rusage.ru_utime.tv_sec, rusage.ru_utime.tv_usec),
-        system_us: us(rusage.ru_stime.tv_sec, rusage.ru_stime.tv_usec),
-        max_rss_bytes: number(rusage.ru_maxrss) * 1024,
-    }
+const fn usage(used: Used) -> Usage {
+    let Used { user_us, system_us, max_rss_bytes } = used;
+    Usage { user_us, system_us, max_rss_bytes }
 }
 
 fn now_ms() -> u64 {

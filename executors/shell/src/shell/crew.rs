@@ -219,14 +219,14 @@ impl Drop for Crew {
 impl Keeper {
     /// What the keeper says next, or `None` when it is gone.
     pub(super) async fn answer(&self) -> Option<Answer> {
-        let mut bytes = vec![0; 8 * 1024];
         loop {
             if let Some(answer) = locked(&self.inbox).next() {
                 return answer.ok();
             }
-            match self.answers.try_read(&mut bytes) {
+            let filled = locked(&self.inbox).fill(|place| self.answers.try_read(place));
+            match filled {
                 Ok(0) => return None,
-                Ok(read) => locked(&self.inbox).push(bytes.get(..read).unwrap_or_default()),
+                Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.answers.readable().await.ok()?,
                 Err(_) => return None,
             }
