@@ -71,6 +71,24 @@ fn cut_at_every_byte_of_the_last_three_records() {
     }
 }
 
+/// Passes over all records: what is found is to be what reading them finds.
+fn pass_over(bytes: &[u8]) -> Result<(Number, Option<Torn>), JournalError> {
+    let mut reader = Reader::new(bytes, Path::new("x"))?;
+    while reader.next_wanted(|_| false)?.is_some() {}
+    let torn = reader.torn()?;
+    Ok((reader.last(), torn))
+}
+
+#[test]
+fn what_is_not_wanted_is_passed_over() {
+    let (whole, payloads) = sample("a");
+    let mut reader = Reader::new(whole.as_slice(), Path::new("x")).expect("a journal");
+    let null = reader.next_wanted(|payload| payload.starts_with(b"null")).expect("read").map(Record::into_owned);
+    assert_eq!(null.map(|record| (record.number, record.payload)), Some((Number(4), "null".into())));
+    assert_eq!(reader.next_wanted(|_| false).expect("read"), None);
+    assert_eq!(reader.last(), Number(payloads.len() as u64));
+}
+
 /// Numbers that look random and are the same for the same seed.
 struct Dice(u64);
 
@@ -144,7 +162,17 @@ fn sixty_thousand_random_changes_are_noticed() {
             let same = whole.iter().zip(&bytes).take_while(|(a, b)| a == b).count();
             let intact = whole[..same].iter().filter(|byte| **byte == b'\n').count();
             let what = || format!("{kind} {round}: {}", String::from_utf8_lossy(&bytes));
-            match read(&bytes) {
+            let found = read(&bytes);
+            if !matches!(found, Err(JournalError::Newer { .. })) {
+                let last = |(records, torn): &(Vec<Record<'_>>, _)| (Number(records.len() as u64), Clone::clone(torn));
+                assert_eq!(
+                    pass_over(&bytes).map_err(|error| error.to_string()),
+                    found.as_ref().map(last).map_err(ToString::to_string),
+                    "{}",
+                    what()
+                );
+            }
+            match found {
                 Err(JournalError::Damaged(_) | JournalError::Newer { .. }) => refused += 1,
                 Err(other) => panic!("{other}: {}", what()),
                 Ok((records, torn)) => {

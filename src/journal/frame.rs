@@ -30,6 +30,8 @@ pub(super) const MOST_LINE: usize = MOST_PAYLOAD + (64 << 10);
 
 /// Characters of a checksum.
 const CHECKSUM: usize = 8;
+/// Characters of a time to the millisecond.
+const MOMENT: usize = "2026-11-21T07:12:00.123Z".len();
 /// What stands before the first line.
 const BEFORE: [u8; CHECKSUM] = *b"00000000";
 /// How the JSON of a record begins. It cannot stand inside a payload behind eight characters and a blank.
@@ -188,6 +190,21 @@ impl Chain {
         let start = payload.as_ptr().addr() - line.as_ptr().addr();
         let parts = Parts { at: envelope.t, payload: start..start + payload.len() };
         Ok((Self { checksum, last: found }, parts))
+    }
+
+    /// Steps over the next line if it is what this program writes, and answers what its payload begins with.
+    /// Each byte counts for the checksum; what the JSON behind the number means is not looked at. Nothing for
+    /// any other line: [`check`](Self::check) judges it.
+    pub(super) fn pass<'l>(&self, line: &'l [u8]) -> Option<(Self, &'l [u8])> {
+        let (checksum, json) = split(line)?;
+        let behind = line.strip_prefix(&checksum)?.strip_prefix(BEGINNING)?;
+        let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, behind) = behind.split_at(digits);
+        let number = Number(str::from_utf8(number).ok()?.parse().ok()?);
+        let (_, behind) = behind.strip_prefix(b",\"t\":\"")?.split_at_checked(MOMENT)?;
+        let payload = behind.strip_prefix(b"\",\"e\":")?;
+        let is_next = number == self.last.next() && checksum == self.of(json);
+        is_next.then_some((Self { checksum, last: number }, payload))
     }
 
     /// Whether `tail`, which is not the next line, begins with the whole next record nonetheless: then it

@@ -152,6 +152,22 @@ impl<S: Source> Reader<S> {
         Ok(Some(Record { number: self.chain.last, at: parts.at, payload }))
     }
 
+    /// The next record whose payload may begin as is `wanted`. Those before it are passed over: their checksums and
+    /// numbers are checked, what they say is not looked at. One that is not wanted may be answered nonetheless.
+    pub fn next_wanted(&mut self, mut wanted: impl FnMut(&[u8]) -> bool) -> Result<Option<Record<'_>>, JournalError> {
+        while let Next::Line { end } = self.fetch_line()? {
+            match self.chain.pass(&self.buffer[self.start..end]) {
+                Some((chain, beginning)) if !wanted(beginning) => {
+                    self.chain = chain;
+                    self.advance(end);
+                }
+                // Whatever is not passed over is judged like any other.
+                _ => break,
+            }
+        }
+        self.next_record()
+    }
+
     /// What stands after the last record, once [`next_record`](Self::next_record) has answered none. While
     /// somebody writes it is a record on its way; otherwise a torn end.
     pub fn torn(&mut self) -> Result<Option<Torn>, JournalError> {
