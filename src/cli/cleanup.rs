@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::kept::look;
+use super::kept::look_back;
 use super::secrets::Wanted;
 use super::unattended::unattended;
 use super::{Failure, Output};
@@ -24,12 +24,12 @@ pub(super) struct Pending {
 
 /// What there is to put away of a run. What cannot be read has nothing.
 pub(super) fn pending(files: &RunFiles) -> Pending {
-    let looked = look(files, |kept| {
-        let mut schedule = Schedule::of(kept.blueprint, Ledger::of(&kept.history.events));
+    let looked = look_back(files, |kept, history| {
+        let mut schedule = Schedule::of(kept.blueprint, Ledger::of(&history.events));
         if schedule.is_empty() {
             return Ok(Pending::default());
         }
-        let started = kept.history.started()?;
+        let started = kept.started;
         let bench = Bench {
             blueprint: kept.blueprint,
             files: files.clone(),

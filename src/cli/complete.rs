@@ -1,15 +1,17 @@
 //! What the shell offers on Tab: files that may be blueprints, and the tasks of the one named.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 
-use super::kept::{look, store};
+use super::kept::{look, store, whereabouts};
 use super::load::load;
 use super::resume::open_run;
 use crate::blueprint::read;
 use crate::diagnostic::Code;
+use crate::engine::glance::begun;
 use crate::run::Phase;
 
 /// The environment variable by which the shell asks.
@@ -49,10 +51,21 @@ pub(super) fn selection(current: &OsStr) -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// The runs of the project, the latest first.
+/// The runs of the project, the latest first, and the documents that they are of.
 pub(super) fn runs() -> Vec<CompletionCandidate> {
     let runs = store().ok().and_then(|store| store.runs().ok()).unwrap_or_default();
-    runs.iter().rev().map(|files| CompletionCandidate::new(files.id())).collect()
+    let mut candidates = Vec::new();
+    let mut documents = BTreeSet::new();
+    for files in runs.iter().rev() {
+        let started = begun(files).ok();
+        let name = started.as_ref().map(|started| started.blueprint.clone());
+        candidates.push(CompletionCandidate::new(files.id()).help(name.map(Into::into)));
+        documents.extend(started.and_then(|started| whereabouts(&started)).filter(|document| document.is_file()));
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let near = |document: PathBuf| document.strip_prefix(&here).map(Path::to_owned).unwrap_or(document);
+    candidates.extend(documents.into_iter().map(near).map(CompletionCandidate::new));
+    candidates
 }
 
 /// Tasks of the latest run.

@@ -29,7 +29,7 @@ pub(super) struct DecideArgs {
     /// The task whose gate is open
     #[arg(add = ArgValueCandidates::new(complete::gates))]
     task: String,
-    /// How the run's id begins; the latest run that is not over without it
+    /// How the run's id begins, or its document; the latest run that is not over without it
     #[arg(long, value_name = "RUN", add = ArgValueCandidates::new(complete::runs))]
     run: Option<String>,
     /// Why, for the record
@@ -54,7 +54,7 @@ pub(super) struct ApproveArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct CancelArgs {
-    /// How the run's id begins; the latest run that is not over without it
+    /// How the run's id begins, or its document; the latest run that is not over without it
     #[arg(add = ArgValueCandidates::new(complete::runs))]
     run: Option<String>,
     /// Cancel as this person; the user's name without it
@@ -267,7 +267,7 @@ pub(super) fn cancel(args: &CancelArgs, output: &mut Output) -> Result<Exit, Fai
         // It may have come to its end a moment before.
         look(&files, |kept| match kept.run.ending() {
             Some(Ending::Cancelled) | None => Ok(()),
-            Some(_) => refuse_over(kept.history, &id),
+            Some(_) => refuse_over(kept.glance, &id),
         })?;
         output.note(&format!("run {id} is cancelled by {by}; what runs is ended now\n"));
         return Ok(Exit::Done);

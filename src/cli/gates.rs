@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::kept::{Kept, look, store};
+use super::kept::{Kept, look_back, store};
 use super::{Exit, Failure, Output, remind};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::Channel;
@@ -65,9 +65,9 @@ pub(super) fn run(args: &GatesArgs, output: &mut Output) -> Result<Exit, Failure
     }
     let (mut gates, mut decided) = (Vec::new(), Vec::new());
     for files in store()?.runs()? {
-        let found = look(&files, |kept| {
+        let found = look_back(&files, |kept, history| {
             gates.extend(open(&files, kept));
-            let events = kept.history.events.iter().filter(|_| args.all);
+            let events = history.events.iter().filter(|_| args.all);
             decided.extend(events.filter_map(|(at, event)| match event {
                 Event::GateDecided(what) => {
                     Some(Decided { run: files.id().to_owned(), at: *at, what: (**what).clone() })
@@ -125,7 +125,7 @@ fn open(files: &RunFiles, kept: &Kept<'_>) -> Vec<Gate> {
             by_starter: spec.is_none_or(|spec| spec.by_starter),
             starter: kept.run.starter().to_owned(),
             on_timeout: spec.map_or(OnTimeout::Abort, |spec| spec.on_timeout),
-            is_driven: kept.history.held_by.is_some(),
+            is_driven: kept.glance.held_by.is_some(),
             left: left.collect(),
             variables: written
                 .iter()

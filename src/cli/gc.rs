@@ -14,7 +14,7 @@ use super::kept::{look, store};
 use super::{Exit, Failure, Output};
 use crate::blueprint::duration;
 use crate::engine::error::Broken;
-use crate::engine::history::History;
+use crate::engine::glance::Glance;
 use crate::engine::moment::now;
 use crate::engine::retire::{finish, remove, size};
 use crate::engine::store::RunFiles;
@@ -153,8 +153,8 @@ fn standing(files: &RunFiles) -> Standing {
             None => Standing::Open,
         })
     });
-    looked.unwrap_or_else(|_| match History::read(files) {
-        Ok(history) if history.started().is_err() => Standing::NeverBegan(touched),
+    looked.unwrap_or_else(|_| match Glance::at(files) {
+        Ok(glance) if glance.started().is_err() => Standing::NeverBegan(touched),
         Err(Broken::Journal(JournalError::Missing { .. })) => Standing::NeverBegan(touched),
         _ => Standing::Unreadable(touched),
     })

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::resume::whereabouts;
+use super::kept::whereabouts;
 use super::{Failure, Output};
 use crate::blueprint::Blueprint;
 use crate::blueprint::model::{LOG_DESTINATIONS, LOG_FORMATS, LOG_LEVELS, LogDestination, LogFormat, LogLevel};

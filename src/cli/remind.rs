@@ -22,8 +22,7 @@ pub(super) fn run(output: &mut Output) -> Result<Exit, Failure> {
     let (mut told, mut untold) = (0, 0);
     for files in store.runs()? {
         let id = files.id().to_owned();
-        let wanted =
-            look(&files, |kept| Ok(kept.history.held_by.is_none() && is_due(kept.blueprint, &kept.run, now())));
+        let wanted = look(&files, |kept| Ok(kept.glance.held_by.is_none() && is_due(kept.blueprint, &kept.run, now())));
         match wanted {
             Ok(false) => {}
             Ok(true) => {

@@ -12,9 +12,8 @@ use std::time::Duration;
 use clap::Args;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
-use super::kept::store;
+use super::kept::{store, whereabouts};
 use super::load::load;
-use super::resume::whereabouts;
 use super::run::heading;
 use super::screen::Screen;
 use super::{Exit, Failure, Output, complete};

@@ -10,14 +10,13 @@ use clap_complete::engine::ArgValueCandidates;
 use outpost_executor::log::{Entry, Reader, Stream};
 
 use super::graph::picture;
-use super::kept::{Kept, look, store};
+use super::kept::{Kept, look_back, meant, store, whereabouts};
 use super::observe::is_document;
 use super::replace::put;
-use super::resume::whereabouts;
 use super::status::status;
 use super::why::holders;
 use super::{Exit, Failure, Output, complete};
-use crate::engine::history::compile;
+use crate::engine::history::{History, compile};
 use crate::engine::moment::now;
 use crate::engine::store::{RunFiles, Store};
 use crate::plan::Dag;
@@ -26,7 +25,7 @@ use crate::report::why;
 
 #[derive(Args, Debug)]
 pub(super) struct ReportArgs {
-    /// How the run's id begins; the latest run without it
+    /// How the run's id begins, or its document; the latest run without it
     #[arg(add = ArgValueCandidates::new(complete::runs))]
     run: Option<String>,
     /// The form of the report; without it the ending of `--output` tells, and it is Markdown if nothing does
@@ -64,9 +63,9 @@ impl Format {
 
 pub(super) fn run(args: &ReportArgs, output: &mut Output) -> Result<Exit, Failure> {
     let store = store()?;
-    let files = store.find(args.run.as_deref())?;
-    let (text, document) = look(&files, |kept| {
-        let account = account(kept, &store)?;
+    let files = meant(&store, args.run.as_deref())?;
+    let (text, document) = look_back(&files, |kept, history| {
+        let account = account(kept, history, &store)?;
         let text = match Format::of(args) {
             Format::Html => {
                 let dag = Dag::of(kept.blueprint, kept.blueprint.links());
@@ -98,32 +97,32 @@ pub(super) fn run(args: &ReportArgs, output: &mut Output) -> Result<Exit, Failur
 
 /// The report of a run as Markdown.
 pub(super) fn as_markdown(store: &Store, files: &RunFiles) -> Result<String, Failure> {
-    look(files, |kept| Ok(markdown(&account(kept, store)?)))
+    look_back(files, |kept, history| Ok(markdown(&account(kept, history, store)?)))
 }
 
 /// The account of a run as it stands.
-fn account(kept: &Kept<'_>, store: &Store) -> Result<Account, Failure> {
+fn account(kept: &Kept<'_>, history: &History, store: &Store) -> Result<Account, Failure> {
     let mut fold = Fold::new(kept.blueprint);
     let (_, program) = compile(kept.blueprint, kept.started)?;
-    let run = kept.history.replay_seen(kept.files, program, |at, event, run| fold.saw(at, event, run))?;
+    let run = history.replay_seen(kept.files, program, |at, event, run| fold.saw(at, event, run))?;
     let (holders, left) = (holders(store), super::why::left(kept.files));
     let why = why::Facts {
         run: &run,
         blueprint: kept.blueprint,
         id: kept.files.id(),
-        events: &kept.history.events,
+        events: &history.events,
         now: now(),
-        is_driven: kept.history.held_by.is_some(),
+        is_driven: kept.glance.held_by.is_some(),
         holders: &holders,
         left: &left,
     };
-    let source = kept.history.document(kept.files)?;
+    let source = kept.glance.document(kept.files)?;
     let facts = Facts {
         why: &why,
         status: &status(kept, &store.locks()),
         started: kept.started,
         source: &source,
-        digest: kept.history.digest()?,
+        digest: kept.glance.digest()?,
         made_by: concat!("outpost-bp ", env!("CARGO_PKG_VERSION")),
     };
     Ok(fold.account(&facts, &mut |task, attempt, stage, lines| printed(&kept.files.log(task, attempt, stage), lines)))

@@ -1,6 +1,6 @@
 //! `outpost-bp resume`: a run that waits, was interrupted or failed, driven on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -8,7 +8,7 @@ use clap_complete::engine::ArgValueCandidates;
 use super::check::diagnose;
 use super::decide::{Word, leave_word};
 use super::edit::Edit;
-use super::kept::{store, user};
+use super::kept::{meant, runs_of, store, user, whereabouts};
 use super::load::{Loaded, load};
 use super::prepare::{environment, planned, prepared};
 use super::run::{Setting, Shown, drive_and_offer};
@@ -16,16 +16,17 @@ use super::{Exit, Failure, Output, complete};
 use crate::blueprint::digest;
 use crate::document::Source;
 use crate::engine::error::Broken;
-use crate::engine::history::{History, blueprint, compile};
+use crate::engine::glance::Glance;
+use crate::engine::history::{blueprint, compile};
 use crate::engine::inbox::{self, Note};
 use crate::engine::session::{Opened, Session};
 use crate::engine::store::{RunFiles, Store};
 use crate::journal::holder;
-use crate::run::{Ending, Event, Phase, RunStarted};
+use crate::run::{Ending, Phase, RunStarted};
 
 #[derive(Args, Debug)]
 pub(super) struct ResumeArgs {
-    /// How the run's id begins; the latest run that is not over without it
+    /// How the run's id begins, or its document; the latest run that is not over without it
     #[arg(add = ArgValueCandidates::new(complete::runs))]
     run: Option<String>,
     /// Approve this gate first
@@ -41,6 +42,13 @@ pub(super) struct ResumeArgs {
     shown: Shown,
 }
 
+impl ResumeArgs {
+    /// Whether nothing is asked for but to go on.
+    fn has_no_orders(&self) -> bool {
+        self.approve.is_empty() && self.rerun.is_empty() && !self.accept_edit
+    }
+}
+
 pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failure> {
     let store = store()?;
     let files = open_run(&store, args.run.as_deref())?;
@@ -50,6 +58,9 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
             "watch it with `outpost-bp status --watch`; decide its gates with `outpost-bp approve`",
         ));
     }
+    if args.has_no_orders() && is_done(&files)? {
+        return Ok(nothing_to_do(files.id(), output));
+    }
     let by = user();
     for task in &args.approve {
         leave_word(&files, &Word { task, approved: true, by: &by, comment: "", set: &[], digest: None })?;
@@ -58,12 +69,16 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     if opened.torn.is_some() {
         output.note("the last record of the journal was cut short and is gone; no other is lost\n");
     }
-    refuse_over(&opened.history, opened.files().id())?;
-    let kept = opened.history.document(opened.files())?;
-    let started = opened.history.started()?.clone();
-    let digest_before = opened.history.digest()?.to_owned();
+    if args.has_no_orders() && opened.history.glance.ending == Some(Ending::Done) {
+        return Ok(nothing_to_do(opened.files().id(), output));
+    }
+    refuse_over(&opened.history.glance, opened.files().id())?;
+    let glance = &opened.history.glance;
+    let kept = glance.document(opened.files())?;
+    let started = glance.started()?.clone();
+    let digest_before = glance.digest()?.to_owned();
     // What is being undone was done by the document that the run has.
-    let is_edited = |now: &Loaded| !is_rolling_back(&opened.history) && digest(&now.source) != digest_before;
+    let is_edited = |now: &Loaded| !glance.is_rolling_back && digest(&now.source) != digest_before;
     let edited = document_now(&started).filter(is_edited);
     let edit = edited.as_ref().map(|now| edit(&opened, &kept, now)).transpose()?.flatten();
     let edited = edited.filter(|_| edit.is_some());
@@ -116,9 +131,20 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
     drive_and_offer(session, &store, setting, (&args.shown, watched), output)
 }
 
+fn nothing_to_do(id: &str, output: &mut Output) -> Exit {
+    output.note(&format!("nothing to do: the run {id} is done; begin another with `outpost-bp run`\n"));
+    Exit::Done
+}
+
+/// Whether a run has nothing left to do. Where something stands behind its last record, who opens it sees what that is.
+fn is_done(files: &RunFiles) -> Result<bool, Failure> {
+    let glance = Glance::at(files)?;
+    Ok(glance.ending == Some(Ending::Done) && !glance.is_torn)
+}
+
 /// What the document says otherwise now than the run and its copy.
 fn edit(opened: &Opened, kept: &Source, now: &Loaded) -> Result<Option<Edit>, Failure> {
-    let started = opened.history.started()?;
+    let started = opened.history.glance.started()?;
     let before = blueprint(kept)?;
     let run = opened.history.replay(opened.files(), compile(&before, started)?.1)?;
     let after = diagnose(now, false).into_blueprint().0.ok_or_else(|| {
@@ -135,55 +161,36 @@ fn document_now(started: &RunStarted) -> Option<Loaded> {
     load(whereabouts(started)?.to_str()?).ok()
 }
 
-/// Where the document of a run lies, wherever this is called from.
-pub(super) fn whereabouts(started: &RunStarted) -> Option<PathBuf> {
-    let root = Path::new(&started.root);
-    let is_here = std::env::current_dir().is_ok_and(|here| here == root);
-    let path = if is_here { PathBuf::from(&started.file) } else { root.join(&started.file) };
-    (started.file != "-").then_some(path)
-}
-
-/// The run that is meant: the one named, the latest, or, when that is over, the only one that is not.
-pub(super) fn open_run(store: &Store, beginning: Option<&str>) -> Result<RunFiles, Failure> {
-    let meant = store.find(beginning)?;
-    let is_open =
-        |files: &RunFiles| History::read(files).is_ok_and(|history| !is_over(&history) && history.started().is_ok());
-    if beginning.is_some() || is_open(&meant) {
+/// The run that is meant: the one named, the latest of the document named, or the latest; where a run is not over,
+/// rather that one.
+pub(super) fn open_run(store: &Store, word: Option<&str>) -> Result<RunFiles, Failure> {
+    let meant = meant(store, word)?;
+    let is_named = word.is_some_and(|word| meant.id().starts_with(word));
+    if is_named || is_open(&meant) {
         return Ok(meant);
     }
-    let mut open: Vec<RunFiles> = store.runs().unwrap_or_default().into_iter().filter(is_open).collect();
+    let others = word.map_or_else(|| store.runs().unwrap_or_default(), |path| runs_of(store, path));
+    let mut open: Vec<RunFiles> =
+        others.into_iter().filter(|other| other.id() != meant.id() && is_open(other)).collect();
     match (open.pop(), open.is_empty()) {
         (None, _) => Ok(meant),
-        (Some(only), true) => Ok(only),
-        (Some(last), false) => {
+        (Some(last), only) if only || word.is_some() => Ok(last),
+        (Some(last), _) => {
             let ids: Vec<&str> = open.iter().chain([&last]).map(RunFiles::id).collect();
             Err(Failure::new(format!("several runs are not over: {}", ids.join(", ")), "name one of them"))
         }
     }
 }
 
-/// How the run ended, if it did and nobody took it up since.
-pub(super) fn ending(history: &History) -> Option<Ending> {
-    history.events.iter().rev().find_map(|(_, event)| match event {
-        Event::RunEnded { state } => Some(Some(*state)),
-        Event::RunnerTookOver { .. } | Event::RollbackOrdered { .. } => Some(None),
-        _ => None,
-    })?
+/// One that cannot be read is not.
+fn is_open(files: &RunFiles) -> bool {
+    // A run that failed may be mended and resumed; all other ends are final.
+    Glance::at(files)
+        .is_ok_and(|glance| glance.started().is_ok() && matches!(glance.ending, None | Some(Ending::Failed)))
 }
 
-fn is_rolling_back(history: &History) -> bool {
-    let mut ends = history.events.iter().rev();
-    let last = ends.find(|(_, event)| matches!(event, Event::RunEnded { .. } | Event::RollbackOrdered { .. }));
-    matches!(last, Some((_, Event::RollbackOrdered { .. })))
-}
-
-/// A run that failed may be mended and resumed; all other ends are final.
-fn is_over(history: &History) -> bool {
-    ending(history).is_some_and(|ending| ending != Ending::Failed)
-}
-
-pub(super) fn refuse_over(history: &History, id: &str) -> Result<(), Failure> {
-    let word = match ending(history) {
+pub(super) fn refuse_over(glance: &Glance, id: &str) -> Result<(), Failure> {
+    let word = match glance.ending {
         None | Some(Ending::Failed) => return Ok(()),
         Some(Ending::Done) => "done",
         Some(Ending::Rejected) => "ended by a gate",

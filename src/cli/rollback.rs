@@ -8,16 +8,16 @@ use std::path::Path;
 use clap::Args;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
-use super::kept::{store, user};
+use super::kept::{runs_of, store, user, whereabouts};
 use super::prepare::{Prepared, environment, unprepared};
-use super::resume::whereabouts;
 use super::run::{Setting, Shown, Watched, drive};
 use super::secrets::{Wanted, resolved};
 use super::{Exit, Failure, Output, complete};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::document::Source;
 use crate::engine::error::Broken;
-use crate::engine::history::{History, blueprint, compile};
+use crate::engine::glance::Glance;
+use crate::engine::history::{blueprint, compile};
 use crate::engine::secret::Resolved;
 use crate::engine::session::{Opened, Session};
 use crate::engine::store::{RunFiles, Store};
@@ -28,7 +28,7 @@ use crate::run::{Run, Undo};
 
 #[derive(Args, Debug)]
 pub(super) struct RollbackArgs {
-    /// How the run's id begins, the latest run without it; then the tasks to undo, all without them
+    /// How the run's id begins, or its document, the latest run without it; then the tasks to undo, all without them
     #[arg(value_name = "RUN|SELECTION", add = ArgValueCandidates::new(complete::runs))]
     run: Option<String>,
     /// Tasks to undo; those named here are undone again although their rollback failed before
@@ -57,11 +57,11 @@ pub(super) fn run(args: &RollbackArgs, output: &mut Output) -> Result<Exit, Fail
         ));
     }
     let opened = Session::open(files)?;
-    let document = whereabouts(opened.history.started()?);
+    let document = whereabouts(opened.history.glance.started()?);
     let watched = args.shown.watched(document.as_deref(), opened.history.events.len())?;
-    let source = opened.history.document(opened.files())?;
+    let source = opened.history.glance.document(opened.files())?;
     let blueprint = blueprint(&source)?;
-    let (plan, program) = compile(&blueprint, opened.history.started()?)?;
+    let (plan, program) = compile(&blueprint, opened.history.glance.started()?)?;
     let run = opened.history.replay(opened.files(), program)?;
     let undoing = Undoing::of(&run, &blueprint, &plan, &selection, opened.files().id())?;
     if !args.alone {
@@ -94,9 +94,9 @@ pub(super) fn offer(
         return Ok(None);
     }
     let opened = Session::open(files)?;
-    let source = opened.history.document(opened.files())?;
+    let source = opened.history.glance.document(opened.files())?;
     let blueprint = blueprint(&source)?;
-    let (plan, program) = compile(&blueprint, opened.history.started()?)?;
+    let (plan, program) = compile(&blueprint, opened.history.glance.started()?)?;
     let run = opened.history.replay(opened.files(), program)?;
     let undoing = Undoing::of(&run, &blueprint, &plan, &[], opened.files().id())?;
     if undoing.tasks.is_empty() {
@@ -106,7 +106,7 @@ pub(super) fn offer(
     if !agreed(&undoing.question(), output)? {
         return Ok(None);
     }
-    let watched = shown.again(whereabouts(opened.history.started()?).as_deref(), watched)?;
+    let watched = shown.again(whereabouts(opened.history.glance.started()?).as_deref(), watched)?;
     go(opened, store, (&source, &blueprint, &plan), &undoing, Some(secrets), watched, output).map(Some)
 }
 
@@ -116,9 +116,10 @@ fn meant(store: &Store, args: &RollbackArgs) -> Result<(RunFiles, Vec<String>), 
         return Ok((store.find(None)?, Vec::new()));
     };
     let runs = store.runs()?;
+    let is_task = || runs.last().is_some_and(|latest| has_task(latest, word));
     if runs.iter().any(|run| run.id().starts_with(word)) {
         let is_whole = runs.iter().any(|run| run.id() == word);
-        if let Some(latest) = runs.last().filter(|latest| !is_whole && has_task(latest, word)) {
+        if let Some(latest) = runs.last().filter(|_| !is_whole && is_task()) {
             return Err(Failure::new(
                 format!("`{word}` is a task and begins the id of a run"),
                 format!("name the run first, then the task: `outpost-bp rollback {} {word}`", latest.id()),
@@ -126,13 +127,18 @@ fn meant(store: &Store, args: &RollbackArgs) -> Result<(RunFiles, Vec<String>), 
         }
         return Ok((store.find(Some(word))?, args.selection.clone()));
     }
+    if !is_task()
+        && let Some(files) = runs_of(store, word).pop()
+    {
+        return Ok((files, args.selection.clone()));
+    }
     let selection = std::iter::once(word.to_owned()).chain(args.selection.iter().cloned()).collect();
     Ok((store.find(None)?, selection))
 }
 
 /// Whether the document of a run has this task. One that cannot be read is no reason to refuse another run.
 fn has_task(files: &RunFiles, id: &str) -> bool {
-    let source = History::read(files).and_then(|history| history.document(files));
+    let source = Glance::at(files).and_then(|glance| glance.document(files));
     let named = |source| blueprint(&source).is_ok_and(|known| known.tasks.iter().any(|task| *task.id.value == *id));
     source.is_ok_and(named)
 }
@@ -146,11 +152,11 @@ fn go(
     mut watched: Watched,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
-    let environment = environment(blueprint, opened.history.started()?.environment.as_deref())?;
+    let environment = environment(blueprint, opened.history.glance.started()?.environment.as_deref())?;
     // What tasks left when they were interrupted may hold whatever they knew.
     let known = Wanted::of(blueprint, plan, &environment);
     let wanted = Wanted::of_rollback(blueprint, &undoing.tasks, &environment).and_if_found(known);
-    let root = Path::new(&opened.history.started()?.root);
+    let root = Path::new(&opened.history.glance.started()?.root);
     let secrets = match secrets.map_or_else(|| resolved(blueprint, &wanted, root, output), Ok) {
         Ok(secrets) => secrets,
         Err(missing) => return Ok(unprepared("the run cannot be rolled back here", &missing, output)),

@@ -7,12 +7,12 @@ use clap_complete::engine::ArgValueCompleter;
 
 use super::check::valid;
 use super::complete;
-use super::kept::{store, user};
+use super::kept::{store, user, whereabouts};
 use super::load::load;
 use super::observe::{self, Asked, ObserveArgs, Observers, is_document};
 use super::prepare::{Prepared, environment, left_alone, planned, prepared};
 use super::report::as_markdown;
-use super::resume::{ending, refuse_over, whereabouts};
+use super::resume::refuse_over;
 use super::screen::{self, Screen, step_summary};
 use super::secrets::{Wanted, found};
 use super::{Exit, Failure, Output, plan, rollback};
@@ -21,7 +21,8 @@ use crate::blueprint::{Blueprint, digest};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Source;
 use crate::engine::driver::{Outlook, Watcher};
-use crate::engine::history::{self, History, compile};
+use crate::engine::glance::{Glance, begun};
+use crate::engine::history::{self, compile};
 use crate::engine::session::{Driving, Session};
 use crate::engine::store::{RunFiles, Store};
 use crate::plan::Plan;
@@ -257,13 +258,13 @@ pub(super) fn drive(
 /// Drives a run that only has to be ended.
 pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: &mut Output) -> Result<Exit, Failure> {
     let opened = Session::open(files)?;
-    refuse_over(&opened.history, opened.files().id()).inspect_err(|_| {
+    refuse_over(&opened.history.glance, opened.files().id()).inspect_err(|_| {
         // It came too late, and nobody else takes it away.
         let _ = std::fs::remove_file(note);
     })?;
-    let source = opened.history.document(opened.files())?;
+    let source = opened.history.glance.document(opened.files())?;
     let blueprint = history::blueprint(&source)?;
-    let started = opened.history.started()?.clone();
+    let started = opened.history.glance.started()?.clone();
     let (plan, _) = compile(&blueprint, &started)?;
     let session = opened.into_session(&source, user())?;
     let environment = environment(&blueprint, started.environment.as_deref())?;
@@ -277,18 +278,16 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: 
 
 /// The latest run of the same document would be forgotten if it is not over.
 fn refuse_second(store: &Store, file: &str, root: &Path) -> Result<(), Failure> {
-    let is_this = |started: &RunStarted| started.file == file && Path::new(&started.root) == root;
+    let is_this =
+        |files: &RunFiles| begun(files).is_ok_and(|started| started.file == file && Path::new(&started.root) == root);
     // A run that cannot be read hinders nobody.
-    let read = |files: RunFiles| History::read(&files).ok().map(|history| (files, history));
+    let read = |files: RunFiles| Some(files).filter(is_this).and_then(|files| Some((Glance::at(&files).ok()?, files)));
     let mut runs = store.runs().unwrap_or_default().into_iter().rev().filter_map(read);
-    let Some((last, history)) = runs.find(|(_, history)| history.started().is_ok_and(is_this)) else {
+    let Some((glance, last)) = runs.next().filter(|(glance, _)| glance.ending.is_none()) else {
         return Ok(());
     };
-    if ending(&history).is_some() {
-        return Ok(());
-    }
     let id = last.id();
-    Err(match &history.held_by {
+    Err(match &glance.held_by {
         Some(holder) => Failure::new(
             format!("the run `{id}` of `{file}` is driven by {holder}"),
             "watch it with `outpost-bp status --watch`, or begin another with `--new-run`",

@@ -73,8 +73,8 @@ pub(super) fn run(args: &RunsArgs, output: &mut Output) -> Result<Exit, Failure>
 
 fn row(files: &RunFiles, now: Moment) -> Result<Row, Failure> {
     look(files, |kept| {
-        let driven = kept.history.held_by.is_some();
-        let began = kept.history.events.first().map_or(now, |(at, _)| *at);
+        let driven = kept.glance.held_by.is_some();
+        let began = kept.glance.began.unwrap_or(now);
         let ended = kept.run.ending().map(|_| kept.run.latest());
         let until = if driven { now } else { kept.run.latest() };
         Ok(Row {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
-use super::kept::{Kept, look, store};
+use super::kept::{Kept, look, meant, store};
 use super::{Exit, Failure, Output, complete};
 use crate::engine::moment::now;
 use crate::locks::{self, Standing};
@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Args, Debug)]
 pub(super) struct StatusArgs {
-    /// How the run's id begins; the latest run without it
+    /// How the run's id begins, or its document; the latest run without it
     #[arg(add = ArgValueCandidates::new(complete::runs))]
     run: Option<String>,
     /// Look again and again until the run is over
@@ -34,7 +34,7 @@ pub(super) struct StatusArgs {
 
 pub(super) fn run(args: &StatusArgs, output: &mut Output) -> Result<Exit, Failure> {
     let store = store()?;
-    let files = store.find(args.run.as_deref())?;
+    let files = meant(&store, args.run.as_deref())?;
     let locks = store.locks();
     let draws = std::io::stdout().is_terminal() && !args.json;
     let mut last = String::new();
@@ -78,8 +78,7 @@ fn shown(kept: &Kept<'_>, status: &Status, args: &StatusArgs, width: usize) -> S
 }
 
 pub(super) fn status(kept: &Kept<'_>, locks: &std::path::Path) -> Status {
-    let driver = kept.history.held_by.as_ref().map(ToString::to_string);
-    let began = kept.history.events.first().map(|(at, _)| *at);
+    let driver = kept.glance.held_by.as_ref().map(ToString::to_string);
     // Locks that cannot be listed now are left out: a look must not fail because of them.
     let held = if driver.is_some() { locks::list(locks).unwrap_or_default() } else { Vec::new() };
     let held = held.into_iter().filter_map(|entry| {
@@ -93,5 +92,5 @@ pub(super) fn status(kept: &Kept<'_>, locks: &std::path::Path) -> Status {
             since: entry.since.map(|since| since.to_string()),
         })
     });
-    Status::of(&kept.run, kept.blueprint, kept.started, began, driver, held.collect())
+    Status::of(&kept.run, kept.blueprint, kept.started, kept.glance.began, driver, held.collect())
 }

@@ -4,7 +4,6 @@
 //! for what they are, see [`super::edit`].
 
 use std::collections::HashMap;
-use std::fs;
 use std::io::{self, IsTerminal as _};
 
 use clap::Args;
@@ -13,16 +12,13 @@ use serde_json::{Value, json};
 
 use super::check::valid;
 use super::edit::Edit;
-use super::kept::{look, store};
+use super::kept::{look, meant, no_run_of, runs_of, store};
 use super::load::load;
 use super::replace::replace;
-use super::resume::whereabouts;
 use super::{Exit, Failure, Output, complete};
 use crate::blueprint::statuses;
 use crate::blueprint::{Blueprint, digest};
 use crate::document::Source;
-use crate::engine::history::History;
-use crate::engine::store::{RunFiles, Store};
 use crate::report::progress::{ids, plain};
 use crate::report::sync::{Change, Changes, diff};
 
@@ -34,7 +30,7 @@ pub(super) struct SyncArgs {
     /// The blueprint
     #[arg(add = ArgValueCompleter::new(complete::files()))]
     file: String,
-    /// How the run's id begins; the latest run of the blueprint without it
+    /// How the run's id begins, or its document; the latest run of the blueprint without it
     #[arg(long, value_name = "RUN", add = ArgValueCandidates::new(complete::runs))]
     run: Option<String>,
     /// Show what would change, and change nothing
@@ -58,11 +54,11 @@ pub(super) fn run(args: &SyncArgs, output: &mut Output) -> Result<Exit, Failure>
     let (blueprint, _) = valid(&loaded, "is not changed", output)?;
     let store = store()?;
     let files = match &args.run {
-        Some(beginning) => store.find(Some(beginning))?,
-        None => latest(&store, path)?,
+        Some(word) => meant(&store, Some(word))?,
+        None => runs_of(&store, path).pop().ok_or_else(|| no_run_of(path, "name one with `--run`"))?,
     };
     let (changes, is_edited) = look(&files, |kept| {
-        let copy = kept.history.document(kept.files)?;
+        let copy = kept.glance.document(kept.files)?;
         let is_edited = digest(&copy) != digest(source)
             && Edit::between((&copy, kept.blueprint), (source, &blueprint), kept.started, &kept.run).is_some();
         Ok((Changes::of(&kept.run, &blueprint), is_edited))
@@ -94,22 +90,6 @@ pub(super) fn run(args: &SyncArgs, output: &mut Output) -> Result<Exit, Failure>
     }
     let is_behind = args.check && !changes.legal.is_empty();
     Ok(if is_behind || !changes.refused.is_empty() { Exit::Failed } else { Exit::Done })
-}
-
-/// The latest run of a document, wherever this is called from.
-fn latest(store: &Store, path: &str) -> Result<RunFiles, Failure> {
-    let sought = fs::canonicalize(path).ok();
-    let is_this = |files: &RunFiles| {
-        // A run that cannot be read is nobody's.
-        let place = History::read(files).ok().and_then(|history| whereabouts(history.started().ok()?));
-        sought.is_some() && place.and_then(|place| fs::canonicalize(place).ok()) == sought
-    };
-    store.runs()?.into_iter().rev().find(is_this).ok_or_else(|| {
-        Failure::new(
-            format!("no run of `{path}` is kept here"),
-            "`outpost-bp runs` lists them; name one with `--run`, or begin with `outpost-bp run`",
-        )
-    })
 }
 
 fn reason(change: &Change) -> String {

@@ -29,9 +29,9 @@ pub(super) fn unattended<T>(
         Err(Broken::Journal(JournalError::Held { .. })) => return Ok(None),
         opened => opened?,
     };
-    let source = opened.history.document(opened.files())?;
+    let source = opened.history.glance.document(opened.files())?;
     let blueprint = history::blueprint(&source)?;
-    let started = opened.history.started()?;
+    let started = opened.history.glance.started()?;
     let (plan, _) = history::compile(&blueprint, started)?;
     let secrets = found(&blueprint, &wanted(&blueprint, &plan), Path::new(&started.root), output)?;
     let session = opened.into_reminder(&source, user())?;

@@ -4,7 +4,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
-use super::kept::{look, store};
+use super::kept::{look_back, meant, store};
 use super::{Exit, Failure, Output, complete};
 use crate::diagnostic::nearest;
 use crate::engine::bench::is_direct;
@@ -20,7 +20,7 @@ pub(super) struct WhyArgs {
     /// The task
     #[arg(add = ArgValueCandidates::new(complete::tasks))]
     task: String,
-    /// How the run's id begins; the latest run without it
+    /// How the run's id begins, or its document; the latest run without it
     #[arg(long, value_name = "RUN", add = ArgValueCandidates::new(complete::runs))]
     run: Option<String>,
     /// Print JSON
@@ -30,9 +30,9 @@ pub(super) struct WhyArgs {
 
 pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> {
     let store = store()?;
-    let files = store.find(args.run.as_deref())?;
+    let files = meant(&store, args.run.as_deref())?;
     let (holders, left) = (holders(&store), left(&files));
-    let (answer, status, is_direct) = look(&files, |kept| {
+    let (answer, status, is_direct) = look_back(&files, |kept, history| {
         let Some(index) = kept.run.find(&args.task) else {
             return Err(no_task(files.id(), &args.task, kept.run.program().tasks.iter().map(|spec| spec.id.as_str())));
         };
@@ -40,9 +40,9 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
             run: &kept.run,
             blueprint: kept.blueprint,
             id: files.id(),
-            events: &kept.history.events,
+            events: &history.events,
             now: now(),
-            is_driven: kept.history.held_by.is_some(),
+            is_driven: kept.glance.held_by.is_some(),
             holders: &holders,
             left: &left,
         };

@@ -6,11 +6,11 @@
 use std::fs;
 
 use super::error::Broken;
-use super::moment::moment;
+use super::glance::Glance;
 use super::store::RunFiles;
 use crate::blueprint::{Blueprint, digest, read as read_blueprint};
 use crate::document::Source;
-use crate::journal::{self, Holder, Record};
+use crate::journal::{self, Record};
 use crate::plan::Plan;
 use crate::run::{Amounts, Event, Moment, Program, Run, RunStarted};
 
@@ -18,64 +18,30 @@ use crate::run::{Amounts, Event, Moment, Program, Run, RunStarted};
 #[derive(Debug, Default)]
 pub struct History {
     pub events: Vec<(Moment, Event)>,
-    started: Option<RunStarted>,
-    /// Digest of the document that is run now, if it is not the first one.
-    edited: Option<String>,
-    /// Who drives the run now.
-    pub held_by: Option<Holder>,
-    problem: Option<String>,
+    pub glance: Glance,
 }
 
 impl History {
     /// Reads the history of a run while anybody may drive it.
     pub fn read(files: &RunFiles) -> Result<Self, Broken> {
-        let reading = journal::read(files.folder())?;
-        let mut history = Self { held_by: reading.held_by, ..Self::default() };
-        for record in &reading.records {
-            history.add(record);
+        // Asked first: a holder that ends while the records are read has written all of them.
+        let mut history = Self { glance: Glance::held_by(journal::holder(files.folder())?), ..Self::default() };
+        let mut reader = journal::follow(files.folder())?;
+        while let Some(record) = reader.next_record()? {
+            history.add(&record);
         }
+        reader.torn()?;
         history.checked()
     }
 
     /// Takes a record of the journal.
     pub fn add(&mut self, record: &Record<'_>) {
-        match serde_json::from_str::<Event>(&record.payload) {
-            Ok(event) => {
-                match &event {
-                    Event::RunStarted(started) => self.started = Some((**started).clone()),
-                    Event::EditAccepted { digest, .. } => self.edited = Some(digest.clone()),
-                    _ => {}
-                }
-                self.events.push((moment(record.at), event));
-            }
-            Err(error) => {
-                self.problem
-                    .get_or_insert_with(|| format!("record {} is of a later version: {error}", record.number.0));
-            }
-        }
+        self.events.extend(self.glance.take(record));
     }
 
     /// What was read, if all of it was understood.
     pub fn checked(self) -> Result<Self, Broken> {
-        match self.problem {
-            Some(problem) => Err(Broken::History(problem)),
-            None => Ok(self),
-        }
-    }
-
-    /// The first record of the run; a run that was killed before it has none.
-    pub fn started(&self) -> Result<&RunStarted, Broken> {
-        self.started.as_ref().ok_or(Broken::NeverBegan)
-    }
-
-    /// Digest of the document that is run now.
-    pub fn digest(&self) -> Result<&str, Broken> {
-        Ok(self.edited.as_ref().unwrap_or(&self.started()?.digest))
-    }
-
-    /// The document that is run now, under the name of its file.
-    pub fn document(&self, files: &RunFiles) -> Result<Source, Broken> {
-        document(files, self.started()?, self.edited.as_deref())
+        Ok(Self { glance: self.glance.checked()?, ..self })
     }
 
     /// Plays the events. `program` is that of the document that is run now.
@@ -90,30 +56,75 @@ impl History {
         program: Program,
         mut saw: impl FnMut(Moment, &Event, &Run),
     ) -> Result<Run, Broken> {
-        let edits = self.events.iter().filter(|(_, event)| matches!(event, Event::EditAccepted { .. })).count();
-        let started = self.started()?;
-        let mut latest = Some(program);
-        let mut next = |number: usize, digest: Option<&str>| -> Result<Program, Broken> {
-            match latest.take_if(|_| number == edits) {
-                Some(program) => Ok(program),
-                None => {
-                    let source = document(files, started, digest)?;
-                    Ok(compile(&blueprint(&source)?, started)?.1)
-                }
-            }
-        };
-        let mut number = 0;
-        let mut run = Run::new(next(number, None)?);
-        for (at, event) in &self.events {
-            run.apply(*at, event).map_err(|illegal| Broken::History(illegal.to_string()))?;
-            saw(*at, event, &run);
-            if let Event::EditAccepted { digest, again, .. } = event {
-                number += 1;
-                run = run.carry_over(next(number, Some(digest))?, again);
+        let mut replay = Replay::begin(files, &self.glance, program)?;
+        self.events.iter().try_for_each(|(at, event)| replay.play(*at, event, &mut saw))?;
+        Ok(replay.run)
+    }
+}
+
+impl Glance {
+    /// The document that is run now, under the name of its file.
+    pub fn document(&self, files: &RunFiles) -> Result<Source, Broken> {
+        document(files, self.started()?, self.edited())
+    }
+
+    /// Plays the events up to where the glance went, as they are read. `program` is that of the document that is run
+    /// now.
+    pub fn replay(&self, files: &RunFiles, program: Program) -> Result<Run, Broken> {
+        let mut replay = Replay::begin(files, self, program)?;
+        let mut reader = journal::follow(files.folder())?;
+        let mut read = Self::default();
+        while reader.last() < self.last
+            && let Some(record) = reader.next_record()?
+        {
+            match read.take(&record) {
+                Some((at, event)) => replay.play(at, &event, &mut |_, _, _| {})?,
+                None => break,
             }
         }
-        Ok(run)
+        read.checked()?;
+        Ok(replay.run)
     }
+}
+
+/// A run that is being played from its events.
+struct Replay<'a> {
+    files: &'a RunFiles,
+    started: &'a RunStarted,
+    run: Run,
+    /// The program of the document that is run now, until its edit is reached.
+    latest: Option<Program>,
+    /// Edits that are still to come.
+    edits: usize,
+}
+
+impl<'a> Replay<'a> {
+    fn begin(files: &'a RunFiles, glance: &'a Glance, latest: Program) -> Result<Self, Broken> {
+        let (started, edits) = (glance.started()?, glance.edits);
+        let (first, latest) =
+            if edits == 0 { (latest, None) } else { (of_version(files, started, None)?, Some(latest)) };
+        Ok(Self { files, started, run: Run::new(first), latest, edits })
+    }
+
+    fn play(&mut self, at: Moment, event: &Event, saw: &mut impl FnMut(Moment, &Event, &Run)) -> Result<(), Broken> {
+        self.run.apply(at, event).map_err(|illegal| Broken::History(illegal.to_string()))?;
+        saw(at, event, &self.run);
+        if let Event::EditAccepted { digest, again, .. } = event {
+            self.edits = self.edits.saturating_sub(1);
+            let program = match self.latest.take_if(|_| self.edits == 0) {
+                Some(latest) => latest,
+                None => of_version(self.files, self.started, Some(digest))?,
+            };
+            self.run = self.run.clone().carry_over(program, again);
+        }
+        Ok(())
+    }
+}
+
+/// The program of a version of the document.
+fn of_version(files: &RunFiles, started: &RunStarted, edited: Option<&str>) -> Result<Program, Broken> {
+    let source = document(files, started, edited)?;
+    Ok(compile(&blueprint(&source)?, started)?.1)
 }
 
 /// The copy of the document with this digest, or the first one.

@@ -13,6 +13,7 @@ pub mod capability;
 pub mod cleanup;
 pub mod driver;
 pub mod error;
+pub mod glance;
 mod handoff;
 pub mod history;
 pub mod inbox;

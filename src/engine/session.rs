@@ -261,10 +261,10 @@ impl Opened {
     }
 
     fn replayed(self, source: &Source, by: String) -> Result<Session, Broken> {
-        let started = self.history.started()?.clone();
+        let started = self.history.glance.started()?.clone();
         let (_, program) = compile(&blueprint(source)?, &started)?;
         let run = self.history.replay(&self.files, program)?;
-        let began = self.history.events.first().map_or(run.latest(), |(at, _)| *at);
+        let began = self.history.glance.began.unwrap_or(run.latest());
         let (past, unseen) = (self.history.events, Vec::new());
         Ok(Session { files: self.files, started, run, began, past, journal: self.journal, by, unseen })
     }

@@ -167,6 +167,56 @@ fn a_run_that_is_not_over_is_not_forgotten() {
 }
 
 #[test]
+fn a_run_that_is_done_has_nothing_left_to_do() {
+    let project = project("", &[("a", "", "run: note ran")]);
+    project.outpost(&["run", "blueprint.md"]).with(0);
+    let journal = project.run_folder().expect("a run").join("journal.log");
+    let whole = fs::read(&journal).expect("a journal");
+    project.outpost(&["resume"]).with(0).says(&["nothing to do: the run", "is done"]);
+    for order in [&["resume", "--rerun", "a"][..], &["resume", "--accept-edit"]] {
+        project.outpost(order).with(2).says(&["is over: done"]);
+    }
+    assert_eq!(project.ledger(), ["a 1 run ran"]);
+    assert_eq!(fs::read(&journal).expect("a journal"), whole);
+    // What stands behind its end is told, and cut off.
+    fs::write(&journal, [&whole[..], b"5c3f"].concat()).expect("a file of ours");
+    project.outpost(&["resume"]).with(0).says(&["was cut short", "nothing to do"]);
+    assert_eq!(fs::read(&journal).expect("a journal"), whole);
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    fs::write(&journal, damaged).expect("a file of ours");
+    project.outpost(&["resume"]).with(1).says(&["its checksum is wrong"]);
+}
+
+#[test]
+fn a_document_names_its_latest_run() {
+    let project = project("", &[("g", "", GATE)]);
+    project.write("other.md", &crate::document("", &[("b", "", "run: note ran")]));
+    project.outpost(&["run", "blueprint.md"]).with(3);
+    project.outpost(&["run", "blueprint.md", "--new-run"]).with(3);
+    let second = project.run_folder().expect("a run");
+    project.outpost(&["run", "other.md"]).with(0);
+    let of = |word: &str| json(&project.outpost(&["status", word, "--json"]).with(0).stdout)["run"].clone();
+    assert_eq!(of("blueprint.md").as_str(), second.file_name().expect("an id").to_str());
+    // Of those that are not over, where that is what counts.
+    project.outpost(&["cancel", "./blueprint.md"]).with(0);
+    project.outpost(&["approve", "g", "--run", "blueprint.md"]).with(0);
+    project.outpost(&["resume", "blueprint.md"]).with(0);
+    project.outpost(&["resume", "blueprint.md"]).with(2).says(&["is over: cancelled"]);
+    project.outpost(&["resume", "other.md"]).with(0).says(&["nothing to do"]);
+    project.outpost(&["rollback", "other.md", "--dry-run"]).with(0);
+    let mut offered = project.command(&["--", "outpost-bp", "status", "oth"]);
+    offered.env("COMPLETE", "fish");
+    assert_eq!(project.start(offered).end().stdout, "other.md\n");
+    // Also where it is gone; and where nothing was run of it, that is said.
+    fs::remove_file(project.path("other.md")).expect("a file of ours");
+    assert_ne!(of("other.md"), of("blueprint.md"));
+    project.write("third.md", "# Third\n");
+    project.outpost(&["status", "third.md"]).with(2).says(&["no run of `third.md` is kept here"]);
+    project.outpost(&["status", "fourth.md"]).with(2).says(&["no run begins with `fourth.md`"]);
+}
+
+#[test]
 fn a_document_with_errors_is_not_run() {
     let project = project("", &[("a", "nobody", "run: note ran")]);
     project.outpost(&["run", "blueprint.md"]).with(2).says(&["BP201", "is not run"]);

@@ -16,7 +16,7 @@ use outpost_executor::log::{ReadError, Reader};
 
 use self::print::{Listener, Printer};
 use self::stages::{Run as TaskRun, Stages};
-use super::kept::{look, store};
+use super::kept::{look, meant, store};
 use super::why::no_task;
 use super::{Exit, Failure, Output, complete};
 use crate::diagnostic::nearest;
@@ -33,7 +33,7 @@ pub(super) struct LogsArgs {
     /// The task; `hooks` for the hooks of the run
     #[arg(add = ArgValueCandidates::new(complete::tasks))]
     task: String,
-    /// How the run's id begins; the latest run without it
+    /// How the run's id begins, or its document; the latest run without it
     #[arg(long, value_name = "RUN", add = ArgValueCandidates::new(complete::runs))]
     run: Option<String>,
     /// Go on with what comes, later stages and attempts too, until the task is over or nobody drives the run
@@ -64,7 +64,7 @@ enum Only {
 }
 
 pub(super) fn run(args: &LogsArgs, output: &mut Output) -> Result<Exit, Failure> {
-    let files = store()?.find(args.run.as_deref())?;
+    let files = meant(&store()?, args.run.as_deref())?;
     let (owner, is_settled, waits) = look(&files, |kept| {
         let program = kept.run.program();
         let ids = program.tasks.iter().map(|spec| spec.id.as_str());
