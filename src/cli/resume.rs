@@ -17,7 +17,7 @@ use crate::blueprint::digest;
 use crate::document::Source;
 use crate::engine::error::Broken;
 use crate::engine::glance::Glance;
-use crate::engine::history::{blueprint, compile};
+use crate::engine::history::{self, blueprint, compile};
 use crate::engine::inbox::{self, Note};
 use crate::engine::session::{Opened, Session};
 use crate::engine::store::{RunFiles, Store};
@@ -113,9 +113,13 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
         return Err(Failure::new(format!("the run has no task `{task}`"), "`outpost-bp status` lists them"));
     }
     let watched = args.shown.watched(whereabouts(&started).as_deref(), opened.history.events.len())?;
-    let mut session = opened.into_session(&kept, by.clone())?;
-    if let Some(edit) = &edit {
-        let program = compile(&blueprint, &started)?.1;
+    let (_, program) = compile(&blueprint, &started)?;
+    let (before, after) = match edit {
+        Some(_) => (compile(&history::blueprint(&kept)?, &started)?.1, Some(program)),
+        None => (program, None),
+    };
+    let mut session = opened.into_session(before, by.clone())?;
+    if let (Some(edit), Some(program)) = (&edit, after) {
         session.accept_edit(source.text().as_bytes(), &digest(source), program, &edit.again)?;
     }
     // A task that was blocked starts again with every `resume`.

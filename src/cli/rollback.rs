@@ -161,7 +161,8 @@ fn go(
         Ok(secrets) => secrets,
         Err(missing) => return Ok(unprepared("the run cannot be rolled back here", &missing, output)),
     };
-    let session = opened.into_rollback(source, user(), undoing.ids(blueprint))?;
+    let (_, program) = compile(blueprint, opened.history.glance.started()?)?;
+    let session = opened.into_rollback(program, user(), undoing.ids(blueprint))?;
     let prepared = Prepared { secrets, ..Prepared::default() };
     let setting = Setting { blueprint, source, environment, prepared };
     drive(session, store, setting, &mut watched, output)

@@ -265,8 +265,8 @@ pub(super) fn drive_to_end(store: &Store, files: RunFiles, note: &Path, output: 
     let source = opened.history.glance.document(opened.files())?;
     let blueprint = history::blueprint(&source)?;
     let started = opened.history.glance.started()?.clone();
-    let (plan, _) = compile(&blueprint, &started)?;
-    let session = opened.into_session(&source, user())?;
+    let (plan, program) = compile(&blueprint, &started)?;
+    let session = opened.into_session(program, user())?;
     let environment = environment(&blueprint, started.environment.as_deref())?;
     // Nothing begins but its hooks. What tasks left when they were interrupted may hold whatever they knew.
     let wanted = Wanted::of(&blueprint, &plan, &environment);

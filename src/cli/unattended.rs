@@ -32,9 +32,9 @@ pub(super) fn unattended<T>(
     let source = opened.history.glance.document(opened.files())?;
     let blueprint = history::blueprint(&source)?;
     let started = opened.history.glance.started()?;
-    let (plan, _) = history::compile(&blueprint, started)?;
+    let (plan, program) = history::compile(&blueprint, started)?;
     let secrets = found(&blueprint, &wanted(&blueprint, &plan), Path::new(&started.root), output)?;
-    let session = opened.into_reminder(&source, user())?;
+    let session = opened.into_reminder(program, user())?;
     let mut screen = Screen::new(output, &blueprint, &source, None, false);
     let driving = Driving {
         store,

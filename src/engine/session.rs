@@ -10,7 +10,7 @@ use super::bench::{Bench, Capabilities};
 use super::cleanup::Ledger;
 use super::driver::{Counts, Driver, Outlook, Parts, Watcher};
 use super::error::Broken;
-use super::history::{History, blueprint, compile};
+use super::history::History;
 use super::moment::{now, timestamp};
 use super::secret::Resolved;
 use super::store::{RunFiles, Store};
@@ -241,28 +241,27 @@ impl Opened {
         &self.files
     }
 
-    /// Takes the run over. `source` is the document that it went on with last.
-    pub fn into_session(self, source: &Source, by: String) -> Result<Session, Broken> {
-        let mut session = self.replayed(source, by)?;
+    /// Takes the run over. `program` is that of the document that it went on with last.
+    pub fn into_session(self, program: Program, by: String) -> Result<Session, Broken> {
+        let mut session = self.replayed(program, by)?;
         session.take_over()?;
         Ok(session)
     }
 
     /// Takes the run up only to tell people: what ran is left to who drives it next.
-    pub fn into_reminder(self, source: &Source, by: String) -> Result<Session, Broken> {
-        self.replayed(source, by)
+    pub fn into_reminder(self, program: Program, by: String) -> Result<Session, Broken> {
+        self.replayed(program, by)
     }
 
     /// Takes the run over to undo what these tasks did, in this order.
-    pub fn into_rollback(self, source: &Source, by: String, tasks: Vec<String>) -> Result<Session, Broken> {
-        let mut session = self.replayed(source, by)?;
+    pub fn into_rollback(self, program: Program, by: String, tasks: Vec<String>) -> Result<Session, Broken> {
+        let mut session = self.replayed(program, by)?;
         session.roll_back(tasks)?;
         Ok(session)
     }
 
-    fn replayed(self, source: &Source, by: String) -> Result<Session, Broken> {
+    fn replayed(self, program: Program, by: String) -> Result<Session, Broken> {
         let started = self.history.glance.started()?.clone();
-        let (_, program) = compile(&blueprint(source)?, &started)?;
         let run = self.history.replay(&self.files, program)?;
         let began = self.history.glance.began.unwrap_or(run.latest());
         let (past, unseen) = (self.history.events, Vec::new());
