@@ -23,7 +23,7 @@ pub(crate) struct Task {
     pub(crate) dependencies: Vec<String>,
     /// Name, source, port.
     pub(crate) bindings: Vec<(String, String, String)>,
-    pub(crate) input: String,
+    pub(crate) description: String,
     /// Name and type.
     pub(crate) ports: Vec<(String, &'static str)>,
     pub(crate) criteria: Vec<String>,
@@ -149,7 +149,7 @@ fn raw() -> impl Strategy<Value = Raw> {
         proptest::collection::btree_map("[A-Z][A-Z0-9_]{0,6}", line(), 0..3),
     );
     (place, texts, rest).prop_map(|((tier, child, needs, sources), texts, rest)| {
-        let (name, input, criteria, rollback, run, gate) = texts;
+        let (name, description, criteria, rollback, run, gate) = texts;
         let (status, ports, port_type, verification, idempotent, locks, environment) = rest;
         let mut verification: Vec<(&'static str, String)> = verification;
         verification.sort_by_key(|(stage, _)| STAGES.iter().position(|known| known == stage));
@@ -161,7 +161,7 @@ fn raw() -> impl Strategy<Value = Raw> {
             status,
             dependencies: Vec::new(),
             bindings: Vec::new(),
-            input,
+            description,
             ports: ports.into_iter().map(|port| (port, port_type)).collect(),
             criteria,
             verification,

@@ -190,7 +190,8 @@ fn fields(task: &Task, taste: &mut Taste) -> Vec<(&'static str, String)> {
             "input_bindings",
             mapping(task.bindings.iter().map(|binding| (binding.0.clone(), bind(binding, taste))).collect(), taste),
         ),
-        ("interface", mapping(vec![("input", scalar(&task.input, 2, taste)), ("output", "a thing".to_owned())], taste)),
+        ("description", format!(" {}", scalar(&task.description, 0, taste))),
+        ("interface", mapping(vec![("input", "nothing".to_owned()), ("output", "a thing".to_owned())], taste)),
         ("output", output(task, taste)),
         ("acceptance_criteria", list(&criteria, taste)),
         (

@@ -31,7 +31,12 @@ fn said(reading: &Reading<'_>) -> Blueprint {
                 other => panic!("{other:?}"),
             })
             .collect(),
-        input: task.interface.input.as_ref().expect("an input").to_string(),
+        description: task
+            .details
+            .as_ref()
+            .and_then(|details| details.description.as_ref())
+            .expect("a description")
+            .to_string(),
         ports: task.ports().iter().map(|port| (port.name.to_string(), port_type(&port.kind.0))).collect(),
         criteria: task.criteria.iter().map(ToString::to_string).collect(),
         verification: task.verification.iter().map(|stage| (stage.stage.word(), stage.command.to_string())).collect(),

@@ -20,7 +20,6 @@ pub struct Task<'s> {
     pub tier: Option<u32>,
     pub status: Status,
     pub idempotent: Option<bool>,
-    pub estimated_sessions: Option<f32>,
     pub dependencies: Box<[Dependency<'s>]>,
     pub bindings: Box<[Binding<'s>]>,
     pub interface: Interface<'s>,
@@ -153,12 +152,9 @@ pub enum Transfer {
     Network,
 }
 
+/// `interface:` — what it says to people stays in the document.
 #[derive(Clone, Debug, Default)]
 pub struct Interface<'s> {
-    pub input: Option<Text<'s>>,
-    pub output: Option<Text<'s>>,
-    pub input_type: Option<Text<'s>>,
-    pub output_type: Option<Text<'s>>,
     pub input_schema: Option<Box<Written<'s>>>,
     pub output_schema: Option<Written<'s>>,
 }

@@ -43,7 +43,7 @@ const BATCH: usize = 256;
 
 pub(super) fn read<'s>(mut document: Document<'s>, strict: bool) -> Found<'s> {
     let mut problems = std::mem::take(&mut document.problems);
-    let outline = outline::read(&document);
+    let outline = outline::read(&mut document);
     let readings = read_blocks(&document, &outline.items, strict);
     let merged =
         merge(&document, &outline, readings, Absences { every_place: strict, list: Vec::new() }, &mut problems);
@@ -100,13 +100,13 @@ pub(super) fn read<'s>(mut document: Document<'s>, strict: bool) -> Found<'s> {
 }
 
 /// Reads all blocks, on as many threads as the machine has processors when there are many.
-fn read_blocks<'s>(document: &Document<'s>, items: &[Item<'_, '_>], strict: bool) -> Vec<Reading<'s>> {
+fn read_blocks<'s>(document: &Document<'s>, items: &[Item<'_>], strict: bool) -> Vec<Reading<'s>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len() / BATCH + 1);
     let counted = Arc::new(AtomicUsize::new(0));
     let read = |start: usize, end: usize| {
         let mut reading = Reading::new(strict, &counted);
         for (index, item) in items.iter().enumerate().take(end).skip(start) {
-            reading.add(document, index, item.fence);
+            reading.add(document, index, &item.fence);
         }
         reading
     };
@@ -165,7 +165,7 @@ struct Merged<'s> {
 
 fn merge<'s>(
     document: &Document<'s>,
-    outline: &Outline<'_, 's>,
+    outline: &Outline<'s>,
     readings: Vec<Reading<'s>>,
     absences: Absences,
     problems: &mut Vec<Diagnostic>,
@@ -270,7 +270,7 @@ fn merge<'s>(
 }
 
 /// The heading and the marker above a block must name its task.
-fn check_announced(item: &Item<'_, '_>, task: &Task<'_>, ids: &HashSet<&str>, problems: &mut Vec<Diagnostic>) {
+fn check_announced(item: &Item<'_>, task: &Task<'_>, ids: &HashSet<&str>, problems: &mut Vec<Diagnostic>) {
     let mut refuse = |announced: &Announced<'_>, what: &str| {
         problems.push(
             Diagnostic::new(

@@ -18,8 +18,8 @@ pub(super) struct Announced<'s> {
 }
 
 /// A fence and where it stands.
-pub(super) struct Item<'d, 's> {
-    pub(super) fence: &'d Fence,
+pub(super) struct Item<'s> {
+    pub(super) fence: Fence,
     pub(super) tier: Option<u32>,
     /// The heading right above, if no other fence stands between.
     pub(super) heading: Option<Announced<'s>>,
@@ -27,15 +27,15 @@ pub(super) struct Item<'d, 's> {
     pub(super) section: Span,
 }
 
-impl Item<'_, '_> {
+impl Item<'_> {
     /// Whether nothing above the fence names another task than `id`.
     pub(super) fn announces(&self, id: &str) -> bool {
         [&self.heading, &self.marker].into_iter().flatten().all(|announced| announced.id == id)
     }
 }
 
-pub(super) struct Outline<'d, 's> {
-    pub(super) items: Vec<Item<'d, 's>>,
+pub(super) struct Outline<'s> {
+    pub(super) items: Vec<Item<'s>>,
     pub(super) tiers: Vec<Tier>,
     pub(super) title: Option<Text<'s>>,
     pub(super) banner: Vec<(String, String)>,
@@ -46,9 +46,12 @@ pub(super) struct Outline<'d, 's> {
     pub(super) marker_ends: Vec<(Announced<'s>, Option<Cow<'s, str>>)>,
 }
 
-pub(super) fn read<'d, 's>(document: &'d Document<'s>) -> Outline<'d, 's> {
+/// Takes the pieces of the document: only its fences are kept.
+pub(super) fn read<'s>(document: &mut Document<'s>) -> Outline<'s> {
+    let pieces = std::mem::take(&mut document.pieces);
+    let fences = pieces.iter().filter(|piece| matches!(piece, Piece::Fence(_))).count();
     let mut outline = Outline {
-        items: Vec::new(),
+        items: Vec::with_capacity(fences),
         tiers: Vec::new(),
         title: None,
         banner: Vec::new(),
@@ -64,7 +67,7 @@ pub(super) fn read<'d, 's>(document: &'d Document<'s>) -> Outline<'d, 's> {
     // Items whose section is still open.
     let mut open_items = 0;
     let mut topic = String::new();
-    for piece in &document.pieces {
+    for piece in pieces {
         match piece {
             Piece::Heading { level, title, span } => {
                 for item in &mut outline.items[open_items..] {
@@ -73,46 +76,46 @@ pub(super) fn read<'d, 's>(document: &'d Document<'s>) -> Outline<'d, 's> {
                 open_items = outline.items.len();
                 section_start = span.start;
                 topic = title.to_lowercase();
-                if let Some(number) = tier_number(title) {
-                    tier = Some((offset(outline.tiers.len()), *level));
+                if let Some(number) = tier_number(&title) {
+                    tier = Some((offset(outline.tiers.len()), level));
                     let title = title.split_once(':').map_or("", |(_, rest)| rest).trim().to_owned();
-                    outline.tiers.push(Tier { number: Some(number), title, span: *span });
-                } else if tier.is_some_and(|(_, tier_level)| *level <= tier_level) {
+                    outline.tiers.push(Tier { number: Some(number), title, span });
+                } else if tier.is_some_and(|(_, tier_level)| level <= tier_level) {
                     tier = None;
                 }
-                if *level == 1 && outline.title.is_none() && tier_number(title).is_none() {
-                    outline.title = Some(Text { value: Cow::Owned(title.to_string()), span: *span });
+                if level == 1 && outline.title.is_none() && tier_number(&title).is_none() {
+                    outline.title = Some(Text { value: Cow::Owned(title.to_string()), span });
                 }
-                heading = announced(title).map(|id| {
+                heading = announced(&title).map(|id| {
                     // The document's own characters, unless markup stands between them.
-                    let written = document.source.slice(*span);
+                    let written = document.source.slice(span);
                     let id = match written.find(id) {
                         Some(at) => Cow::Borrowed(&written[at..at + id.len()]),
                         None => Cow::Owned(id.to_owned()),
                     };
-                    Announced { id, span: *span }
+                    Announced { id, span }
                 });
             }
             Piece::Fence(fence) => {
                 outline.items.push(Item {
-                    fence,
                     tier: tier.map(|(index, _)| index),
                     heading: if fence.is_yaml() { heading.take() } else { None },
                     marker: marker.clone().filter(|_| fence.is_yaml()),
                     section: Span::new(section_start.min(fence.span.start), fence.span.end),
+                    fence,
                 });
             }
             Piece::Comment(span) => {
-                let text = document.source.slice(*span);
+                let text = document.source.slice(span);
                 if let Some((begins, id)) = task_marker(text) {
-                    let found = Announced { id: Cow::Borrowed(id), span: *span };
+                    let found = Announced { id: Cow::Borrowed(id), span };
                     if begins {
                         marker = Some(found);
                     } else {
                         outline.marker_ends.push((found, marker.take().map(|marker| marker.id)));
                     }
                 } else {
-                    metadata(document, *span, &mut outline.metadata);
+                    metadata(document, span, &mut outline.metadata);
                 }
             }
             Piece::Quote { lines, .. } if outline.banner.is_empty() && outline.items.is_empty() => {
@@ -123,10 +126,10 @@ pub(super) fn read<'d, 's>(document: &'d Document<'s>) -> Outline<'d, 's> {
                     .collect();
             }
             Piece::Table { rows, .. } if topic.contains("metric") && outline.metrics.is_empty() => {
-                outline.metrics.clone_from(rows);
+                outline.metrics = rows;
             }
             Piece::Paragraph(span) if topic.contains("vision") && outline.vision.is_none() => {
-                outline.vision = Some(document.source.slice(*span).trim().to_owned());
+                outline.vision = Some(document.source.slice(span).trim().to_owned());
             }
             _ => {}
         }

@@ -65,7 +65,6 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, checker: &mut Che
         gate: node.field("human_required").and_then(gate).map(Box::new),
         handoff: node.field("handoff").map(|node| Box::new(handoff(node, text))),
         idempotent: node.flag("idempotent"),
-        estimated_sessions: node.field("estimated_sessions").and_then(Node::as_number),
         files_to_create: node.texts("files_to_create"),
         files_to_modify: node.texts("files_to_modify"),
         choices: choices(node),
@@ -167,10 +166,6 @@ fn interface<'s>(node: Option<&Node<'s>>, text: Option<&'s str>) -> Interface<'s
         return Interface::default();
     };
     Interface {
-        input: node.scalar("input"),
-        output: node.scalar("output"),
-        input_type: node.scalar("input_type"),
-        output_type: node.scalar("output_type"),
         input_schema: node.written("input_schema", text).map(Box::new),
         output_schema: node.written("output_schema", text),
     }
