@@ -206,7 +206,7 @@ impl Checker {
         let (mut written, mut present) = (0_u64, 0_u64);
         let mut unknown = Vec::new();
         for entry in entries {
-            let Some(index) = record.fields.iter().position(|field| field.key == entry.key.value) else {
+            let Some(index) = record.fields.iter().position(|field| entry.key.value == field.key) else {
                 unknown.push(&entry.key);
                 continue;
             };

@@ -109,7 +109,7 @@ pub(super) fn run(args: &ResumeArgs, output: &mut Output) -> Result<Exit, Failur
         Ok(prepared) => prepared,
         Err(exit) => return Ok(exit),
     };
-    if let Some(task) = args.rerun.iter().find(|task| blueprint.tasks.iter().all(|known| known.id.value != **task)) {
+    if let Some(task) = args.rerun.iter().find(|task| blueprint.tasks.iter().all(|known| known.id.as_str() != *task)) {
         return Err(Failure::new(format!("the run has no task `{task}`"), "`outpost-bp status` lists them"));
     }
     let watched = args.shown.watched(whereabouts(&started).as_deref(), opened.history.events.len())?;

@@ -4,6 +4,7 @@
 //! and cuts the text into [`Piece`]s, and [`Document::yaml`] turns a fence into [`node::Node`]s.
 //! Nothing here knows what a task is.
 
+pub mod excerpt;
 pub mod mark;
 pub mod markdown;
 pub mod node;
@@ -12,6 +13,7 @@ pub mod source;
 pub mod written;
 pub mod yaml;
 
+pub use excerpt::Excerpt;
 pub use markdown::{Fence, Language, Piece};
 pub use node::{Entry, Node, Text, Value};
 pub use source::Source;

@@ -3,14 +3,13 @@
 //! Scalars keep the characters of the document (`007` stays `007`, `no` stays `no`); whoever reads
 //! a field decides what type it wants. Keys are scalars and unique within their mapping.
 
-use std::borrow::Cow;
-
+use super::excerpt::Excerpt;
 use crate::diagnostic::Span;
 
 /// A piece of text and where it stands. The span of a quoted scalar includes its quotes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'s> {
-    pub value: Cow<'s, str>,
+    pub value: Excerpt<'s>,
     pub span: Span,
 }
 
@@ -45,7 +44,7 @@ pub struct Node<'s> {
 pub enum Value<'s> {
     /// `plain` is false for quoted and block scalars, which are always strings.
     Scalar {
-        text: Cow<'s, str>,
+        text: Excerpt<'s>,
         plain: bool,
     },
     List(Box<[Node<'s>]>),
@@ -142,17 +141,16 @@ impl<'s> Node<'s> {
 
     /// Cuts the tie to the text it was read from.
     pub fn into_owned(self) -> Node<'static> {
-        let own = |text: Cow<'s, str>| Cow::Owned(text.into_owned());
         Node {
             span: self.span,
             value: match self.value {
-                Value::Scalar { text, plain } => Value::Scalar { text: own(text), plain },
+                Value::Scalar { text, plain } => Value::Scalar { text: text.into_owned(), plain },
                 Value::List(items) => Value::List(items.into_iter().map(Node::into_owned).collect()),
                 Value::Map(entries) => Value::Map(
                     entries
                         .into_iter()
                         .map(|entry| Entry {
-                            key: Text { value: own(entry.key.value), span: entry.key.span },
+                            key: Text { value: entry.key.value.into_owned(), span: entry.key.span },
                             value: entry.value.into_owned(),
                         })
                         .collect(),

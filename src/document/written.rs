@@ -40,7 +40,7 @@ impl<'s> Written<'s> {
                 let node = yaml::parse(text, Origin::Base(*base)).documents.into_iter().next();
                 Cow::Owned(node.unwrap_or_else(|| Node {
                     span: Span::new(*base, *base),
-                    value: Value::Scalar { text: Cow::Borrowed(""), plain: true },
+                    value: Value::Scalar { text: "".into(), plain: true },
                 }))
             }
         }

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
+use super::excerpt::Excerpt;
 use super::node::{Entry, Node, Text, Value};
 use super::origin::Origin;
 use super::source::offset;
@@ -103,7 +104,7 @@ impl<'s> Builder<'s, '_> {
                 };
                 let plain = style == ScalarStyle::Plain && !tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 // An absent value comes as `~` with no place of its own.
-                let text = if start == end && plain { Cow::Borrowed("") } else { text };
+                let text = if start == end && plain { "".into() } else { text.into() };
                 let node = Node { span: self.origin.span(start, end), value: Value::Scalar { text, plain } };
                 self.finish(node, anchor)
             }
@@ -326,7 +327,7 @@ fn count(node: &Node<'_>) -> usize {
 /// Resolves `<<`: the mapping's own keys win, then the merged mappings in their order.
 fn merge(entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     let (merges, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.key.value == "<<");
-    let mut taken: HashSet<Cow<'_, str>> = own.iter().map(|entry| entry.key.value.clone()).collect();
+    let mut taken: HashSet<Excerpt<'_>> = own.iter().map(|entry| entry.key.value.clone()).collect();
     for entry in merges {
         let sources = match entry.value.value {
             Value::List(items) => items.into_vec(),

@@ -73,7 +73,7 @@ pub fn judged(task: &Task<'_>, left: Option<&Value>) -> Result<Values, String> {
     let Some(output) = task.output.as_deref() else {
         return Ok(Values::new());
     };
-    if let (Some(left), Some(schema)) = (left, &task.interface.output_schema) {
+    if let (Some(left), Some(schema)) = (left, task.output_schema()) {
         satisfies(left, &schema.tree().to_json(), "its output")?;
     }
     let mut values = Values::new();

@@ -92,7 +92,7 @@ fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, in
         },
         fallback: failure.and_then(|failure| failure.fallback.as_ref()?.target),
         stands_in_for: Vec::new(),
-        undo: task.rollback.as_ref().and_then(undo),
+        undo: task.rollback.as_deref().and_then(undo),
         undone_on_failure: failure.is_some_and(|failure| failure.rollback == Some(RollbackMode::Auto)),
         on_success: task.on_success().is_some(),
         handoff: task.handoff.as_deref().map(|handoff| match handoff.resume_strategy.as_deref() {

@@ -121,7 +121,7 @@ impl Reader<'_, '_> {
         let happens = happens.iter().filter_map(|one| self.happening(one, &program)).collect();
         let hooks = node.get("hooks").and_then(Node::as_map).unwrap_or_default();
         for entry in hooks {
-            if !Hook::ALL.iter().any(|hook| hook.word() == entry.key.value) {
+            if !Hook::ALL.iter().any(|hook| entry.key.value == hook.word()) {
                 let words: Vec<&str> = Hook::ALL.iter().map(|hook| hook.word()).collect();
                 self.bad(
                     entry.key.span,

@@ -20,7 +20,7 @@ pub(super) fn check(draft: &Draft<'_>, expressions: &mut Expressions, problems: 
         if let Some(condition) = task.when() {
             problems.extend(expressions.check(condition, CONDITION));
         }
-        let expected = task.interface.input_schema.as_deref().map(Written::tree);
+        let expected = task.input_schema().map(Written::tree);
         for binding in &*task.bindings {
             if let Some(transform) = &binding.transform {
                 problems.extend(expressions.check(transform, TRANSFORM));
@@ -151,7 +151,7 @@ fn check_fit(
         return None;
     }
     let declared = port.schema.as_deref().map(Written::tree);
-    let left = source.interface.output_schema.as_ref().map(Written::tree);
+    let left = source.output_schema().map(Written::tree);
     let given = supply(source, port, declared.as_deref(), left.as_deref());
     let name = format!("{}.{}", source.id, port.name);
     if matches!(given, Given::Unknown) {

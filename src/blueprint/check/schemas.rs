@@ -24,8 +24,8 @@ impl<'s> Schemas<'s> {
         for task in &draft.tasks {
             let ports = task.ports().iter().filter_map(|port| port.schema.as_deref());
             let own = [
-                task.interface.input_schema.as_deref(),
-                task.interface.output_schema.as_ref(),
+                task.input_schema(),
+                task.output_schema(),
                 task.handoff.as_ref().and_then(|handoff| handoff.state_schema.as_ref()),
             ];
             for schema in own.into_iter().flatten().chain(ports) {
@@ -73,7 +73,9 @@ fn at(node: &Node<'_>, pointer: &str) -> Span {
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
         let next = match &node.value {
-            Value::Map(entries) => entries.iter().find(|entry| entry.key.value == step).map(|entry| &entry.value),
+            Value::Map(entries) => {
+                entries.iter().find(|entry| entry.key.value == *step.as_str()).map(|entry| &entry.value)
+            }
             Value::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
             Value::Scalar { .. } => None,
         };

@@ -22,12 +22,12 @@ pub struct Task<'s> {
     pub idempotent: Option<bool>,
     pub dependencies: Box<[Dependency<'s>]>,
     pub bindings: Box<[Binding<'s>]>,
-    pub interface: Interface<'s>,
+    pub interface: Option<Box<Interface<'s>>>,
     pub output: Option<Box<Output<'s>>>,
     pub criteria: Box<[Text<'s>]>,
     pub capabilities: Box<[Capability<'s>]>,
     pub verification: Box<[Verification<'s>]>,
-    pub rollback: Option<Rollback<'s>>,
+    pub rollback: Option<Box<Rollback<'s>>>,
     pub run: Option<Text<'s>>,
     pub resources: Option<Box<Resources<'s>>>,
     pub context: Option<Box<Context<'s>>>,
@@ -67,6 +67,16 @@ impl<'s> Task<'s> {
 
     pub fn assignee(&self) -> Option<&Text<'s>> {
         self.details.as_ref().and_then(|details| details.assignee.as_ref())
+    }
+
+    /// What its inputs together have to be like.
+    pub fn input_schema(&self) -> Option<&Written<'s>> {
+        self.interface.as_ref()?.input_schema.as_ref()
+    }
+
+    /// What its outputs together have to be like.
+    pub fn output_schema(&self) -> Option<&Written<'s>> {
+        self.interface.as_ref()?.output_schema.as_ref()
     }
 
     pub fn ports(&self) -> &[Port<'s>] {
@@ -155,7 +165,7 @@ pub enum Transfer {
 /// `interface:` — what it says to people stays in the document.
 #[derive(Clone, Debug, Default)]
 pub struct Interface<'s> {
-    pub input_schema: Option<Box<Written<'s>>>,
+    pub input_schema: Option<Written<'s>>,
     pub output_schema: Option<Written<'s>>,
 }
 

@@ -3,17 +3,15 @@
 //! Tells for every fence which tier and section it stands in and which task its heading or marker
 //! announces. Whether the block agrees is checked once all ids are known.
 
-use std::borrow::Cow;
-
 use crate::blueprint::model::Tier;
 use crate::diagnostic::Span;
 use crate::document::source::offset;
-use crate::document::{Document, Fence, Piece, Text};
+use crate::document::{Document, Excerpt, Fence, Piece, Text};
 
 /// An id that a heading or a marker announces.
 #[derive(Clone, Debug)]
 pub(super) struct Announced<'s> {
-    pub(super) id: Cow<'s, str>,
+    pub(super) id: Excerpt<'s>,
     pub(super) span: Span,
 }
 
@@ -43,7 +41,7 @@ pub(super) struct Outline<'s> {
     pub(super) metrics: Vec<Vec<String>>,
     pub(super) metadata: Vec<(Text<'s>, Text<'s>)>,
     /// `TASK_END` markers and the id their `TASK_BEGIN` announced.
-    pub(super) marker_ends: Vec<(Announced<'s>, Option<Cow<'s, str>>)>,
+    pub(super) marker_ends: Vec<(Announced<'s>, Option<Excerpt<'s>>)>,
 }
 
 /// Takes the pieces of the document: only its fences are kept.
@@ -84,14 +82,14 @@ pub(super) fn read<'s>(document: &mut Document<'s>) -> Outline<'s> {
                     tier = None;
                 }
                 if level == 1 && outline.title.is_none() && tier_number(&title).is_none() {
-                    outline.title = Some(Text { value: Cow::Owned(title.to_string()), span });
+                    outline.title = Some(Text { value: title.to_string().into(), span });
                 }
                 heading = announced(&title).map(|id| {
                     // The document's own characters, unless markup stands between them.
                     let written = document.source.slice(span);
                     let id = match written.find(id) {
-                        Some(at) => Cow::Borrowed(&written[at..at + id.len()]),
-                        None => Cow::Owned(id.to_owned()),
+                        Some(at) => written[at..at + id.len()].into(),
+                        None => id.to_owned().into(),
                     };
                     Announced { id, span }
                 });
@@ -108,7 +106,7 @@ pub(super) fn read<'s>(document: &mut Document<'s>) -> Outline<'s> {
             Piece::Comment(span) => {
                 let text = document.source.slice(span);
                 if let Some((begins, id)) = task_marker(text) {
-                    let found = Announced { id: Cow::Borrowed(id), span };
+                    let found = Announced { id: id.into(), span };
                     if begins {
                         marker = Some(found);
                     } else {
@@ -191,8 +189,8 @@ fn metadata<'s>(document: &Document<'s>, span: Span, metadata: &mut Vec<(Text<'s
         let value_start = key_start + offset(key.len() + 1 + (value.len() - value.trim_start().len()));
         let unquoted = value_trimmed.trim_matches('"');
         metadata.push((
-            Text { value: Cow::Owned(key.to_owned()), span: piece(key_start, key) },
-            Text { value: Cow::Owned(unquoted.to_owned()), span: piece(value_start, value_trimmed) },
+            Text { value: key.to_owned().into(), span: piece(key_start, key) },
+            Text { value: unquoted.to_owned().into(), span: piece(value_start, value_trimmed) },
         ));
     }
 }

@@ -1,6 +1,5 @@
 //! A task block → [`Task`], in all dialects.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::blueprint::capability::Capability;
@@ -13,7 +12,7 @@ use crate::blueprint::model::{
 use crate::blueprint::shape::Checker;
 use crate::blueprint::status;
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::document::{Node, Text, Value};
+use crate::document::{Excerpt, Node, Text, Value};
 
 use super::execution::lock_mode;
 use super::field::{Fields, pairs, texts};
@@ -36,7 +35,7 @@ pub(super) const ROLLBACK_MODES: &[(&str, RollbackMode)] =
 /// `text` is the document, if parts of the block can be read from it again.
 pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, checker: &mut Checker) -> Task<'s> {
     let id = node.filled("task_id").unwrap_or_default();
-    let interface = interface(node.field("interface"), text);
+    let interface = node.field("interface").and_then(|node| interface(node, text));
     let output = output(node, text);
     Task {
         name: node.filled("name").unwrap_or_else(|| id.clone()),
@@ -57,7 +56,7 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, checker: &mut Che
         criteria: node.texts("acceptance_criteria"),
         capabilities: capabilities(node, checker),
         verification: verification(node, checker),
-        rollback: rollback(node.field("rollback")),
+        rollback: rollback(node.field("rollback")).map(Box::new),
         run: node.filled("run"),
         resources: node.field("resources").map(|node| Box::new(resources(node, checker))),
         context: context(node),
@@ -161,14 +160,11 @@ fn bindings<'s>(node: Option<&Node<'s>>) -> Box<[Binding<'s>]> {
         .collect()
 }
 
-fn interface<'s>(node: Option<&Node<'s>>, text: Option<&'s str>) -> Interface<'s> {
-    let Some(node) = node else {
-        return Interface::default();
-    };
-    Interface {
-        input_schema: node.written("input_schema", text).map(Box::new),
-        output_schema: node.written("output_schema", text),
-    }
+fn interface<'s>(node: &Node<'s>, text: Option<&'s str>) -> Option<Box<Interface<'s>>> {
+    let input_schema = node.written("input_schema", text);
+    let output_schema = node.written("output_schema", text);
+    let is_there = input_schema.is_some() || output_schema.is_some();
+    is_there.then(|| Box::new(Interface { input_schema, output_schema }))
 }
 
 fn output<'s>(task: &Node<'s>, text: Option<&'s str>) -> Option<Box<Output<'s>>> {
@@ -191,7 +187,7 @@ fn output<'s>(task: &Node<'s>, text: Option<&'s str>) -> Option<Box<Output<'s>>>
     // 2.1 lists outputs in the interface; they are ports like any other.
     let listed =
         task.field("interface").and_then(|node| node.field("outputs")).and_then(Node::as_list).unwrap_or_default();
-    let mut taken: HashSet<Cow<'s, str>> = HashSet::new();
+    let mut taken: HashSet<Excerpt<'s>> = HashSet::new();
     if !listed.is_empty() {
         taken.extend(ports.iter().map(|port| port.name.value.clone()));
     }
