@@ -63,7 +63,7 @@ pub(super) fn show(
 ) -> Result<(), Failure> {
     let needs = Needs::probe(blueprint, plan);
     let shown = Shown { source, blueprint, plan, needs: &needs };
-    output.data(&text::render(&shown, output.width))
+    text::print(&shown, output)
 }
 
 /// The selection of a plan that `plan --json` wrote, if the document is still what was planned.

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::{Failure, Output};
 use super::needs::Need;
 use super::{Shown, when};
 use crate::blueprint::{Blueprint, Status, TaskIndex, executor, is_verify_only};
@@ -13,9 +14,12 @@ use crate::engine::secret::Standing;
 use crate::plan::Edge;
 use crate::report::diagnostics::counted;
 
-pub(super) fn render(shown: &Shown<'_, '_>, width: usize) -> String {
+/// As much as is held back before it is written: the plan of many tasks is long.
+const PORTION: usize = 64 * 1024;
+
+pub(super) fn print(shown: &Shown<'_, '_>, output: &mut Output) -> Result<(), Failure> {
     let Shown { blueprint, plan, .. } = shown;
-    let mut page = Page { out: String::new(), width };
+    let mut page = Page { out: String::new(), width: output.width };
     let running: Vec<TaskIndex> = plan.running().collect();
     let waves = running.iter().filter_map(|index| plan.schedule.wave(*index)).max().unwrap_or(0);
     let implied =
@@ -38,11 +42,15 @@ pub(super) fn render(shown: &Shown<'_, '_>, width: usize) -> String {
         page.heading(&format!("wave {}", number + 1));
         for index in tasks {
             page.entry(&blueprint.task(*index).id, longest, &about(shown, *index));
+            if page.out.len() > PORTION {
+                output.data(&page.out)?;
+                page.out.clear();
+            }
         }
     }
     holds(shown, &mut page);
     needs(shown, &mut page);
-    page.out
+    output.data(&page.out)
 }
 
 /// The name of a task and everything that bears on when it runs.
