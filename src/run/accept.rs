@@ -116,16 +116,21 @@ impl Run {
     /// The answer to a question of [`Run::questions`].
     pub fn condition(&mut self, now: Moment, task: TaskIndex, answer: Condition) -> Result<Vec<Event>, Refusal> {
         let id = self.program.tasks[task.get()].id.clone();
+        let mut events = Vec::new();
         let event = match answer {
             Condition::Holds => Event::ConditionHeld { task: id },
             Condition::Fails(reason) => Event::TaskSkipped { task: id, reason },
             Condition::Unclear(problem) => {
+                if self.questions.contains(&task.0) {
+                    self.end_early(now, &id, &mut events);
+                }
                 let message = format!("its condition cannot be evaluated: {problem}");
                 let failure = Failure::new(FailureCode::ExecutionFailed, FailurePhase::Preflight, message);
                 Event::TaskBlocked { task: id, failure: Box::new(Failure { lasting: true, ..failure }) }
             }
         };
-        self.take(now, event)
+        events.extend(self.take(now, event)?);
+        Ok(events)
     }
 
     /// A person's decision. The first one that is written down is final.
@@ -253,8 +258,9 @@ impl Run {
     ) -> Result<Vec<Event>, Refusal> {
         let task = self.program.tasks[task.get()].id.clone();
         let event = Event::GateExpired { task, consequence, unset: Some(variable.to_owned()) };
+        let stops = consequence == OnTimeout::Abort && self.mode < Mode::Stopping;
         let mut events = self.take(now, event)?;
-        if consequence == OnTimeout::Abort && self.mode < Mode::Stopping {
+        if stops {
             let reason = format!("nobody decided: `{variable}` is not set");
             events.extend(self.take(now, Event::Stopping { reason })?);
         }

@@ -119,21 +119,27 @@ impl Run {
             OnFailure::Block => self.block(now, task, failure, events),
             OnFailure::Abort => {
                 let reason = format!("`{task}` failed and `on_failure.action` is `abort`");
-                self.happen(now, Event::TaskBlocked { task, failure }, events);
                 self.stop(now, &reason, events);
+                self.happen(now, Event::TaskBlocked { task, failure }, events);
             }
         }
     }
 
-    pub(super) fn block(&mut self, now: Moment, task: String, failure: Box<Failure>, events: &mut Vec<Event>) {
-        let reason = format!("`{task}` is blocked and the run ends with its first failure");
+    fn block(&mut self, now: Moment, task: String, failure: Box<Failure>, events: &mut Vec<Event>) {
+        self.end_early(now, &task, events);
         self.happen(now, Event::TaskBlocked { task, failure }, events);
+    }
+
+    /// A task is about to be blocked, and the run may end with the first that is. That it ends is written first, here and
+    /// above: a runner that dies between the two leaves a task whose end is decided again, and no run that goes on.
+    pub(super) fn end_early(&mut self, now: Moment, task: &str, events: &mut Vec<Event>) {
         if self.program.fail_fast && self.mode == Mode::Going {
+            let reason = format!("`{task}` is blocked and the run ends with its first failure");
             self.happen(now, Event::Draining { reason, ends: true }, events);
         }
     }
 
-    pub(super) fn stop(&mut self, now: Moment, reason: &str, events: &mut Vec<Event>) {
+    fn stop(&mut self, now: Moment, reason: &str, events: &mut Vec<Event>) {
         if self.mode < Mode::Stopping {
             self.happen(now, Event::Stopping { reason: reason.to_owned() }, events);
         }

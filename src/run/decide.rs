@@ -120,9 +120,10 @@ impl Run {
                 Phase::Gate(_) => {
                     let spec = &self.program.tasks[index as usize];
                     let consequence = spec.gate.as_ref().map_or(OnTimeout::Abort, |gate| gate.on_timeout);
+                    let stops = consequence == OnTimeout::Abort && self.mode < Mode::Stopping;
                     self.happen(now, Event::GateExpired { task: spec.id.clone(), consequence, unset: None }, events);
-                    if consequence == OnTimeout::Abort {
-                        self.stop(now, "a gate timed out", events);
+                    if stops {
+                        self.happen(now, Event::Stopping { reason: "a gate timed out".to_owned() }, events);
                     }
                 }
                 _ => {

@@ -10,7 +10,7 @@ use super::chore::Chores;
 use super::event::{Ending, Event, GateDecision, Moment, Permit};
 use super::notice::Notice;
 use super::phase::Phase;
-use super::program::{Amounts, Program};
+use super::program::{Amounts, OnTimeout, Program};
 use super::rollback::Rollback;
 use super::room::{LockState, Rank, holds_room};
 use super::standin::{Caller, Calls};
@@ -232,6 +232,10 @@ impl Run {
             | Event::GateOpened { task, .. }
             | Event::GateExpired { task, .. } => {
                 self.apply_to(task, event, at).map_err(|e| e.unwrap_or_else(|| refuse(task)))?;
+                // That it stops follows as an event of its own, which a runner that dies now does not come to write.
+                if matches!(event, Event::GateExpired { consequence: OnTimeout::Abort, .. }) {
+                    self.mode = Mode::Stopping;
+                }
             }
             Event::GateDecided(decision) => {
                 self.apply_to(&decision.task, event, at).map_err(|e| e.unwrap_or_else(|| refuse(&decision.task)))?;

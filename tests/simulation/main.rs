@@ -129,8 +129,11 @@ impl Simulation {
         let now = self.outside.now;
         let questions: Vec<TaskIndex> = self.run.questions().collect();
         for task in questions {
-            let fails = self.outside.chance.one_in(3);
-            let answer = if fails { Condition::Fails("so".to_owned()) } else { Condition::Holds };
+            let answer = match self.outside.chance.below(9) {
+                0 => Condition::Unclear("so".to_owned()),
+                1 | 2 => Condition::Fails("so".to_owned()),
+                _ => Condition::Holds,
+            };
             let events = self.run.condition(now, task, answer).expect("an answer to a question");
             self.write(events);
         }

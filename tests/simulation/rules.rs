@@ -1,6 +1,7 @@
 //! What must hold of every run, checked against its events alone. Slow and simple on purpose: it
 //! shares no code with the state machine it judges.
 
+mod gates;
 mod memory;
 mod room;
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::run::{
-    Chore, Ending, Event, FailureCode, GateTime, Moment, OnFailure, OnTimeout, Permit, Program, Resumption, Stage,
+    Chore, Ending, Event, FailureCode, FailurePhase, GateTime, Moment, OnFailure, Permit, Program, Resumption, Stage,
     TaskSpec,
 };
 
@@ -49,6 +50,8 @@ pub(crate) struct Rules {
     stopping: bool,
     draining: bool,
     ends: bool,
+    /// That it ends was just written, before the task that is blocked for it: whether it was to end before that.
+    announced: Option<bool>,
     pub(crate) loud: bool,
 }
 
@@ -81,6 +84,7 @@ impl Rules {
             stopping: false,
             draining: false,
             ends: false,
+            announced: None,
             loud: false,
         }
     }
@@ -99,6 +103,10 @@ impl Rules {
             _ => false,
         };
         assert!(self.ended.is_none() || may_go_on, "nothing happens after the end: {event:?}");
+        let keeps_word = matches!(event, Event::TaskBlocked { .. } | Event::RunnerTookOver { .. });
+        let announced = self.announced.take();
+        let is_bound = announced.is_some() && !self.stopping;
+        assert!(!is_bound || keeps_word, "nothing failed, and the run ends early: {event:?}");
         self.chores.saw(now, event, !self.running.is_empty(), self.stopping);
         match event {
             Event::RunnerTookOver { .. } => {
@@ -186,8 +194,9 @@ impl Rules {
                 self.finish(task, true);
             }
             Event::Draining { ends: true, .. } => {
-                let failed = self.program.fail_fast && !self.blocked.is_empty();
-                assert!(failed || self.chores.begins_badly(), "nothing failed, and the run ends early");
+                let begins_badly = self.chores.begins_badly();
+                assert!(self.program.fail_fast || begins_badly, "nothing failed, and the run ends early");
+                self.announced = (!begins_badly).then_some(self.draining);
                 (self.draining, self.ends) = (true, true);
             }
             Event::Draining { .. } => self.draining = true,
@@ -198,7 +207,13 @@ impl Rules {
             Event::TaskBlocked { task, failure } => {
                 self.has_lost_patience(task, failure);
                 let is_own = !matches!(failure.code, FailureCode::Cancelled | FailureCode::GateRejected);
-                if is_own && !self.stopping && !self.draining {
+                // What a condition is that cannot be evaluated is no failure of its task.
+                let failed = is_own && failure.phase != FailurePhase::Preflight;
+                let aborts = failed && self.spec(task).on_failure == OnFailure::Abort;
+                assert!(!aborts || self.stopping, "{task} aborts the run, which may go on if its runner dies now");
+                let ends = self.program.fail_fast && !self.stopping;
+                assert!(!ends || self.draining, "{task} ends the run, which may go on if its runner dies now");
+                if failed && !announced.unwrap_or(self.stopping || self.draining) {
                     assert!(!self.chores.owes_undoing(task), "{task} is to be undone first");
                 }
                 if self.replaced.contains_key(task) {
@@ -242,47 +257,14 @@ impl Rules {
                 self.replaced.remove(task);
                 *self.permits.entry(task.clone()).or_default() += 1;
             }
-            Event::GateOpened { task, deadline, .. } => {
-                assert!(
-                    self.spec(task)
-                        .needs
-                        .iter()
-                        .all(|need| self.satisfied.contains(&self.program.tasks[need.get()].id))
-                );
-                if self.spec(task).gate.as_ref().is_some_and(|gate| gate.time == GateTime::After) {
-                    self.open.remove(task);
-                    // A review comes after the verification, which told.
-                    self.doubtful.remove(task);
-                }
-                self.deadlines.insert(task.clone(), *deadline);
+            Event::GateOpened { .. } | Event::GateDecided(_) | Event::GateExpired { .. } => {
+                self.saw_of_gate(now, event)
             }
-            Event::GateDecided(decision) => {
-                assert!(now < self.deadlines[&decision.task], "nobody decides after the deadline");
-                let gate = self.spec(&decision.task).gate.clone().expect("a gate");
-                assert!(gate.approvers.is_empty() || gate.approvers.contains(&decision.by), "anybody decides");
-                if decision.approved {
-                    assert!(gate.by_starter || decision.by != "p0", "p0 began the run and approves it");
-                    let approvers = self.approvals.entry(decision.task.clone()).or_default();
-                    assert!(approvers.insert(decision.by.clone()), "one person approves once");
-                    if approvers.len() >= self.spec(&decision.task).gate.as_ref().expect("a gate").approvals as usize {
-                        self.passed.insert(decision.task.clone());
-                    }
-                }
+            Event::Stopping { .. } => {
+                self.announced = Some(self.stopping || self.draining);
+                self.stopping = true;
             }
-            Event::GateExpired { task, consequence, unset } => {
-                if unset.is_none() {
-                    assert!(now >= self.deadlines[task]);
-                    assert_eq!(*consequence, self.spec(task).gate.as_ref().expect("a gate").on_timeout);
-                }
-                match consequence {
-                    OnTimeout::Abort => self.finish(&task.clone(), false),
-                    OnTimeout::Skip => self.finish(&task.clone(), true),
-                    OnTimeout::Continue => {
-                        self.passed.insert(task.clone());
-                    }
-                }
-            }
-            Event::Stopping { .. } | Event::CancelRequested { .. } => self.stopping = true,
+            Event::CancelRequested { .. } => self.stopping = true,
             Event::RollbackOrdered { .. } => {
                 (self.stopping, self.draining, self.ends, self.ended) = (false, false, false, None);
             }

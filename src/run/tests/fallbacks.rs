@@ -95,3 +95,37 @@ fn what_a_fallback_relieved_runs_again_with_it() {
     assert_eq!(story.run.stale(&program(text), |task| task == "e"), ["e", "g"]);
     assert_eq!(story.phase("f"), &Phase::Complete(Completion::Done));
 }
+
+#[test]
+fn of_two_that_wait_for_their_fallbacks_the_one_that_nobody_waits_for_is_given_up_first() {
+    let mut story = Story::of(
+        "task_id: a, run: x, on_failure: {fallback_task: f}
+         task_id: b, run: x, on_failure: {fallback_task: g, action: skip}
+         task_id: u, run: x
+         task_id: f, run: x, dependencies: [b]
+         task_id: g, run: x, dependencies: [u]",
+    );
+    story.decide().fails("u").fails("a").fails("b");
+    assert!(matches!(story.phase("b"), Phase::Skipped(_)), "`g` can never begin: {:?}", story.phase("b"));
+    assert!(story.is_started("f"), "`a` waits for `f`, which waited for `b`: {:?}", story.phase("a"));
+}
+
+#[test]
+fn a_fallback_that_was_ready_is_so_no_more_when_its_caller_starts_again() {
+    let mut story = Story::of(
+        "execution: {max_parallel_tasks: 1}
+         task_id: f, run: x
+         task_id: a, run: x, on_failure: {fallback_task: f}
+         task_id: u, run: x",
+    );
+    story.decide().fails("a").fails("f");
+    assert!(matches!((story.phase("f"), story.phase("a")), (Phase::Blocked(_), Phase::Blocked(_))));
+    assert!(story.is_started("u"));
+    for task in ["f", "a"] {
+        story.run.ordered_again(story.now, task, "ann").expect("an order");
+        story.decide();
+    }
+    assert!(story.works("u").is_started("a") && !story.is_started("f"));
+    assert_eq!(story.works("a").run.ending(), Some(Ending::Done));
+    assert!(matches!(story.phase("f"), Phase::Skipped(_)), "nobody needs it: {:?}", story.phase("f"));
+}

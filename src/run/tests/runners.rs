@@ -1,7 +1,10 @@
 //! Runners that die, people who order, documents that change, events that come too late.
 
-use super::{Story, failure, program};
-use crate::run::{Chore, Condition, Ending, Event, GateDecision, Hook, Permit, Phase, Undo};
+use super::{Alone, Story, failure, program};
+use crate::run::{Chore, Condition, Ending, Event, GateDecision, Hook, OnTimeout, Permit, Phase, Undo};
+
+/// What ends a run, and the events that tell of it.
+type Ends = fn(&mut Story) -> Vec<Event>;
 
 #[test]
 fn a_stage_that_ended_under_a_dead_runner_leaves_no_locks_behind() {
@@ -177,4 +180,51 @@ fn what_was_begun_and_is_ordered_again_waits_for_its_locks_as_long_as_it_takes()
     story.now = story.now.after(60_000);
     assert_eq!(story.decide().phase("a"), &Phase::Waiting);
     assert!(story.works("b").is_started("a"));
+}
+
+/// What ends a run ends it, however little its runner came to write of that.
+#[test]
+fn a_run_that_ends_early_stays_ended_when_its_runner_dies_in_the_write() {
+    let gate = "a, run: x, human_required: {action: look, timeout: PT1H, on_timeout: abort}";
+    let (late, unset): (Ends, Ends) = (
+        |story| {
+            story.now = story.now.after(3_600_000);
+            story.decide().events.clone()
+        },
+        |story| {
+            let index = story.index("a");
+            story.run.gate_unset(story.now, index, "OK", OnTimeout::Abort).expect("an open gate")
+        },
+    );
+    let unclear: Ends = |story| {
+        let index = story.index("a");
+        story.run.condition(story.now, index, Condition::Unclear("no".to_owned())).expect("a question")
+    };
+    let fails: Ends = |story| story.decide().events.clone();
+    for (task, fail_fast, ends) in [
+        ("a, run: x, on_failure: {action: abort}", false, fails),
+        ("a, run: x", true, fails),
+        ("a, run: x, when: '.env.CI'", true, unclear),
+        (gate, false, late),
+        (gate, false, unset),
+    ] {
+        let mut story = Story::of(&format!("task_id: {task}\ntask_id: b, run: x, idempotent: true"));
+        story.run.program.fail_fast = fail_fast;
+        story.decide();
+        if story.is_started("a") {
+            story.ends("a", Some(failure()));
+        }
+        let (before, now) = (story.run.clone(), story.now);
+        let events = ends(&mut story);
+        assert!(events.len() > 1, "{task}: {events:?}");
+        for kept in 1..=events.len() {
+            let mut next = Story { run: before.clone(), world: Alone::default(), now, events: Vec::new() };
+            for event in &events[..kept] {
+                next.run.apply(story.now, event).expect("what happened");
+            }
+            next.resume();
+            next.decide();
+            assert!(!next.is_started("b"), "{task}: after {:?} it goes on: {:?}", &events[..kept], next.events);
+        }
+    }
 }

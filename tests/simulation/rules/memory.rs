@@ -7,11 +7,11 @@ impl Rules {
     pub(crate) fn memory(&self) -> String {
         let Self { complete, satisfied, blocked, open, running, passed, approvals, .. } = self;
         let Self { deadlines, starts, failures, permits, doubtful, retry_at, lost, contended, .. } = self;
-        let Self { lasting, replaced, checkpoints, ended, stopping, draining, ends, .. } = self;
+        let Self { lasting, replaced, checkpoints, ended, stopping, draining, ends, announced, .. } = self;
         format!(
             "{complete:?}{satisfied:?}{blocked:?}{open:?}{running:?}{passed:?}{approvals:?}{deadlines:?}{starts:?}\
              {failures:?}{permits:?}{doubtful:?}{retry_at:?}{lost:?}{contended}{lasting:?}{replaced:?}{checkpoints:?}\
-             {ended:?}{stopping}{draining}{ends}{}",
+             {ended:?}{stopping}{draining}{ends}{announced:?}{}",
             self.chores.memory()
         )
     }

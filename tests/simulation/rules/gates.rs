@@ -1,0 +1,57 @@
+//! What must hold of gates: when they open, who decides, and what becomes of those that nobody decides.
+
+use outpost_bp::run::{Event, GateTime, Moment, OnTimeout};
+
+use super::Rules;
+
+impl Rules {
+    pub(super) fn saw_of_gate(&mut self, now: Moment, event: &Event) {
+        match event {
+            Event::GateOpened { task, deadline, .. } => {
+                assert!(
+                    self.spec(task)
+                        .needs
+                        .iter()
+                        .all(|need| self.satisfied.contains(&self.program.tasks[need.get()].id))
+                );
+                if self.spec(task).gate.as_ref().is_some_and(|gate| gate.time == GateTime::After) {
+                    self.open.remove(task);
+                    // A review comes after the verification, which told.
+                    self.doubtful.remove(task);
+                }
+                self.deadlines.insert(task.clone(), *deadline);
+            }
+            Event::GateDecided(decision) => {
+                assert!(now < self.deadlines[&decision.task], "nobody decides after the deadline");
+                let gate = self.spec(&decision.task).gate.clone().expect("a gate");
+                assert!(gate.approvers.is_empty() || gate.approvers.contains(&decision.by), "anybody decides");
+                if decision.approved {
+                    assert!(gate.by_starter || decision.by != "p0", "p0 began the run and approves it");
+                    let approvers = self.approvals.entry(decision.task.clone()).or_default();
+                    assert!(approvers.insert(decision.by.clone()), "one person approves once");
+                    if approvers.len() >= self.spec(&decision.task).gate.as_ref().expect("a gate").approvals as usize {
+                        self.passed.insert(decision.task.clone());
+                    }
+                }
+            }
+            Event::GateExpired { task, consequence, unset } => {
+                if unset.is_none() {
+                    assert!(now >= self.deadlines[task]);
+                    assert_eq!(*consequence, self.spec(task).gate.as_ref().expect("a gate").on_timeout);
+                }
+                match consequence {
+                    OnTimeout::Abort => {
+                        // Whether or not its runner came to write that the run stops.
+                        self.stopping = true;
+                        self.finish(&task.clone(), false);
+                    }
+                    OnTimeout::Skip => self.finish(&task.clone(), true),
+                    OnTimeout::Continue => {
+                        self.passed.insert(task.clone());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
