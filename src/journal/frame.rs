@@ -166,7 +166,8 @@ impl Chain {
     pub(super) fn check_header(line: &[u8]) -> Result<(Self, Header<'_>), Fault> {
         let (checksum, json) = split(line).ok_or(Fault::Shape)?;
         let header: Header<'_> = serde_json::from_slice(json).map_err(|_| Fault::Shape)?;
-        if header.format != FORMAT {
+        // Versions are counted from 1: nobody wrote what there is no version of.
+        if header.format != FORMAT || header.version == 0 {
             return Err(Fault::Shape);
         }
         if header.version <= VERSION && checksum != Self::EMPTY.of(json) {
