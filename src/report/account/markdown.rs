@@ -26,8 +26,8 @@ pub fn markdown(account: &Account) -> String {
     let mut text = format!("## {mark} {}: {word}\n\n", escaped(&account.document.title));
     let _ = write!(
         text,
-        "Run `{}` of {}, begun by {} on {} UTC, took {}. {}.\n\n",
-        run.id,
+        "Run {} of {}, begun by {} on {} UTC, took {}. {}.\n\n",
+        code(&run.id),
         code(&account.document.file),
         escaped(&run.began_by),
         clock(run.began_at),
@@ -38,7 +38,7 @@ pub fn markdown(account: &Account) -> String {
     let mut parts = vec![attention(account, &mut left_out)];
     let is_told = |next: &&String| account.meant().all(|task| task.command.as_ref() != Some(*next));
     if let Some(next) = run.next.as_ref().filter(is_told) {
-        parts.push(format!("To go on: `{next}`\n\n"));
+        parts.push(format!("To go on: {}\n\n", code(next)));
     }
     parts.push(tasks(account, &mut left_out));
     parts.push(decisions(account));
@@ -67,8 +67,8 @@ fn attention(account: &Account, left_out: &mut Vec<String>) -> String {
     for task in tasks.iter().take(FAILURES) {
         let _ = write!(text, "### {} {} {}\n\n", task.standing().mark(), escaped(&task.id), escaped(&task.name));
         let reason = task.reason().unwrap_or_default();
-        let code = task.failure.as_ref().map(|failure| format!(" ({})", failure.code)).unwrap_or_default();
-        let _ = write!(text, "{}: {}{code}\n\n", task.word(), escaped(reason));
+        let kind = task.failure.as_ref().map(|failure| format!(" ({})", failure.code)).unwrap_or_default();
+        let _ = write!(text, "{}: {}{kind}\n\n", task.word(), escaped(reason));
         let trouble = account.trouble(task).filter(|_| task.standing() != Standing::Asked);
         if let Some((stage, printed)) = trouble.and_then(|stage| Some((stage, stage.printed.as_ref()?))) {
             let _ = write!(
@@ -79,7 +79,7 @@ fn attention(account: &Account, left_out: &mut Vec<String>) -> String {
             );
         }
         if let Some(command) = &task.command {
-            let _ = write!(text, "`{command}`\n\n");
+            let _ = write!(text, "{}\n\n", code(command));
         }
     }
     if tasks.len() > FAILURES {
@@ -202,13 +202,13 @@ fn aside(account: &Account, left_out: &mut Vec<String>) -> String {
 fn row(text: &mut String, gate: &GatePart, by: &str, at: &str, comment: &str) {
     let _ = writeln!(
         text,
-        "| {} | {} | {} | {} | {at} | {} | `{}` |",
+        "| {} | {} | {} | {} | {at} | {} | {} |",
         gate.mark(),
         escaped(&gate.task),
         gate.word(),
         cell(by),
         cell(comment),
-        brief(&gate.digest)
+        code(brief(&gate.digest))
     );
 }
 

@@ -259,6 +259,19 @@ fn nothing_in_a_report_as_markdown_is_more_than_text() {
 }
 
 #[test]
+fn a_digest_that_somebody_wrote_is_text_like_any_other() {
+    told(ALL, |account, blueprint| {
+        let mut account = account.clone();
+        account.document.digest = "<b>x</b>".to_owned();
+        account.gates[0].digest = "`|\0<b>y</b>".to_owned();
+        let (text, page) = (markdown(&account), page(&account, blueprint));
+        let row = text.lines().find(|line| line.contains("| T1.1 |") && line.contains("y</b>")).expect("the gate");
+        assert!(row.ends_with(" `` `\\|\u{fffd}<b>y</b> `` |") && !text.contains('\0'), "{row:?}");
+        assert!(!page.contains("<b>x") && !page.contains("<b>y"));
+    });
+}
+
+#[test]
 fn a_report_as_markdown_fits_into_a_comment() {
     told(ALL, |account, _| {
         let mut large = account.clone();

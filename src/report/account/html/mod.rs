@@ -138,7 +138,7 @@ fn head(account: &Account, title: &str) -> String {
     }
     fact(
         "Document",
-        format!("{} <code title=\"{}\">{}</code>", e(&document.file), e(&document.digest), brief(&document.digest)),
+        format!("{} <code title=\"{}\">{}</code>", e(&document.file), e(&document.digest), e(brief(&document.digest))),
     );
     text += "</dl>\n";
     text += &progress(account);
