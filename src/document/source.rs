@@ -94,6 +94,19 @@ impl Source {
         &self.text
     }
 
+    /// A place, and the rest of characters that it begins or ends within.
+    pub fn whole(&self, span: Span) -> Span {
+        let text = self.text();
+        let (mut start, mut end) = (span.start as usize, span.end as usize);
+        while start > 0 && !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        while end < text.len() && !text.is_char_boundary(end) {
+            end += 1;
+        }
+        Span::new(offset(start), offset(end))
+    }
+
     /// The text of `span`; empty where the span is not on character borders.
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.range()).unwrap_or_default()
@@ -170,6 +183,7 @@ mod tests {
         assert_eq!(source.position(9), Position { line: 3, column: 1 });
         assert_eq!(source.slice(source.line(1)), "é: 1");
         assert_eq!(source.line(2), span(7, 8));
+        assert_eq!((source.whole(span(1, 1)), source.whole(span(0, 3))), (span(0, 2), span(0, 3)));
     }
 
     #[test]

@@ -62,8 +62,9 @@ fn place(expression: &Text<'_>, at: &std::ops::Range<usize>) -> Span {
         _ => return expression.span,
     };
     // A fault at the end of the expression points at its last character.
-    let start = at.start.min(expression.len().saturating_sub(1));
-    let end = at.end.clamp(start + 1, expression.len().max(start + 1));
+    let (last, length) = expression.char_indices().next_back().map_or((0, 1), |(at, c)| (at, c.len_utf8()));
+    let start = at.start.min(last);
+    let end = if start == last { last + length } else { at.end.max(start + 1) };
     Span::new(expression.span.start + shift + offset(start), expression.span.start + shift + offset(end))
 }
 
@@ -144,5 +145,7 @@ mod tests {
         assert_eq!(fault(".a | nosuch(1)").as_deref(), Some("nosuch"));
         assert_eq!(fault("$x").as_deref(), Some("$x"));
         assert!(fault(".a |").is_some());
+        assert_eq!(fault("#p\u{e9}").as_deref(), Some("\u{e9}"), "the last character, all of it");
+        assert_eq!(fault(".\u{e9}\u{1f512}").as_deref(), Some("\u{e9}"));
     }
 }

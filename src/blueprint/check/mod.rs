@@ -47,6 +47,10 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
     secrets::check(source, problems);
     quotes::check(draft, problems);
     absent_fields(found);
+    // Where a scalar was folded, a place within it is a guess: it is one of whole characters all the same.
+    for span in found.problems.iter_mut().filter_map(|problem| problem.span.as_mut()) {
+        *span = source.whole(*span);
+    }
     links
 }
 
