@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::fence::Fence;
 use super::output;
 use super::secret::Resolved;
 use super::store::RunFiles;
@@ -37,6 +38,7 @@ pub(super) struct Subject<'a> {
     pub(super) last: Option<&'a Checkpoint>,
     /// What may not be in it.
     pub(super) secrets: &'a Resolved,
+    pub(super) fence: Fence,
     /// Whether the file may be removed where it holds one: the task writes another.
     pub(super) is_ours: bool,
 }
@@ -64,7 +66,8 @@ impl Subject<'_> {
         if !self.path.exists() {
             return Ok(None);
         }
-        let bytes = output::content(&self.path).map_err(|why| format!("`{}`: {why}", self.path.display()))?;
+        let bytes =
+            output::content(&self.fence, &self.path).map_err(|why| format!("`{}`: {why}", self.path.display()))?;
         let digest = digest(&bytes);
         if bytes.is_empty() || self.last.is_some_and(|last| last.digest == digest) {
             return Ok(None);
@@ -93,7 +96,7 @@ impl Subject<'_> {
         // An escape may have hidden it before.
         self.refuse_secrets(document.as_bytes())?;
         let kept = |path: &Path, bytes: &[u8]| {
-            replace(path, bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
+            self.replace(path, bytes).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
         };
         kept(&copy(self.files, self.task, self.attempt, version), &bytes)?;
         let taken = Checkpoint { attempt: self.attempt, version, digest: digest.clone(), at: now };
@@ -106,7 +109,7 @@ impl Subject<'_> {
         let Some(secret) = self.secrets.find(bytes) else {
             return Ok(());
         };
-        let fate = if self.is_ours && fs::remove_file(&self.path).is_ok() { " and was removed" } else { "" };
+        let fate = if self.is_ours && self.fence.clear(&self.path).is_ok() { " and was removed" } else { "" };
         Err(format!("it holds the secret `{secret}`{fate}: a task finds its secrets again by name"))
     }
 
@@ -116,24 +119,23 @@ impl Subject<'_> {
         let Some(last) = self.last else {
             // Of an earlier run, or of somebody else: it is not this run's state, and not lost either.
             if fs::symlink_metadata(&self.path).is_ok() {
-                let mut aside = self.path.clone().into_os_string();
+                let mut aside = self.path.file_name().unwrap_or_default().to_owned();
                 aside.push(format!(".before-{}", self.files.id()));
-                fs::rename(&self.path, aside).map_err(|error| fault(&self.path, error))?;
+                self.fence.rename(&self.path, &aside).map_err(|error| fault(&self.path, error))?;
             }
-            if let Some(folder) = self.path.parent() {
-                fs::create_dir_all(folder).map_err(|error| fault(folder, error))?;
-            }
-            return Ok(());
+            return self.fence.make_folder(&self.path).map_err(|error| fault(&self.path, error));
         };
         let copy = copy(self.files, self.task, last.attempt, last.version);
         let bytes = fs::read(&copy).map_err(|error| fault(&copy, error))?;
         if digest(&bytes) != last.digest {
             return Err(format!("`{}` is not what was taken over as checkpoint {}", copy.display(), last.version));
         }
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder).map_err(|error| fault(folder, error))?;
-        }
-        replace(&self.path, &bytes).map_err(|error| fault(&self.path, error))
+        let made = self.fence.make_folder(&self.path);
+        made.and_then(|()| self.replace(&self.path, &bytes)).map_err(|error| fault(&self.path, error))
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.fence.replace(path, |file| file.write_all(bytes))
     }
 
     /// What the task wrote, as a value; nothing is known of what is binary.
@@ -244,14 +246,4 @@ fn coerced(value: Value, kind: &str) -> Value {
 
 fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Puts a file in the place of another as a whole, or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".checkpoint-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()
 }

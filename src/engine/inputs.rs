@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::bench::{Bench, Capabilities, hand_over};
+use super::fence::Fence;
 use super::jq;
 use super::output::{self, Places, RECORD, Values};
 use super::remote::Problem;
@@ -28,6 +29,11 @@ pub trait Shelf {
 
     /// The text of a file.
     fn text(&self, path: &Path) -> Result<String, String>;
+
+    /// How far links may lead.
+    fn fence(&self) -> Fence {
+        Fence::default()
+    }
 
     /// Leaves a value for a task in a file.
     fn hand_over(&self, path: &Path, value: &Value) -> Result<(), String>;
@@ -68,8 +74,12 @@ impl Shelf for Bench<'_> {
         fs::read_to_string(path).map_err(|error| error.to_string())
     }
 
+    fn fence(&self) -> Fence {
+        Self::fence(self)
+    }
+
     fn hand_over(&self, path: &Path, value: &Value) -> Result<(), String> {
-        hand_over(path, value).map_err(|error| error.to_string())
+        hand_over(&self.fence(), path, value).map_err(|error| error.to_string())
     }
 
     fn variables(&self) -> Map<String, Value> {
@@ -210,7 +220,13 @@ fn port_of(
         Some(file) if run.task(source).kept.is_none() || task.output.as_deref().is_some_and(output::is_opaque) => {
             let nowhere = PathBuf::new();
             let declared = Some(file.to_owned());
-            let places = Places { offered: nowhere.clone(), declared, printed: nowhere, is_exchanged: true };
+            let places = Places {
+                offered: nowhere.clone(),
+                declared,
+                printed: nowhere,
+                is_exchanged: true,
+                fence: shelf.fence(),
+            };
             output::collect(task, &places, shelf.secrets().unwrap_or(&Resolved::default()))?
         }
         _ => shelf.left(run, source)?,

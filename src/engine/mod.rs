@@ -13,6 +13,7 @@ pub mod capability;
 pub mod cleanup;
 pub mod driver;
 pub mod error;
+mod fence;
 pub mod glance;
 mod handoff;
 pub mod history;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::remote;
+use super::fence::Fence;
 use super::secret::Resolved;
 use crate::blueprint::model::{Output, Port, Task, Transfer};
 use crate::run::KeptPort;
@@ -30,13 +30,14 @@ pub struct Places {
     pub printed: PathBuf,
     /// Whether what the document names lies where files are only exchanged, not in the project.
     pub is_exchanged: bool,
+    pub fence: Fence,
 }
 
 impl Places {
     /// What becomes of an output that holds a secret.
     pub fn refuse(&self, path: &Path, secret: &str) -> String {
         let is_ours = self.is_exchanged || self.declared.as_deref() != Some(path);
-        let is_gone = is_ours && fs::remove_file(path).is_ok();
+        let is_gone = is_ours && self.fence.clear(path).is_ok();
         let fate = if is_gone { "was removed" } else { "was left where it is" };
         format!("its output holds the secret `{secret}` and {fate}: {KEPT}")
     }
@@ -115,7 +116,7 @@ pub fn missing(output: &Output<'_>, places: &Places) -> String {
 
 /// The content of an output file as a value, if it holds no secret: neither as it is written, nor as it is understood.
 fn read(output: &Output<'_>, path: &Path, places: &Places, secrets: &Resolved) -> Result<Value, String> {
-    let bytes = content(path).map_err(|why| format!("its output `{}`: {why}", path.display()))?;
+    let bytes = content(&places.fence, path).map_err(|why| format!("its output `{}`: {why}", path.display()))?;
     let held = secrets.find(&bytes).map(str::to_owned);
     let value = value_of(output, path, bytes);
     let held = held.or_else(|| Some(secrets.find(value.as_ref().ok()?.to_string().as_bytes())?.to_owned()));
@@ -123,9 +124,9 @@ fn read(output: &Output<'_>, path: &Path, places: &Places, secrets: &Resolved) -
 }
 
 /// What a file that a task left holds. No link is followed and no device is read.
-pub(super) fn content(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn content(fence: &Fence, path: &Path) -> Result<Vec<u8>, String> {
     let fault = |what: &dyn std::fmt::Display| format!("it cannot be read: {what}");
-    let file = remote::open(path).map_err(|error| fault(&error))?;
+    let file = fence.open(path).map_err(|error| fault(&error))?;
     let mut bytes = Vec::new();
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| fault(&error))?;
     if bytes.len() as u64 > MOST_BYTES {
@@ -230,7 +231,7 @@ mod tests {
     use serde_json::json;
     use std::fs;
 
-    use super::{MOST_BYTES, Places, Resolved, Values, collect, content, keep, kept};
+    use super::{Fence, MOST_BYTES, Places, Resolved, Values, collect, content, keep, kept};
     use crate::blueprint::read;
     use crate::document::Source;
 
@@ -245,7 +246,13 @@ mod tests {
             fs::write(&file, left).expect("write");
         }
         let nowhere = folder.path().join("nowhere");
-        let places = Places { offered: nowhere, declared: Some(file.clone()), printed: file, is_exchanged: false };
+        let places = Places {
+            offered: nowhere,
+            declared: Some(file.clone()),
+            printed: file,
+            is_exchanged: false,
+            fence: Fence::default(),
+        };
         collect(&reading.draft.tasks[0], &places, &Resolved::default())
     }
 
@@ -291,7 +298,13 @@ mod tests {
         let text = "```yaml\ntask_id: a\nname: a\nrun: x\noutput: {location: file, path: /x, ports: {p: {type: integer}}}\n```\n";
         let (source, _) = Source::from_bytes("t.md", text.as_bytes().to_vec());
         let reading = read(&source, false);
-        let places = Places { offered: link, declared: None, printed: "/nowhere".into(), is_exchanged: false };
+        let places = Places {
+            offered: link,
+            declared: None,
+            printed: "/nowhere".into(),
+            is_exchanged: false,
+            fence: Fence::default(),
+        };
         assert!(collect(&reading.draft.tasks[0], &places, &Resolved::default()).is_err());
     }
 
@@ -301,10 +314,10 @@ mod tests {
         let path = folder.path().join("large");
         let file = fs::File::create(&path).expect("a file");
         file.set_len(MOST_BYTES).expect("a hole");
-        assert_eq!(content(&path).map(|bytes| bytes.len() as u64), Ok(MOST_BYTES));
+        assert_eq!(content(&Fence::default(), &path).map(|bytes| bytes.len() as u64), Ok(MOST_BYTES));
         file.set_len(MOST_BYTES + 1).expect("a hole");
         assert_eq!(
-            content(&path).map(|bytes| bytes.len()),
+            content(&Fence::default(), &path).map(|bytes| bytes.len()),
             Err("it cannot be read: it is larger than 16 MiB".to_owned())
         );
     }

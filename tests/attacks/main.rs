@@ -12,6 +12,7 @@ mod names;
 #[expect(dead_code, reason = "shared with tests that ask for more")]
 #[path = "../project/mod.rs"]
 mod project;
+mod swaps;
 mod values;
 
 use std::collections::BTreeMap;

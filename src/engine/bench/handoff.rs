@@ -7,9 +7,10 @@ use std::time::Duration;
 use outpost_executor::Work;
 use serde_json::Value;
 
-use super::{Bench, are_own, is_exchanged};
+use super::{Bench, are_own};
 use crate::blueprint::model::Handoff;
 use crate::blueprint::{TaskIndex, executor};
+use crate::engine::fence::is_exchanged;
 use crate::engine::handoff::{Subject, Taken, copy, told};
 use crate::engine::verdict::unresumed;
 use crate::run::{Checkpoint, Failure, Moment, Stage};
@@ -154,6 +155,7 @@ impl Bench<'_> {
             executor: executor(self.blueprint, index),
             last,
             secrets: &self.secrets,
+            fence: self.fence(),
             is_ours,
         })
     }

@@ -14,7 +14,7 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use outpost_executor::{StdoutFile, Token, Work};
@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
+use crate::engine::fence::{Fence, is_exchanged};
 use crate::engine::output::{self, MOST_BYTES, Places, Values};
 use crate::engine::place::Variables;
 use crate::engine::secret::Resolved;
@@ -30,8 +31,6 @@ use crate::run::{Checkpoint, Failure, FailureCode, FailurePhase, Moment, Part, S
 
 /// The format's limit for a task without one.
 const TASK_TIMEOUT: Duration = Duration::from_secs(3600);
-/// Where documents of the format leave their outputs.
-const EXCHANGE: &str = "/tmp/blueprint";
 
 /// What all attempts of a run have in common.
 #[derive(Debug)]
@@ -110,6 +109,11 @@ impl Bench<'_> {
         Variables { directory: directory.map_or_else(|| self.root.clone(), |text| root.path(text)), ..root }
     }
 
+    /// How far links may lead.
+    pub(in crate::engine) fn fence(&self) -> Fence {
+        Fence::new(&self.root, self.files.folder())
+    }
+
     /// Which start this is, beyond doubt: two projects may have runs of one name, begun in one second.
     pub fn token(&self, index: TaskIndex, attempt: u32, stage: Stage) -> Token {
         self.named(&self.task(index).id, attempt, stage.word())
@@ -148,7 +152,7 @@ impl Bench<'_> {
         let declared = task.output.as_ref().and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
         let file = |name| self.files.of_attempt(&task.id, attempt, name);
         let is_exchanged = declared.as_deref().is_some_and(is_exchanged);
-        Places { offered: file("output"), declared, printed: file("stdout"), is_exchanged }
+        Places { offered: file("output"), declared, printed: file("stdout"), is_exchanged, fence: self.fence() }
     }
 
     /// Whether what an attempt printed is all that it left.
@@ -226,7 +230,7 @@ impl Bench<'_> {
                 work.stdout_file = Some(StdoutFile { path: file("stdout"), most: MOST_BYTES });
             }
             if let Some(path) = output.path.as_deref() {
-                clear(&variables.path(path))?;
+                clear(&self.fence(), &variables.path(path))?;
             }
             if output.cleanup.is_some() {
                 self.note_before(index, attempt, at)?;
@@ -367,32 +371,22 @@ fn variable(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
-/// Whether a path lies where documents of the format exchange files, and nowhere else.
-fn is_exchanged(path: &Path) -> bool {
-    path.starts_with(EXCHANGE) && !path.components().any(|part| part == Component::ParentDir)
-}
-
 /// Leaves a value for a task in a file, over whatever was there; a link is replaced, not followed.
-pub(super) fn hand_over(path: &Path, value: &Value) -> io::Result<()> {
+pub(super) fn hand_over(fence: &Fence, path: &Path, value: &Value) -> io::Result<()> {
     if is_exchanged(path) {
         are_own(path, true).map_err(io::Error::other)?;
     }
-    let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".value-").tempfile_in(folder)?;
-    file.write_all(value.to_string().as_bytes())?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    fence.replace(path, |file| file.write_all(value.to_string().as_bytes()))
 }
 
 /// Makes room for an output in `/tmp/blueprint`, so that nothing that was there before passes for it. Elsewhere
 /// nothing is touched: it may be a file of the project. Directories of others are left alone: the task may
 /// leave its output in the file that it is offered, and what it leaves there is refused.
-fn clear(path: &Path) -> Result<(), Failure> {
+fn clear(fence: &Fence, path: &Path) -> Result<(), Failure> {
     if !is_exchanged(path) || are_own(path, true).is_err() {
         return Ok(());
     }
-    match fs::remove_file(path) {
+    match fence.clear(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(path, &error)),
         _ => Ok(()),
     }

@@ -4,14 +4,14 @@
 //! else's by now. It is archived before anything goes. The ports stay with the record of the run.
 
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::blueprint::TaskIndex;
 use crate::engine::bench::Bench;
+use crate::engine::fence::Fence;
 use crate::engine::output;
 use crate::engine::remote::errand::Record;
-use crate::engine::remote::{Copy, Place, Problem, measure, shown};
+use crate::engine::remote::{Copy, Place, Problem, measure, measured, shown};
 use crate::run::{CleanUp, Run};
 
 /// One output to be put away.
@@ -27,6 +27,7 @@ pub struct Tidying {
     archive: Option<Place>,
     /// Where a copy goes that comes from elsewhere to be archived.
     aside: PathBuf,
+    fence: Fence,
 }
 
 /// What became of it.
@@ -54,7 +55,7 @@ impl Tidying {
         };
         let is_ours = record.file.starts_with(bench.files.folder());
         let aside = bench.files.of_attempt(id, *attempt, "archived");
-        Ok(Self { task, action, record, is_ours, network, stored, archive, aside })
+        Ok(Self { task, action, record, is_ours, network, stored, archive, aside, fence: bench.fence() })
     }
 
     pub const fn task(&self) -> TaskIndex {
@@ -86,7 +87,7 @@ impl Tidying {
             let text = format!("it is archived where it is, `{}`: write another `archive_path`", shown(&archive.uri));
             return Err(Problem::lasting(text));
         }
-        if measure(file).is_ok_and(|now| now == *content) {
+        if measure(&self.fence, file).is_ok_and(|now| now == *content) {
             return archive.put(file).await.map(|_| ());
         }
         let copies = [(&self.network, network), (&self.stored, stored)];
@@ -102,10 +103,19 @@ impl Tidying {
         Ok(())
     }
 
+    /// Whether there was anything to remove.
+    fn remove(&self) -> Result<bool, String> {
+        let Record { file: path, content, .. } = &self.record;
+        self.fence.remove(path, |file| {
+            let now = measured(file, path).map_err(|problem| problem.text)?;
+            if now == *content { Ok(()) } else { Err("it was changed since the task left it".to_owned()) }
+        })
+    }
+
     async fn delete(&self, gone: &mut Vec<String>, problems: &mut Vec<String>) {
         let Record { file, network, stored, .. } = &self.record;
         if self.is_ours || self.record.written {
-            match remove(file, &self.record, self.is_ours) {
+            match self.remove() {
                 Ok(true) => gone.push(file.display().to_string()),
                 Ok(false) => {}
                 Err(problem) => problems.push(format!("`{}` is left alone: {problem}", file.display())),
@@ -121,24 +131,4 @@ impl Tidying {
             }
         }
     }
-}
-
-/// Whether there was anything to remove.
-fn remove(file: &Path, record: &Record, is_ours: bool) -> Result<bool, String> {
-    let found = match fs::symlink_metadata(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        found => found.map_err(|error| error.to_string())?,
-    };
-    if !found.is_file() {
-        return Err("it is no regular file any more".to_owned());
-    }
-    let folder = file.parent().unwrap_or(file);
-    if !is_ours && fs::canonicalize(folder).map_err(|error| error.to_string())? != folder {
-        return Err("a link leads to it".to_owned());
-    }
-    let now = measure(file).map_err(|problem| problem.text)?;
-    if now != record.content {
-        return Err("it was changed since the task left it".to_owned());
-    }
-    fs::remove_file(file).map(|()| true).map_err(|error| error.to_string())
 }

@@ -30,6 +30,8 @@ impl Bench<'_> {
             whom,
             patience: Patience { timeout: network.timeout(), attempts: network.attempts(), delay: network.delay() },
             bucket: Bucket::default(),
+            fence: self.fence(),
+            is_fenced: false,
         }))
     }
 
@@ -85,7 +87,8 @@ impl Bench<'_> {
             Some(storage) => self.bucket(storage)?,
             None => (Whom::Chain, Bucket::default()),
         };
-        Ok(Place { uri, what, whom, patience: PATIENCE, bucket: Bucket { versioning: false, ..bucket } })
+        let bucket = Bucket { versioning: false, ..bucket };
+        Ok(Place { uri, what, whom, patience: PATIENCE, bucket, fence: self.fence(), is_fenced: true })
     }
 
     fn of_run(
@@ -113,13 +116,29 @@ impl Bench<'_> {
             let folder = self.root.join(variables.replace(storage.shared_path.as_deref()?));
             let uri = format!("file://{}", folder.join(key).display());
             let bucket = Bucket::default();
-            return Some(Ok(Place { uri, what, whom: Whom::Nobody, patience: PATIENCE, bucket }));
+            return Some(Ok(Place {
+                uri,
+                what,
+                whom: Whom::Nobody,
+                patience: PATIENCE,
+                bucket,
+                fence: self.fence(),
+                is_fenced: false,
+            }));
         }
         let prefix = storage.prefix.as_deref().map(|prefix| variables.replace(prefix)).unwrap_or_default();
         let prefix = prefix.trim_matches('/');
         let slash = if prefix.is_empty() { "" } else { "/" };
         let uri = format!("s3://{}/{prefix}{slash}{key}", storage.bucket.as_deref().unwrap_or_default());
-        Some(self.bucket(storage).map(|(whom, bucket)| Place { uri, what, whom, patience: PATIENCE, bucket }))
+        Some(self.bucket(storage).map(|(whom, bucket)| Place {
+            uri,
+            what,
+            whom,
+            patience: PATIENCE,
+            bucket,
+            fence: self.fence(),
+            is_fenced: false,
+        }))
     }
 
     fn bucket(&self, storage: &Storage<'_>) -> Result<(Whom, Bucket), String> {

@@ -1,14 +1,14 @@
 //! What a file holds, however large: read once from the beginning to the end, no link followed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{MOST_BYTES, Problem, local, too_large};
+use crate::engine::fence::Fence;
 
 /// What a file holds: size and SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,21 +17,16 @@ pub struct Content {
     pub bytes: u64,
 }
 
-/// Opens a regular file. No link is followed and no device is waited for.
-pub fn open(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    Ok(file)
+/// What a file holds.
+pub fn measure(fence: &Fence, path: &Path) -> Result<Content, Problem> {
+    let told = |error: io::Error| Problem::lasting(format!("`{}` cannot be read: {error}", path.display()));
+    measured(fence.open(path).map_err(told)?, path)
 }
 
-/// What a file holds.
-pub fn measure(path: &Path) -> Result<Content, Problem> {
+/// What an open file holds.
+pub fn measured(file: File, path: &Path) -> Result<Content, Problem> {
     let told = |error: io::Error| Problem::lasting(format!("`{}` cannot be read: {error}", path.display()));
-    let mut file = open(path).map_err(told)?.take(MOST_BYTES + 1);
+    let mut file = file.take(MOST_BYTES + 1);
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 1 << 16];
     loop {

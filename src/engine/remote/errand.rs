@@ -18,6 +18,7 @@ use super::{Content, Copy, Place, Problem, measure, shown};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::{BindingSource, Transfer};
 use crate::engine::bench::Bench;
+use crate::engine::fence::Fence;
 use crate::engine::moment::now;
 use crate::engine::output::{self, Places, RECORD, Values};
 use crate::engine::secret::Resolved;
@@ -98,6 +99,7 @@ impl Bench<'_> {
             network,
             stored,
             aside: file("sent.json"),
+            fence: self.fence(),
             guard: output::is_opaque(output).then(|| (places, self.secrets.clone())),
         }))
     }
@@ -163,12 +165,13 @@ pub struct Sending {
     pub aside: PathBuf,
     /// What nobody looked into goes nowhere with one of these secrets.
     pub guard: Option<(Places, Resolved)>,
+    pub fence: Fence,
 }
 
 impl Sending {
     /// What the task left, with the record of where it is.
     pub async fn carry_out(self) -> Result<Values, Problem> {
-        let Self { file, made, written, mut values, network, stored, aside, guard } = self;
+        let Self { file, made, written, mut values, network, stored, aside, guard, fence } = self;
         if let Some((places, secrets)) = &guard
             && let Some(secret) = secrets.find_in(&file)
         {
@@ -190,7 +193,7 @@ impl Sending {
         let in_store = copy(stored.as_ref().map(|(output, _)| output)).await?;
         let content = match content {
             Some(content) => content,
-            None => measure(&file)?,
+            None => measure(&fence, &file)?,
         };
         let record = Record { file, content, made, written, network, stored: in_store };
         let record = serde_json::to_value(&record).map_err(|error| Problem::lasting(error.to_string()))?;
@@ -256,7 +259,7 @@ impl Fetching {
         let place = place(stored, Some(copy));
         let version = copy.version.as_deref();
         // Where it was left it serves as well, if it still is what was left.
-        let is_here = measure(&record.file).is_ok_and(|content| content == record.content);
+        let is_here = measure(&place.fence, &record.file).is_ok_and(|content| content == record.content);
         let file = if is_here { record.file } else { self.to.clone() };
         if !is_here {
             place.get(version, Some(&record.content), &file).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Body, Method, RequestBuilder, Response};
 
-use super::{Content, Hasher, Place, Problem, Whom, local, open, rewind, shown, too_large};
+use super::{Content, Hasher, Place, Problem, Whom, local, rewind, shown, too_large};
 use crate::engine::net;
 
 /// The most that is shown of what came with a refusal.
@@ -82,7 +82,7 @@ fn broken(error: reqwest::Error) -> Problem {
 }
 
 pub(super) async fn put(place: &Place, file: &Path, content: &Content) -> Result<(), Problem> {
-    let file = open(file).map_err(|error| local(&error))?;
+    let file = place.fence.open(file).map_err(|error| local(&error))?;
     let request = request(place, Method::PUT)?
         .header(CONTENT_LENGTH, content.bytes)
         .header(CONTENT_TYPE, "application/octet-stream")

@@ -28,9 +28,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 
-pub use content::{Content, measure, open};
+pub use content::{Content, measure, measured};
 use content::{Hasher, rewind};
 
+use super::fence::Fence;
 pub use super::net::shown;
 
 /// The largest file that is sent or fetched.
@@ -56,6 +57,10 @@ pub struct Place {
     pub whom: Whom,
     pub patience: Patience,
     pub bucket: Bucket,
+    /// How far links may lead that lie on the way to files here.
+    pub fence: Fence,
+    /// Whether the address is a path of the project, which no link may lead out of.
+    pub is_fenced: bool,
 }
 
 /// How long and how often an address is tried.
@@ -201,7 +206,7 @@ impl Place {
     /// Sends a file, over whatever is there. The same file again does no harm.
     pub async fn put(&self, file: &Path) -> Result<(Copy, Content), Problem> {
         let told = |problem| self.told("sent to", problem);
-        let content = measure(file).map_err(told)?;
+        let content = measure(&self.fence, file).map_err(told)?;
         let version = match protocol(&self.uri) {
             Protocol::S3 => s3::put(self, file, &content).await.map_err(told)?,
             Protocol::Http => {
@@ -305,12 +310,20 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
-    use super::{Bucket, Patience, Place, Problem, Whom, shown};
+    use super::{Bucket, Fence, Patience, Place, Problem, Whom, shown};
 
     fn place(attempts: u32) -> Place {
         let patience = Patience { timeout: Duration::from_secs(60), attempts, delay: Duration::ZERO };
         let whom = Whom::Header("X-Key".to_owned(), "hunter2".to_owned());
-        Place { uri: "https://x/y".to_owned(), what: "it".to_owned(), whom, patience, bucket: Bucket::default() }
+        Place {
+            uri: "https://x/y".to_owned(),
+            what: "it".to_owned(),
+            whom,
+            patience,
+            bucket: Bucket::default(),
+            fence: Fence::default(),
+            is_fenced: false,
+        }
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 
-use super::{Content, Hasher, NO_VERSIONS, Place, Problem, Whom, local, open, rewind, too_large};
+use super::{Content, Hasher, NO_VERSIONS, Place, Problem, Whom, local, rewind, too_large};
 use crate::engine::aws;
 use crate::engine::net::causes;
 
@@ -123,7 +123,7 @@ fn version(place: &Place, version: Option<&str>) -> Result<Option<String>, Probl
 }
 
 pub(super) async fn put(place: &Place, path: &Path, content: &Content) -> Result<Option<String>, Problem> {
-    let mut file = open(path).map_err(|error| local(&error))?;
+    let mut file = place.fence.open(path).map_err(|error| local(&error))?;
     let (bucket, key) = bucket_and_key(place)?;
     let client = client(place).await?;
     if content.bytes > PART {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::{Content, Hasher, Place, Problem, local, open, rewind, too_large};
+use super::{Content, Fence, Hasher, Place, Problem, local, rewind, too_large};
 use crate::engine::store::private;
 
 fn path(place: &Place) -> &Path {
@@ -20,10 +20,14 @@ pub(super) fn is(place: &Place, file: &Path) -> bool {
 pub(super) fn put(place: &Place, file: &Path) -> Result<(), Problem> {
     let to = path(place);
     let folder = to.parent().unwrap_or(to);
+    if place.is_fenced {
+        let copied = place.fence.replace(to, |made| io::copy(&mut place.fence.open(file)?, made).map(|_| ()));
+        return copied.map_err(|error| local(&error));
+    }
     let copied = || -> io::Result<()> {
         private(folder)?;
         let mut made = tempfile::Builder::new().prefix(".send-").tempfile_in(folder)?;
-        io::copy(&mut open(file)?, &mut made)?;
+        io::copy(&mut place.fence.open(file)?, &mut made)?;
         made.as_file().sync_all()?;
         made.persist(to).map_err(|error| error.error)?;
         Ok(())
@@ -33,7 +37,7 @@ pub(super) fn put(place: &Place, file: &Path) -> Result<(), Problem> {
 
 pub(super) fn get(place: &Place, mut to: &File, most: u64) -> Result<Content, Problem> {
     rewind(to)?;
-    let mut from = match open(path(place)) {
+    let mut from = match Fence::default().open(path(place)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Problem::lasting("there is nothing at this place"));
         }
