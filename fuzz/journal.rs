@@ -101,12 +101,15 @@ fn check_records(file: &[u8], all: &Answer) {
             let (checksum, json) = (&line[..8], &line[9..]);
             assert_eq!(checksum, format!("{:08x}", crc(&before, json)).as_bytes(), "record {expected} was not checked");
             assert_eq!(*number, expected);
-            let value: serde_json::Value = serde_json::from_slice(json).expect("JSON");
-            assert_eq!(value["n"], expected);
-            let told: jiff::Timestamp = value["t"].as_str().expect("a time").parse().expect("a time");
-            assert_eq!(&told.to_string(), at);
-            let payload: serde_json::Value = serde_json::from_str(payload).expect("a payload is JSON");
-            assert_eq!(payload, value["e"]);
+            let json = str::from_utf8(json).expect("text");
+            // What is JSON and no value (half a surrogate, 1e999, nesting without end) is passed on as it is.
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(json) {
+                assert_eq!(value["n"], expected);
+                let told: jiff::Timestamp = value["t"].as_str().expect("a time").parse().expect("a time");
+                assert_eq!(&told.to_string(), at);
+                let payload: serde_json::Value = serde_json::from_str(payload).expect("a payload is JSON");
+                assert_eq!(payload, value["e"]);
+            }
             before = checksum.to_vec();
         }
     }

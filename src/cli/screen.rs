@@ -16,7 +16,6 @@ use crate::engine::driver::Watcher;
 use crate::engine::moment::{now, timestamp};
 use crate::report::progress::{Line, Weight, board, last_words, line, plain};
 use crate::report::stream::Told;
-use crate::report::table::one_line;
 use crate::run::{Event, Moment, Run};
 
 /// How often the board is drawn.
@@ -151,7 +150,7 @@ impl<'a, 's> Screen<'a, 's> {
         let Line { task, text, weight } = shown;
         let clock = self.clock(at);
         if matches!(self.surface, Surface::GitHub) {
-            self.annotate(task, &one_line(text), event, run);
+            self.annotate(task, text, event, run);
             return;
         }
         let style = match weight {
@@ -160,7 +159,7 @@ impl<'a, 's> Screen<'a, 's> {
             Weight::Notice => anstyle::AnsiColor::Yellow.on_default(),
             Weight::Bad => anstyle::AnsiColor::Red.on_default(),
         };
-        let text = format!("{clock}  {task:<10} {style}{}{style:#}", one_line(text));
+        let text = format!("{clock}  {task:<10} {style}{text}{style:#}");
         self.print(text.trim_end());
     }
 

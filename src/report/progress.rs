@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::table::one_line;
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{Chore, Completion, Event, Failure, Moment, OnTimeout, Permit, Phase, Run, Stage};
 
@@ -16,7 +17,7 @@ pub enum Weight {
     Bad,
 }
 
-/// What happened, for people.
+/// What happened, for people, in one line that does nothing to a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Empty where it is about the whole run.
@@ -27,7 +28,7 @@ pub struct Line {
 
 /// The line of an event; some say nothing to people.
 pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line> {
-    let line = |task: &str, text: String, weight| Some(Line { task: task.to_owned(), text, weight });
+    let line = |task: &str, text: String, weight| Some(Line { task: task.to_owned(), text: one_line(&text), weight });
     match event {
         Event::StageStarted { task, attempt, stage } => {
             let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };

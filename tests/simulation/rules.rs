@@ -258,7 +258,7 @@ impl Rules {
                 *self.permits.entry(task.clone()).or_default() += 1;
             }
             Event::GateOpened { .. } | Event::GateDecided(_) | Event::GateExpired { .. } => {
-                self.saw_of_gate(now, event)
+                self.saw_of_gate(now, event);
             }
             Event::Stopping { .. } => {
                 self.announced = Some(self.stopping || self.draining);
