@@ -2,7 +2,7 @@
 //!
 //! A signal never reaches a stranger: a process is first found below the root, then held by a descriptor, then
 //! looked at once more, and only then signalled through the descriptor; a group is signalled while one that was found is
-//! in it.
+//! in it, or its number is nobody else's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,8 +86,8 @@ pub(crate) fn signal(found: &Stat, signal: Signal) -> Result<(), Errno> {
 }
 
 /// Kills whole groups of processes. Those that fork faster than they are found one by one do not get away: whoever is
-/// born while its group is killed is killed, too.
-pub(crate) fn kill_groups(found: &[Stat]) {
+/// born while its group is killed is killed, too. They were found below `root`.
+pub(crate) fn kill_groups(root: u32, found: &[Stat]) {
     let own = getpgrp();
     let groups: BTreeSet<u32> = found.iter().map(|stat| stat.group).collect();
     for group in groups {
@@ -99,7 +99,10 @@ pub(crate) fn kill_groups(found: &[Stat]) {
             stat.group == group
                 && Stat::of(stat.pid).is_some_and(|now| now.started == stat.started && now.group == group)
         };
-        if found.iter().any(is_in) {
+        // Those that were found may have ended by now, and only their children be left. Numbers are given out in turn: it
+        // takes longer until this one comes round, and then it is somebody's who was not found.
+        let is_free = || Stat::of(group).is_none_or(|leader| leader.parent == root && leader.is_over());
+        if found.iter().any(is_in) || is_free() {
             // Nobody left is as good.
             let _ = kill_process_group(id, Signal::KILL);
         }

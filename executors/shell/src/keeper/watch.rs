@@ -305,10 +305,15 @@ impl Watch<'_> {
 
     fn kill(&mut self, since: Instant, round: u32, now: Instant, mut told: bool) {
         if round >= PATIENT_ROUNDS {
-            tree::kill_groups(&tree::members(std::process::id()));
+            let own = std::process::id();
+            tree::kill_groups(own, &tree::members(own));
             // Those that left their group and fork faster than they are killed cannot fork while they are stopped.
             for _ in 0..10 {
-                for member in tree::members(std::process::id()) {
+                let members = tree::members(own);
+                if members.is_empty() {
+                    break;
+                }
+                for member in members {
                     let _ = tree::signal(&member, Signal::STOP);
                 }
             }
