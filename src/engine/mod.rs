@@ -1,7 +1,7 @@
 //! DRIVE: where a plan meets a machine.
 //!
 //! [`driver`] drives a run and is the only place that awaits; the rest is what it drives with: [`session`]
-//! opens a run, [`history`] reads one, [`bench`] makes work of a stage, [`inputs`] and [`output`] carry data
+//! opens a run, [`history`] reads one, [`mod@bench`] makes work of a stage, [`inputs`] and [`output`] carry data
 //! in and out, [`cleanup`] puts away what tasks left, [`inbox`] takes notes for the runner, [`store`] says where all of it
 //! is kept. [`capability`], [`secret`] and [`preflight`] ask what this machine has; [`net`] is how HTTP is spoken,
 //! [`remote`] sends and fetches files over it and over S3. None of it knows how answers are shown.
