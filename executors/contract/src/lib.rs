@@ -15,6 +15,8 @@
 //!            └─ (the runner dies) ─► reattach ─► Running(Handle) | Ended(Report) | Unknown
 //! ```
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod redact;
 mod report;
 mod work;
