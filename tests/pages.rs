@@ -306,9 +306,19 @@ fn every_example_of_the_reference_reads_as_it_says() {
 #[test]
 fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
     let mut wanted = BTreeSet::new();
-    for manifest in
-        ["Cargo.toml", "executors/agent/Cargo.toml", "executors/container/Cargo.toml", "executors/contract/Cargo.toml", "executors/gateway/Cargo.toml", "executors/sandbox/Cargo.toml", "executors/shell/Cargo.toml", "executors/spawn/Cargo.toml", "executors/ssm/Cargo.toml", "executors/workspace/Cargo.toml"]
-            .map(page)
+    for manifest in [
+        "Cargo.toml",
+        "executors/agent/Cargo.toml",
+        "executors/container/Cargo.toml",
+        "executors/contract/Cargo.toml",
+        "executors/gateway/Cargo.toml",
+        "executors/sandbox/Cargo.toml",
+        "executors/shell/Cargo.toml",
+        "executors/spawn/Cargo.toml",
+        "executors/ssm/Cargo.toml",
+        "executors/workspace/Cargo.toml",
+    ]
+    .map(page)
     {
         let mut section = "";
         for line in manifest.lines() {
