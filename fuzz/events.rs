@@ -20,7 +20,7 @@ use outpost_bp::report::stream::Told;
 use outpost_bp::report::summary::{End, summary};
 use outpost_bp::report::trace::Spans;
 use outpost_bp::report::why;
-use outpost_bp::run::{Event, GateMoment, KeptPort, Moment, Run, RunStarted, Trail, World};
+use outpost_bp::run::{Event, Failure, GateMoment, KeptPort, Moment, Run, RunStarted, Trail, World};
 
 static SOURCE: LazyLock<Source> =
     LazyLock::new(|| Source::from_bytes("events.md", include_bytes!("events.md").to_vec()).0);
@@ -39,6 +39,10 @@ impl World for Free {
 
     fn gate_digest(&mut self, _: TaskIndex, _: GateMoment, _: &[KeptPort]) -> String {
         "shown".to_owned()
+    }
+
+    fn failure_digest(&mut self, _: TaskIndex, _: u32, _: &Failure) -> String {
+        "failed".to_owned()
     }
 }
 

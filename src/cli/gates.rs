@@ -15,7 +15,7 @@ use crate::engine::store::RunFiles;
 use crate::report::progress::{plain, short};
 use crate::report::status::NoticeStatus;
 use crate::report::table::{one_line, wrapped};
-use crate::run::{Event, GateDecision, Moment, OnTimeout, OpenGate, Phase};
+use crate::run::{Asked, Event, GateDecision, Moment, OpenGate};
 
 #[derive(Args, Debug)]
 pub(super) struct GatesArgs {
@@ -34,15 +34,8 @@ pub(super) struct GatesArgs {
 struct Gate {
     run: String,
     task: String,
-    action: String,
-    reason: Option<String>,
-    open: OpenGate,
-    approvals: u32,
-    /// Anybody if it is empty.
-    approvers: Vec<String>,
-    by_starter: bool,
+    asked: Asked,
     starter: String,
-    on_timeout: OnTimeout,
     is_driven: bool,
     /// Decisions that nobody took yet.
     left: Vec<GateDecision>,
@@ -104,12 +97,10 @@ fn open(files: &RunFiles, kept: &Kept<'_>) -> Vec<Gate> {
     }
     let notes = inbox::waiting(&files.inbox()).unwrap_or_default();
     let gate = |index: TaskIndex| {
-        let Phase::Gate(open) = &kept.run.task(index).phase else {
-            return None;
-        };
         let task = kept.blueprint.task(index);
+        let asked = kept.run.asked(index, task)?;
         let written = task.gate.as_deref();
-        let spec = kept.run.program().tasks[index.get()].gate.as_ref();
+        let notices = kept.run.notices_of(&task.id, &asked.open);
         let left = notes.iter().filter_map(|left| match &left.note {
             Note::Decision(decision) if decision.task == *task.id => Some(decision.clone()),
             _ => None,
@@ -117,14 +108,7 @@ fn open(files: &RunFiles, kept: &Kept<'_>) -> Vec<Gate> {
         Some(Gate {
             run: files.id().to_owned(),
             task: task.id.to_string(),
-            action: written.map(|gate| gate.action.to_string()).unwrap_or_default(),
-            reason: written.and_then(|gate| gate.reason.as_ref()).map(ToString::to_string),
-            open: open.clone(),
-            approvals: spec.map_or(1, |spec| spec.approvals.max(1)),
-            approvers: spec.map(|spec| spec.approvers.clone()).unwrap_or_default(),
-            by_starter: spec.is_none_or(|spec| spec.by_starter),
             starter: kept.run.starter().to_owned(),
-            on_timeout: spec.map_or(OnTimeout::Abort, |spec| spec.on_timeout),
             is_driven: kept.glance.held_by.is_some(),
             left: left.collect(),
             variables: written
@@ -133,12 +117,8 @@ fn open(files: &RunFiles, kept: &Kept<'_>) -> Vec<Gate> {
                 .filter(|notice| notice.to.channel == Channel::Env)
                 .filter_map(|notice| notice.to.variable.as_ref().map(ToString::to_string))
                 .collect(),
-            notices: kept
-                .run
-                .notices_of(&task.id, open)
-                .iter()
-                .map(|(channel, notice)| NoticeStatus::new(None, channel, notice))
-                .collect(),
+            notices: notices.iter().map(|(channel, notice)| NoticeStatus::new(None, channel, notice)).collect(),
+            asked,
         })
     };
     kept.run.indices().filter_map(gate).collect()
@@ -150,16 +130,15 @@ impl Gate {
     }
 
     fn text(&self, now: Moment, columns: Option<usize>) -> String {
-        let action = if self.action.is_empty() { "to approve it" } else { &self.action };
-        let mut text = wrapped(&format!("{} of run {}: ", self.task, self.run), action, columns);
+        let mut text = wrapped(&format!("{} of run {}: ", self.task, self.run), self.asked.what(), columns);
         let mut say = |heading: &str, what: &str| text += &wrapped(heading, what, columns);
-        if let Some(reason) = &self.reason {
+        if let Some(reason) = &self.asked.reason {
             say("  because: ", reason);
         }
-        let Gate { open: OpenGate { opened, deadline, .. }, .. } = self;
+        let OpenGate { opened, deadline, .. } = &self.asked.open;
         say("  since:   ", &format!("{} ({} ago)", clock(*opened), between(*opened, now)));
         let left = if *deadline > now { format!("{} left", between(now, *deadline)) } else { "over".to_owned() };
-        say("  until:   ", &format!("{} ({left}), {}", clock(*deadline), self.consequence()));
+        say("  until:   ", &format!("{} ({left}), then {}", clock(*deadline), self.asked.then()));
         say("  who:     ", &self.who());
         if !self.variables.is_empty() {
             let names = self.variables.join(" or ");
@@ -188,23 +167,15 @@ impl Gate {
         text
     }
 
-    /// What happens when nobody decides.
-    const fn consequence(&self) -> &'static str {
-        match self.on_timeout {
-            OnTimeout::Abort => "then the run ends",
-            OnTimeout::Skip => "then it is skipped",
-            OnTimeout::Continue => "then it goes on",
-        }
-    }
-
     fn who(&self) -> String {
-        let mut who = if self.approvers.is_empty() { "anybody".to_owned() } else { self.approvers.join(", ") };
-        if !self.by_starter {
+        let Asked { open, approvals, approvers, by_starter, .. } = &self.asked;
+        let mut who = if approvers.is_empty() { "anybody".to_owned() } else { approvers.join(", ") };
+        if !by_starter {
             who += &format!(", but not {}, who began the run", self.starter);
         }
-        if self.approvals > 1 {
-            let so_far: Vec<&str> = self.open.approved_by.iter().map(String::as_str).collect();
-            who += &format!("; {} of {} approved", so_far.len(), self.approvals);
+        if *approvals > 1 {
+            let so_far: Vec<&str> = open.approved_by.iter().map(String::as_str).collect();
+            who += &format!("; {} of {approvals} approved", so_far.len());
             if !so_far.is_empty() {
                 who += &format!(" ({})", so_far.join(", "));
             }
@@ -213,20 +184,21 @@ impl Gate {
     }
 
     fn json(&self, now: Moment) -> Value {
+        let Asked { open, action, reason, approvals, approvers, by_starter, .. } = &self.asked;
         json!({
             "run": self.run,
             "task": self.task,
-            "action": self.action,
-            "reason": self.reason,
-            "when": self.open.moment,
-            "requested_at": timestamp(self.open.opened).to_string(),
-            "deadline": timestamp(self.open.deadline).to_string(),
-            "left_ms": self.open.deadline.0.saturating_sub(now.0),
-            "digest": self.open.digest,
-            "approvers": self.approvers,
-            "self_approval": self.by_starter,
-            "approvals": self.open.approved_by,
-            "approvals_needed": self.approvals,
+            "action": action,
+            "reason": reason,
+            "when": open.moment,
+            "requested_at": timestamp(open.opened).to_string(),
+            "deadline": timestamp(open.deadline).to_string(),
+            "left_ms": open.deadline.0.saturating_sub(now.0),
+            "digest": open.digest,
+            "approvers": approvers,
+            "self_approval": by_starter,
+            "approvals": open.approved_by,
+            "approvals_needed": approvals,
             "left": self.left,
             "variables": self.variables,
             "notices": self

@@ -14,7 +14,7 @@ use crate::blueprint::model::{LockMode, LockRequest};
 use crate::blueprint::{TaskIndex, task_digest};
 use crate::document::Source;
 use crate::locks::{Attempt, Claim, Guard, LockError, Locks, Mode, Party, Request};
-use crate::run::{GateMoment, KeptPort, World};
+use crate::run::{Failure, GateMoment, KeptPort, World};
 
 pub(super) struct Outside<'a> {
     bench: &'a Bench<'a>,
@@ -104,8 +104,23 @@ impl World for Outside<'_> {
                 hasher.update(format!("\0{port}={digest}"));
             }
         }
-        hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        short(hasher)
     }
+
+    /// The task, and how its attempt failed.
+    fn failure_digest(&mut self, task: TaskIndex, attempt: u32, failure: &Failure) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(task_digest(self.source, self.bench.task(task)));
+        for text in [&attempt.to_string(), &failure.message, &failure.stdout, &failure.stderr] {
+            hasher.update(format!("\0{text}"));
+        }
+        short(hasher)
+    }
+}
+
+/// As much of a digest as people compare.
+fn short(hasher: Sha256) -> String {
+    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The locks of a task and of its verifications, as claims.

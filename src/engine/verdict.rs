@@ -86,7 +86,7 @@ pub fn not_started(reason: &NotStarted, stage: Stage) -> Failure {
 const fn words(stage: Stage) -> (FailureCode, FailurePhase) {
     match stage {
         Stage::Setup => (FailureCode::SetupFailed, FailurePhase::Setup),
-        Stage::Run => (FailureCode::ExecutionFailed, FailurePhase::Execution),
+        Stage::Run | Stage::Land => (FailureCode::ExecutionFailed, FailurePhase::Execution),
         Stage::Verify { .. } => (FailureCode::VerificationFailed, FailurePhase::Verification),
     }
 }

@@ -157,11 +157,11 @@ pub fn waiting(run: &Run, blueprint: &Blueprint<'_>, id: &str) -> String {
         let task = blueprint.task(index);
         match &run.task(index).phase {
             Phase::Gate(_) => {
-                let gate = task.gate.as_deref();
-                let action = gate.map(|gate| gate.action.as_str()).filter(|action| !action.is_empty());
-                let action = one_line(action.unwrap_or("to approve it"));
-                let _ = write!(text, "\n{} waits for a person: {action}\n", task.id);
-                if let Some(reason) = gate.and_then(|gate| gate.reason.as_ref()) {
+                let Some(asked) = run.asked(index, task) else {
+                    continue;
+                };
+                let _ = write!(text, "\n{} waits for a person: {}\n", task.id, one_line(asked.what()));
+                if let Some(reason) = &asked.reason {
                     let _ = writeln!(text, "  because: {}", one_line(reason));
                 }
                 let _ = writeln!(text, "  outpost-bp approve {} --run {id}    (or: reject)", task.id);

@@ -1,14 +1,17 @@
 //! What follows when an attempt failed: another one, or, when it failed for good, its undoing, its fallback, its action.
 
 use super::decide::World;
-use super::event::{Chore, Event, Moment};
-use super::failure::{Failure, FailureCode};
+use super::event::{Chore, Event, GateMoment, Moment};
+use super::failure::{Course, Failure, FailureCode};
 use super::phase::Phase;
 use super::program::OnFailure;
 use super::retry;
 use super::rollback::Undo;
 use super::state::{Mode, Run};
 use crate::blueprint::TaskIndex;
+
+/// How long a person may take to say whether a failed task goes on, where the document does not say: a week.
+const PATIENCE: u64 = 7 * 24 * 3600 * 1000;
 
 impl Run {
     pub(super) fn after_failure(
@@ -22,6 +25,21 @@ impl Run {
         let place = index as usize;
         let spec = &self.program.tasks[place];
         let (task, state) = (spec.id.clone(), &self.tasks[place]);
+        match failure.course.filter(|_| self.mode == Mode::Going) {
+            Some(Course::Later { at }) => {
+                let (attempt, at) = (state.attempts + 1, at.max(now));
+                self.happen(now, Event::RetryScheduled { task, attempt, at }, events);
+                return;
+            }
+            Some(Course::Ask) => {
+                let digest = world.failure_digest(TaskIndex(index), state.attempts, &failure);
+                let timeout = spec.gate.as_ref().map_or(PATIENCE, |gate| gate.timeout);
+                let (time, deadline) = (GateMoment::Failed, now.after(timeout));
+                self.happen(now, Event::GateOpened { task, time, digest, deadline }, events);
+                return;
+            }
+            None => {}
+        }
         let may_retry = !failure.lasting && self.mode == Mode::Going && state.failures <= spec.max_retries;
         if may_retry {
             let attempt = state.attempts + 1;
@@ -125,7 +143,7 @@ impl Run {
         }
     }
 
-    fn block(&mut self, now: Moment, task: String, failure: Box<Failure>, events: &mut Vec<Event>) {
+    pub(super) fn block(&mut self, now: Moment, task: String, failure: Box<Failure>, events: &mut Vec<Event>) {
         self.end_early(now, &task, events);
         self.happen(now, Event::TaskBlocked { task, failure }, events);
     }

@@ -7,11 +7,13 @@ use super::program::{
     Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Resumption, Stage, TaskSpec, UndoSpec,
 };
 use crate::blueprint::model::{self, FailureAction, GateTimeout, LockMode, RollbackMode};
-use crate::blueprint::{Blueprint, TaskIndex, executor, is_verify_only, secret};
+use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms, executor, is_verify_only, secret};
 use crate::plan::{Edge, Plan};
 
 /// Attempts at once where neither the document nor the command line says how many.
 pub const DEFAULT_SLOTS: u32 = 4;
+/// Attempts of an agent after the first, where the document does not say how many: it hears what failed.
+const AGENT_RETRIES: u32 = 2;
 /// The format's delay before a retry, in milliseconds.
 const RETRY_DELAY: u64 = 5_000;
 
@@ -67,6 +69,8 @@ fn stand_in(tasks: &mut [TaskSpec], is_selected: impl Fn(TaskIndex) -> bool) {
 fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, index: TaskIndex) -> TaskSpec {
     let task = blueprint.task(index);
     let failure = task.on_failure.as_deref();
+    let is_agents = agent(blueprint, index).is_some();
+    let retries = failure.and_then(|failure| failure.max_retries).or(blueprint.execution.max_retries);
     TaskSpec {
         id: task.id.to_string(),
         needs: plan.dag.waits_for(index).into_iter().map(|(need, _)| need).collect(),
@@ -80,7 +84,7 @@ fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, in
             gpu: resources.gpu.unwrap_or(0).into(),
         }),
         gate: task.gate.as_deref().map(gate),
-        max_retries: failure.and_then(|failure| failure.max_retries).or(blueprint.execution.max_retries).unwrap_or(0),
+        max_retries: retries.unwrap_or(if is_agents { AGENT_RETRIES } else { 0 }),
         retry_delay: failure
             .and_then(|failure| failure.retry_delay)
             .or(blueprint.execution.retry_delay)
@@ -100,7 +104,8 @@ fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, in
             Some("manual") => Resumption::Manual,
             _ => Resumption::FromCheckpoint,
         }),
-        idempotent: task.idempotent.unwrap_or(false),
+        // What nobody saw end in a tree of its own has changed nothing else.
+        idempotent: task.idempotent.unwrap_or(is_isolated(blueprint, index)),
         conditional: task.when().is_some() || secret::may_skip(&blueprint.execution, task),
         weight: 0,
         settled: false,
@@ -132,6 +137,9 @@ fn stages(blueprint: &Blueprint<'_>, plan: &Plan, index: TaskIndex) -> Vec<Stage
     for stage in &*task.verification {
         stages.push(Stage::Verify { tier: stage.stage, optional: stage.optional });
     }
+    if is_isolated(blueprint, index) {
+        stages.push(Stage::Land);
+    }
     debug_assert!(
         !stages.is_empty()
             || task.on_failure.as_deref().is_some_and(|failure| failure.fallback.is_some())
@@ -139,6 +147,11 @@ fn stages(blueprint: &Blueprint<'_>, plan: &Plan, index: TaskIndex) -> Vec<Stage
         "a task without work and verification is refused by `check`"
     );
     stages
+}
+
+/// Whether the task is done in a tree of its own, out of which its work has to land.
+fn is_isolated(blueprint: &Blueprint<'_>, index: TaskIndex) -> bool {
+    agent(blueprint, index).is_some() && agent_terms(blueprint, index).is_isolated()
 }
 
 /// The locks of a task and of its verifications, each once; alone wins over shared. They are held

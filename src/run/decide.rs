@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use super::event::{Completion, Event, GateMoment, KeptPort, Moment, Permit};
-use super::phase::Phase;
+use super::failure::{Failure, expired};
+use super::phase::{OpenGate, Phase};
 use super::program::{GateTime, OnTimeout, Resumption};
 use super::retry;
 use super::rollback::Rollback;
@@ -25,6 +26,9 @@ pub trait World {
 
     /// The digest of what a person is shown at a gate; `left` is what the task left.
     fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment, left: &[KeptPort]) -> String;
+
+    /// The digest of what a person is shown of an attempt that failed.
+    fn failure_digest(&mut self, task: TaskIndex, attempt: u32, failure: &Failure) -> String;
 }
 
 impl Run {
@@ -117,6 +121,11 @@ impl Run {
             && at <= now
         {
             match self.tasks[index as usize].phase {
+                Phase::Gate(OpenGate { moment: GateMoment::Failed, .. }) => {
+                    let failure = Box::new(expired("nobody said in time whether it goes on".to_owned()));
+                    let task = self.program.tasks[index as usize].id.clone();
+                    self.block(now, task, failure, events);
+                }
                 Phase::Gate(_) => {
                     let spec = &self.program.tasks[index as usize];
                     let consequence = spec.gate.as_ref().map_or(OnTimeout::Abort, |gate| gate.on_timeout);

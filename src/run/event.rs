@@ -339,6 +339,18 @@ impl CleanUp {
 pub enum GateMoment {
     Before,
     After,
+    /// An attempt failed in a way that a person has to look at.
+    Failed,
+}
+
+impl GateMoment {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// A person's final word.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event::GateDecision;
+use super::event::{GateDecision, Moment};
 
 /// The format's error codes, as far as a task can have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -105,6 +105,19 @@ pub struct Failure {
     /// Whether the same again may go better; a wrong command does not.
     #[serde(default)]
     pub lasting: bool,
+    /// What follows, where who did the work knows better than the document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Course>,
+}
+
+/// How a task goes on after a failure that is not like others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "go_on", rename_all = "snake_case")]
+pub enum Course {
+    /// By itself, from this moment on: whoever does the work was not to be had, so it is no failed attempt.
+    Later { at: Moment },
+    /// When a person says so.
+    Ask,
 }
 
 impl Failure {
@@ -117,6 +130,7 @@ impl Failure {
             stdout: String::new(),
             stderr: String::new(),
             lasting: false,
+            course: None,
         }
     }
 

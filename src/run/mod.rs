@@ -7,6 +7,7 @@
 
 mod accept;
 mod aftermath;
+mod asked;
 mod carry;
 mod chore;
 mod compile;
@@ -28,13 +29,14 @@ mod task;
 mod trail;
 
 pub use accept::{Condition, Refusal, StageReport};
+pub use asked::Asked;
 pub use chore::{ChoreState, Standing};
 pub use compile::DEFAULT_SLOTS;
 pub use decide::World;
 pub use event::{
     Chore, CleanUp, Completion, Ending, Event, GateDecision, GateMoment, Hook, KeptPort, Moment, Permit, RunStarted,
 };
-pub use failure::{Failure, FailureCode, FailurePhase};
+pub use failure::{Course, Failure, FailureCode, FailurePhase};
 pub use notice::Notice;
 pub use phase::{OpenGate, Phase};
 pub use program::{

@@ -85,11 +85,19 @@ pub enum Stage {
         /// Its failure is recorded and does not fail the task.
         optional: bool,
     },
+    /// What was made in a place of its own becomes part of the project.
+    Land,
 }
 
 impl Stage {
-    /// Whether doing it twice is as good as doing it once: verifications look and touch nothing.
+    /// Whether doing it twice is as good as doing it once: verifications look and touch nothing, and what has landed is
+    /// found landed.
     pub const fn is_repeatable(self) -> bool {
+        matches!(self, Self::Verify { .. } | Self::Land)
+    }
+
+    /// Whether it may tell how work ended that nobody saw end.
+    pub const fn is_verification(self) -> bool {
         matches!(self, Self::Verify { .. })
     }
 
@@ -102,6 +110,7 @@ impl Stage {
             Self::Verify { tier: Verification::Unit, .. } => "verify:unit",
             Self::Verify { tier: Verification::Integration, .. } => "verify:integration",
             Self::Verify { tier: Verification::E2e, .. } => "verify:e2e",
+            Self::Land => "land",
         }
     }
 }

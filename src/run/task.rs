@@ -16,7 +16,7 @@
 use std::collections::BTreeSet;
 
 use super::event::{Completion, Event, GateMoment, KeptPort, Moment, Permit};
-use super::failure::{Failure, expired, rejected, undecided};
+use super::failure::{Course, Failure, expired, rejected, undecided};
 use super::phase::{OpenGate, Phase};
 use super::program::{GateTime, OnTimeout, Resumption, Stage, TaskSpec};
 
@@ -145,7 +145,8 @@ impl TaskState {
             Event::StageEnded { failure: Some(failure), milliseconds, .. } => {
                 self.last_failure = Some(failure.clone());
                 self.failed = Some((at, *milliseconds));
-                self.failures += u32::from(matches!(next, Phase::Failing(_)));
+                let is_late = matches!(failure.course, Some(Course::Later { .. }));
+                self.failures += u32::from(matches!(next, Phase::Failing(_)) && !is_late);
             }
             Event::StageEnded { attempt, outputs, .. } if !outputs.is_empty() => {
                 self.kept = Some((*attempt, outputs.clone()));
@@ -163,10 +164,14 @@ impl TaskState {
                 self.checkpoint = Some(Checkpoint { attempt, version, digest: digest.clone(), at });
             }
             Event::GateDecided(_) | Event::GateExpired { .. } => {
-                if let (Phase::Gate(gate), Phase::Waiting | Phase::Finished) = (&self.phase, &next) {
+                if let (Phase::Gate(gate), Phase::Waiting | Phase::Finished | Phase::Retrying { .. }) =
+                    (&self.phase, &next)
+                {
                     match gate.moment {
                         GateMoment::Before => self.admitted = true,
                         GateMoment::After => self.accepted = true,
+                        // Whoever says that it goes on gives it its attempts again.
+                        GateMoment::Failed => self.failures = 0,
                     }
                 }
             }
@@ -276,7 +281,7 @@ impl TaskState {
             (Phase::Interrupted { stage }, Event::TaskUnknown { attempt, .. }) if *attempt == self.attempts => {
                 // Where a person looks at the checkpoint first, no verification is asked.
                 let is_asked = spec.handoff != Some(Resumption::Manual);
-                let next = spec.stages.iter().position(|stage| is_asked && stage.is_repeatable());
+                let next = spec.stages.iter().position(|stage| is_asked && stage.is_verification());
                 Phase::Unknown { stage: *stage, running: None, next }
             }
             (Phase::Unknown { running: None, .. }, Event::RepeatAllowed { .. }) => Phase::Waiting,
@@ -308,6 +313,17 @@ impl TaskState {
                     approved_by: BTreeSet::new(),
                 })
             }
+            (Phase::Failing(failure), Event::GateOpened { time: GateMoment::Failed, digest, deadline, .. })
+                if failure.course == Some(Course::Ask) =>
+            {
+                Phase::Gate(OpenGate {
+                    moment: GateMoment::Failed,
+                    digest: digest.clone(),
+                    opened: at,
+                    deadline: *deadline,
+                    approved_by: BTreeSet::new(),
+                })
+            }
             (Phase::Gate(gate), Event::GateDecided(decision))
                 if decision.digest == gate.digest && at < gate.deadline =>
             {
@@ -319,14 +335,14 @@ impl TaskState {
                     return None;
                 }
                 let needed = spec.gate.as_ref().map_or(1, |gate| gate.approvals.max(1));
-                if gate.approved_by.len() < needed as usize { Phase::Gate(gate) } else { passed(&gate) }
+                if gate.approved_by.len() < needed as usize { Phase::Gate(gate) } else { passed(&gate, at) }
             }
             (Phase::Gate(gate), Event::GateExpired { consequence, unset, .. })
-                if unset.is_some() || at >= gate.deadline =>
+                if gate.moment != GateMoment::Failed && (unset.is_some() || at >= gate.deadline) =>
             {
                 let reason = undecided(unset.as_deref());
                 match consequence {
-                    OnTimeout::Continue => passed(gate),
+                    OnTimeout::Continue => passed(gate, at),
                     OnTimeout::Skip => Phase::Skipped(reason),
                     OnTimeout::Abort => Phase::Blocked(Box::new(expired(reason))),
                 }
@@ -381,10 +397,11 @@ impl TaskState {
 }
 
 /// Where a task goes when its gate was passed.
-const fn passed(gate: &OpenGate) -> Phase {
+const fn passed(gate: &OpenGate, at: Moment) -> Phase {
     match gate.moment {
         GateMoment::Before => Phase::Waiting,
         GateMoment::After => Phase::Finished,
+        GateMoment::Failed => Phase::Retrying { at },
     }
 }
 

@@ -34,6 +34,10 @@ impl World for Alone {
     fn gate_digest(&mut self, _: TaskIndex, _: GateMoment, _: &[KeptPort]) -> String {
         "d".to_owned()
     }
+
+    fn failure_digest(&mut self, _: TaskIndex, attempt: u32, _: &Failure) -> String {
+        format!("f{attempt}")
+    }
 }
 
 struct Story {

@@ -72,6 +72,10 @@ impl World for Outside {
     fn gate_digest(&mut self, task: TaskIndex, _: GateMoment, _: &[KeptPort]) -> String {
         task.0.to_string()
     }
+
+    fn failure_digest(&mut self, task: TaskIndex, attempt: u32, _: &Failure) -> String {
+        format!("{}-{attempt}", task.0)
+    }
 }
 
 fn failed() -> Option<Box<Failure>> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::run::{
-    Chore, Failure, FailureCode, FailurePhase, GateMoment, KeptPort, Mode, Moment, StageReport, World,
+    Chore, Course, Failure, FailureCode, FailurePhase, GateMoment, KeptPort, Mode, Moment, StageReport, World,
 };
 
 use super::{Chance, Simulation};
@@ -30,7 +30,12 @@ impl Outside {
     pub(crate) fn failure(&mut self) -> Option<Box<Failure>> {
         self.chance.one_in(4).then(|| {
             let failure = Failure::new(FailureCode::ExecutionFailed, FailurePhase::Execution, "it did not work");
-            Box::new(Failure { lasting: self.chance.one_in(6), ..failure })
+            let course = match self.chance.below(12) {
+                0 => Some(Course::Later { at: self.now.after(self.chance.below(60)) }),
+                1 => Some(Course::Ask),
+                _ => None,
+            };
+            Box::new(Failure { lasting: self.chance.one_in(6), course, ..failure })
         })
     }
 }
@@ -50,6 +55,10 @@ impl World for Outside {
 
     fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment, _: &[KeptPort]) -> String {
         format!("{}-{moment:?}", task.0)
+    }
+
+    fn failure_digest(&mut self, task: TaskIndex, attempt: u32, _: &Failure) -> String {
+        format!("{}-{attempt}", task.0)
     }
 }
 

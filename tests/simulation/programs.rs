@@ -40,11 +40,12 @@ pub(crate) fn program(chance: &mut Chance) -> Program {
             needs.truncate(3);
             let smoke = Stage::Verify { tier: Verification::Smoke, optional: chance.one_in(4) };
             let unit = Stage::Verify { tier: Verification::Unit, optional: false };
-            let stages = match chance.below(6) {
+            let stages = match chance.below(7) {
                 0 => vec![],
                 1 => vec![smoke],
                 2 => vec![Stage::Run],
                 3 => vec![Stage::Setup, Stage::Run, smoke, unit],
+                4 => vec![Stage::Run, smoke, Stage::Land],
                 _ => vec![Stage::Run, unit],
             };
             TaskSpec {

@@ -1,6 +1,7 @@
 //! What must hold of every run, checked against its events alone. Slow and simple on purpose: it
 //! shares no code with the state machine it judges.
 
+mod courses;
 mod gates;
 mod memory;
 mod room;
@@ -13,12 +14,14 @@ use outpost_bp::run::{
     TaskSpec,
 };
 
+use self::courses::Courses;
 use super::chores::ChoreRules;
 
 #[derive(Clone)]
 pub(crate) struct Rules {
     program: Program,
     chores: ChoreRules,
+    courses: Courses,
     /// Complete; those that were when the run began count.
     complete: BTreeSet<String>,
     /// Complete or skipped.
@@ -62,6 +65,7 @@ impl Rules {
         Self {
             chores: ChoreRules::new(program.clone()),
             program,
+            courses: Courses::default(),
             complete: BTreeSet::clone(&settled),
             satisfied: settled,
             blocked: BTreeSet::new(),
@@ -111,7 +115,7 @@ impl Rules {
         match event {
             Event::RunnerTookOver { .. } => {
                 for (task, stage) in std::mem::take(&mut self.running) {
-                    if !stage.starts_with("verify") {
+                    if !is_repeatable(&stage) {
                         self.doubtful.insert(task.clone());
                     }
                     self.lost.insert(task, stage);
@@ -136,6 +140,7 @@ impl Rules {
                     self.deadlines.remove(task);
                     self.retry_at.remove(task);
                     self.failures.remove(task);
+                    self.courses.settled(task);
                     let starts = self.starts.get(task).copied().unwrap_or_default();
                     self.permits.insert(task.clone(), starts);
                 }
@@ -171,7 +176,7 @@ impl Rules {
                         self.spec(task).stages.iter().any(|known| {
                             known.word() == stage && matches!(known, Stage::Verify { optional: true, .. })
                         });
-                    if !optional && !self.doubtful.contains(task) {
+                    if !optional && !self.doubtful.contains(task) && self.courses.failed(task, failure) {
                         *self.failures.entry(task.clone()).or_default() += 1;
                     }
                     if !optional {
@@ -180,7 +185,12 @@ impl Rules {
                 }
             }
             Event::RetryScheduled { task, at, .. } => {
-                assert!(self.failures[task] <= self.spec(task).max_retries, "{task} has no attempt left");
+                if self.courses.is_later(task, *at) {
+                    *self.permits.entry(task.clone()).or_default() += 1;
+                } else {
+                    assert!(!self.courses.asks(task), "a person is to say whether {task} goes on");
+                    assert!(self.failures[task] <= self.spec(task).max_retries, "{task} has no attempt left");
+                }
                 self.retry_at.insert(task.clone(), *at);
             }
             Event::TaskCompleted { task, .. } => {
@@ -226,7 +236,8 @@ impl Rules {
                 let named = spec.fallback.map(|index| &self.program.tasks[index.get()].id);
                 assert_eq!(named, Some(fallback), "{task} names another fallback");
                 assert!(!self.draining && !self.stopping, "the run ends and {fallback} is called");
-                let is_final = self.failures[task] > spec.max_retries || self.lasting.contains(task);
+                let failures = self.failures.get(task).copied().unwrap_or_default();
+                let is_final = failures > spec.max_retries || self.lasting.contains(task);
                 assert!(is_final && !self.running.contains_key(task), "{task} has not failed for good");
                 assert!(!self.chores.owes_undoing(task), "{task} is to be undone first");
                 self.replaced.insert(task.clone(), fallback.clone());
@@ -247,8 +258,7 @@ impl Rules {
                     },
                 };
                 assert!(may, "nobody allowed {task} again");
-                if *by == Permit::NeverStarted && self.lost.get(task).is_some_and(|stage| !stage.starts_with("verify"))
-                {
+                if *by == Permit::NeverStarted && self.lost.get(task).is_some_and(|stage| !is_repeatable(stage)) {
                     self.chores.never_began(task);
                 }
                 self.lost.remove(task);
@@ -279,6 +289,16 @@ impl Rules {
                 self.ended = Some(*state);
             }
             _ => {}
+        }
+    }
+
+    /// A person says whether a task goes on that failed: then it has its attempts again.
+    fn goes_on(&mut self, now: Moment, task: &str, does: bool) {
+        self.courses.settled(task);
+        if does {
+            self.failures.remove(task);
+            self.retry_at.insert(task.to_owned(), now);
+            *self.permits.entry(task.to_owned()).or_default() += 1 + self.spec(task).max_retries;
         }
     }
 
@@ -352,7 +372,7 @@ impl Rules {
             assert!(self.passed.contains(task), "{task} starts before its gate is passed");
         }
         assert!(self.running.insert(task.to_owned(), stage.to_owned()).is_none(), "{task} runs twice at once");
-        if !stage.starts_with("verify") {
+        if !is_repeatable(stage) {
             assert!(!self.doubtful.contains(task), "nobody knows what {task} did, and it starts again");
         }
         let starts = self.starts.entry(task.to_owned()).or_default();
@@ -386,4 +406,9 @@ impl Rules {
             Ending::Failed | Ending::Rejected | Ending::Cancelled => assert!(!all, "everything is done"),
         }
     }
+}
+
+/// Whether a stage may be begun again without harm.
+fn is_repeatable(stage: &str) -> bool {
+    stage.starts_with("verify") || stage == "land"
 }

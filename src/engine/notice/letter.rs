@@ -12,7 +12,7 @@ use super::due::{About, Due, Turn, ended};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::Draft;
 use crate::engine::moment::timestamp;
-use crate::run::{Moment, OnTimeout, Phase, Run};
+use crate::run::{Asked, Moment, Phase, Run};
 
 /// The version of the payload: fields are only ever added to one.
 const VERSION: u32 = 1;
@@ -105,33 +105,26 @@ struct Content {
 fn gate(facts: &Facts, draft: &Draft<'_>, run: &Run, index: TaskIndex, turn: Turn, due: &Due<'_>) -> Content {
     let task = draft.task(index);
     let id = task.id.to_string();
-    let written = task.gate.as_deref();
-    let spec = run.program().tasks[index.get()].gate.as_ref();
     // What is due is about gates that are open.
-    let open = if let Phase::Gate(open) = &run.task(index).phase { Some(open) } else { None };
-    let action = written.map(|gate| gate.action.as_str()).unwrap_or_default();
-    let reason = written.and_then(|gate| gate.reason.as_deref());
-    let on_timeout = spec.map_or(OnTimeout::Abort, |spec| spec.on_timeout);
-    let then = match on_timeout {
-        OnTimeout::Abort => "then the run ends",
-        OnTimeout::Skip => "then it is skipped",
-        OnTimeout::Continue => "then it goes on",
-    };
+    let asked = run.asked(index, task);
+    let asked = asked.as_ref();
+    let open = asked.map(|asked| &asked.open);
+    let reason = asked.and_then(|asked| asked.reason.as_deref());
     let digest = open.map(|open| open.digest.as_str()).unwrap_or_default();
     let command = |word: &str| format!("outpost-bp {word} {id} --run {} --digest {digest}", facts.run);
     let commands = vec![command("approve"), command("reject")];
     let mut gate = json!({
         "task": id,
         "name": task.name.as_str(),
-        "action": action,
+        "action": asked.map(|asked| &asked.action),
         "reason": reason,
         "when": open.map(|open| open.moment),
         "opened": open.map(|open| open.opened.to_string()),
         "deadline": open.map(|open| open.deadline.to_string()),
-        "on_timeout": on_timeout.word(),
+        "on_timeout": asked.map(|asked| asked.on_timeout),
         "digest": digest,
-        "approvers": spec.map_or(&[][..], |spec| &spec.approvers),
-        "approvals_needed": spec.map_or(1, |spec| spec.approvals),
+        "approvers": asked.map_or(&[][..], |asked| &asked.approvers),
+        "approvals_needed": asked.map_or(1, |asked| asked.approvals),
         "approvals": open.map(|open| &open.approved_by),
         "approve": commands[0],
         "reject": commands[1],
@@ -141,9 +134,10 @@ fn gate(facts: &Facts, draft: &Draft<'_>, run: &Run, index: TaskIndex, turn: Tur
         lines.push(format!("Because: {}", line(reason)));
     }
     let mut since = String::new();
-    if let Some(open) = open {
+    if let Some(asked) = asked {
+        let open = &asked.open;
         since = format!(" since {}", clock(open.opened));
-        lines.push(format!("Until: {}, {then}", clock(open.deadline)));
+        lines.push(format!("Until: {}, then {}", clock(open.deadline), asked.then()));
         if !open.approved_by.is_empty() {
             let by: Vec<&str> = open.approved_by.iter().map(String::as_str).collect();
             lines.push(format!("Approved by: {}", line(&by.join(", "))));
@@ -157,8 +151,8 @@ fn gate(facts: &Facts, draft: &Draft<'_>, run: &Run, index: TaskIndex, turn: Tur
     if let Turn::Reminder(number) = turn {
         gate["reminder"] = number.into();
     }
-    let what = due.to.message.as_deref().unwrap_or(action);
-    let what = if what.is_empty() { "to approve it" } else { what };
+    let written = due.to.message.as_deref().filter(|message| !message.is_empty());
+    let what = written.or(asked.map(Asked::what)).unwrap_or_default();
     let title = line(&format!("{id} {how}: {what}"));
     let mut body = Map::new();
     body.insert("gate".to_owned(), gate);

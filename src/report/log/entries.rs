@@ -332,5 +332,6 @@ const fn gate_phase(time: GateMoment) -> &'static str {
     match time {
         GateMoment::Before => "preflight",
         GateMoment::After => "verification",
+        GateMoment::Failed => "execution",
     }
 }

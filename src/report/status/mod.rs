@@ -8,8 +8,8 @@ pub use self::screen::{Screen, screen};
 
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{
-    Chore, ChoreState, Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Notice, Phase, Run, RunStarted,
-    Standing, Undo,
+    Asked, Chore, ChoreState, Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Notice, Phase, Run,
+    RunStarted, Standing, Undo,
 };
 
 /// A run as `status --json` shows it. Fields are only ever added.
@@ -326,21 +326,18 @@ fn waiting_for(run: &Run, index: TaskIndex, driven: bool, locks: &[LockStatus]) 
 }
 
 fn gate(run: &Run, blueprint: &Blueprint<'_>, index: TaskIndex) -> Option<GateStatus> {
-    let Phase::Gate(open) = &run.task(index).phase else {
-        return None;
-    };
-    let (spec, task) = (run.program().tasks[index.get()].gate.as_ref()?, blueprint.task(index));
-    let gate = task.gate.as_deref()?;
+    let task = blueprint.task(index);
+    let Asked { open, action, reason, approvals, approvers, .. } = run.asked(index, task)?;
     Some(GateStatus {
         task: task.id.to_string(),
-        action: gate.action.to_string(),
-        reason: gate.reason.as_ref().map(ToString::to_string),
+        action,
+        reason,
         when: open.moment,
         requested_at: open.opened.to_string(),
         deadline: open.deadline.to_string(),
-        digest: open.digest.clone(),
-        approvals: open.approved_by.iter().cloned().collect(),
-        approvals_needed: spec.approvals,
-        approvers: spec.approvers.clone(),
+        digest: open.digest,
+        approvals: open.approved_by.into_iter().collect(),
+        approvals_needed: approvals,
+        approvers,
     })
 }

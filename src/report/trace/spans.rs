@@ -328,13 +328,12 @@ impl<'a> Spans<'a> {
 
     fn gate(&mut self, at: Moment, task: &str, time: GateMoment) {
         let id = self.trail.span(Part::Gate { task, at });
-        if time == GateMoment::After {
+        if time != GateMoment::Before {
             self.end_attempt(at, task, "");
         }
         let open = self.task(at, task);
-        let word = if time == GateMoment::Before { "before" } else { "after" };
         let span = Open::new(Kind::Gate, id, Some(open.span.id()), "gate wait", at).with("outpost.task", task);
-        open.gate = Some(OpenGate { span: span.with("outpost.gate", word), approved_by: Vec::new() });
+        open.gate = Some(OpenGate { span: span.with("outpost.gate", time.word()), approved_by: Vec::new() });
     }
 
     fn gate_decided(&mut self, at: Moment, decision: &GateDecision) {

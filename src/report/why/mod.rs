@@ -12,8 +12,7 @@ use crate::blueprint::{Blueprint, TaskIndex};
 use crate::report::progress::short;
 use crate::report::table::one_line;
 use crate::run::{
-    Chore, Completion, Ending, Event, GateDecision, GateMoment, Mode, Moment, OnTimeout, OpenGate, Permit, Phase, Run,
-    Standing, Undo,
+    Chore, Completion, Ending, Event, GateDecision, GateMoment, Mode, Moment, Permit, Phase, Run, Standing, Undo,
 };
 
 /// Tasks that are named in a line at most.
@@ -76,7 +75,7 @@ pub fn why(facts: &Facts<'_>, index: TaskIndex) -> Why {
     }
     let why = match &state.phase {
         Phase::Waiting => facts.waits(index),
-        Phase::Gate(gate) => facts.gate(index, gate),
+        Phase::Gate(_) => facts.gate(index),
         Phase::Working { stage, .. } if facts.is_driven => {
             let word = spec.stages[*stage].word();
             let time = facts.since(state.attempt_started);
@@ -90,10 +89,10 @@ pub fn why(facts: &Facts<'_>, index: TaskIndex) -> Why {
             let stage = spec.stages[*stage];
             let word = stage.word();
             let next = if stage.is_repeatable() {
-                "a verification is started again".to_owned()
+                format!("a {} is started again", if stage.is_verification() { "verification" } else { "landing" })
             } else if spec.idempotent {
                 "the document says that twice does no harm, so it is started again".to_owned()
-            } else if spec.stages.iter().any(|stage| stage.is_repeatable()) {
+            } else if spec.stages.iter().any(|stage| stage.is_verification()) {
                 "its verification will tell whether it is done".to_owned()
             } else {
                 "unless its process left word, a person will have to say what became of it".to_owned()
@@ -231,18 +230,18 @@ impl Facts<'_> {
         Why { text, ..why }.with(format!("outpost-bp resume {}", self.id))
     }
 
-    fn gate(&self, index: TaskIndex, gate: &OpenGate) -> Why {
+    fn gate(&self, index: TaskIndex) -> Why {
         let task = self.blueprint.task(index);
-        let spec = self.run.program().tasks[index.get()].gate.as_ref();
-        let action = task.gate.as_deref().map(|gate| gate.action.to_string()).filter(|action| !action.is_empty());
-        let action = action.unwrap_or_else(|| "to approve it".to_owned());
-        let when = if gate.moment == GateMoment::After { "its work is done and " } else { "" };
+        let Some(asked) = self.run.asked(index, task) else {
+            return Why::new("waits for nobody");
+        };
+        let (gate, action, then) = (&asked.open, asked.what(), asked.then());
+        let when = match (gate.moment, &asked.reason) {
+            (GateMoment::Before, _) | (GateMoment::Failed, None) => String::new(),
+            (GateMoment::After, _) => "its work is done and ".to_owned(),
+            (GateMoment::Failed, Some(reason)) => format!("it failed ({reason}) and "),
+        };
         if gate.deadline <= self.now {
-            let then = match spec.map(|spec| spec.on_timeout) {
-                Some(OnTimeout::Skip) => "it is skipped",
-                Some(OnTimeout::Continue) => "it goes on without",
-                _ => "the run ends",
-            };
             return self.resumes(format!("{when}waited for a person ({action}), and nobody decided in time: {then}"));
         }
         let left = self.left.iter().find(|word| word.task == *task.id && word.digest == gate.digest);
@@ -251,8 +250,7 @@ impl Facts<'_> {
             return self
                 .resumes(format!("{when}waited for a person ({action}); {by} {word} it, and no runner knows yet"));
         }
-        let needed = spec.map_or(1, |spec| spec.approvals.max(1));
-        let so_far = match needed {
+        let so_far = match asked.approvals {
             1 => String::new(),
             many => format!(", {} of {many} approved", gate.approved_by.len()),
         };

@@ -9,7 +9,7 @@ use super::Play;
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::engine::inputs::Shelf;
 use crate::engine::output::Values;
-use crate::run::{GateMoment, KeptPort, Moment, Run, World};
+use crate::run::{Failure, GateMoment, KeptPort, Moment, Run, World};
 use crate::scenario::script::Scenario;
 
 /// The world of a decision: locks of others, and what a gate shows.
@@ -28,6 +28,10 @@ impl World for Outside<'_> {
     fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment, left: &[KeptPort]) -> String {
         let ports: Vec<String> = left.iter().map(|port| format!("{}={}", port.port, port.digest)).collect();
         format!("{} {moment:?} {}", self.blueprint.task(task).id, ports.join(" "))
+    }
+
+    fn failure_digest(&mut self, task: TaskIndex, attempt: u32, failure: &Failure) -> String {
+        format!("{} {attempt} {}", self.blueprint.task(task).id, failure.message)
     }
 }
 

@@ -7,6 +7,11 @@ use super::Rules;
 impl Rules {
     pub(super) fn saw_of_gate(&mut self, now: Moment, event: &Event) {
         match event {
+            Event::GateOpened { task, deadline, .. } if self.courses.opened(task, event) => {
+                assert!(!self.running.contains_key(task), "{task} runs, and a person is asked whether it goes on");
+                self.approvals.remove(task);
+                self.deadlines.insert(task.clone(), *deadline);
+            }
             Event::GateOpened { task, deadline, .. } => {
                 assert!(
                     self.spec(task)
@@ -19,19 +24,31 @@ impl Rules {
                     // A review comes after the verification, which told.
                     self.doubtful.remove(task);
                 }
+                self.approvals.remove(task);
                 self.deadlines.insert(task.clone(), *deadline);
             }
             Event::GateDecided(decision) => {
                 assert!(now < self.deadlines[&decision.task], "nobody decides after the deadline");
-                let gate = self.spec(&decision.task).gate.clone().expect("a gate");
+                let is_asked = self.courses.is_asked(&decision.task);
+                let Some(gate) = self.spec(&decision.task).gate.clone() else {
+                    assert!(is_asked, "{} has no gate", decision.task);
+                    self.goes_on(now, &decision.task, decision.approved);
+                    return;
+                };
                 assert!(gate.approvers.is_empty() || gate.approvers.contains(&decision.by), "anybody decides");
                 if decision.approved {
                     assert!(gate.by_starter || decision.by != "p0", "p0 began the run and approves it");
                     let approvers = self.approvals.entry(decision.task.clone()).or_default();
                     assert!(approvers.insert(decision.by.clone()), "one person approves once");
-                    if approvers.len() >= self.spec(&decision.task).gate.as_ref().expect("a gate").approvals as usize {
-                        self.passed.insert(decision.task.clone());
+                    if approvers.len() >= gate.approvals as usize {
+                        if is_asked {
+                            self.goes_on(now, &decision.task, true);
+                        } else {
+                            self.passed.insert(decision.task.clone());
+                        }
                     }
+                } else if is_asked {
+                    self.goes_on(now, &decision.task, false);
                 }
             }
             Event::GateExpired { task, consequence, unset } => {

@@ -129,7 +129,11 @@ fn row(gate: &GatePart, cells: &[String; 4]) -> Vec<String> {
         _ if gate.outcome == "open" => Standing::Asked,
         _ => Standing::Skipped,
     };
-    let moment = if gate.when == GateMoment::After { " (review)" } else { "" };
+    let moment = match gate.when {
+        GateMoment::Before => "",
+        GateMoment::After => " (review)",
+        GateMoment::Failed => " (failed)",
+    };
     let action = if gate.action.is_empty() {
         String::new()
     } else {
