@@ -65,6 +65,9 @@ pub const FORMATS: &[&str] = &["json", "yaml", "text", "binary"];
 pub const VALUE_TYPES: &[&str] = &["json", "yaml", "text", "file_path", "none"];
 pub const JSON_TYPES: &[&str] = &["string", "integer", "number", "boolean", "array", "object"];
 pub const EXECS: &[&str] = &["auto", "shell"];
+pub const APPROVALS: &[&str] = &["full", "edits", "readonly"];
+pub const TRUSTS: &[&str] = &["own", "untrusted"];
+pub const ISOLATIONS: &[&str] = &["worktree", "none"];
 pub const LOCK_MODES: &[&str] = &["exclusive", "shared"];
 /// How somebody is told of a gate; `command` is an extension.
 pub const CHANNELS: &[&str] = &["email", "slack", "webhook", "env", "console", "command"];
@@ -73,6 +76,8 @@ pub const NEWS_CHANNELS: &[&str] = &["email", "slack", "webhook", "console", "co
 /// What `execution.notify` may tell of.
 pub const OCCASIONS: &[&str] = &["gate", "waiting", "failed", "done", "cancelled", "rolled_back"];
 /// Executors that come with the tool; definition files may add more.
+/// Those that are no agents. Every other name is an agent's, of this list or of a definition.
+pub const NO_AGENTS: &[&str] = &["shell", "ssm", "outpost", "manual"];
 pub const EXECUTORS: &[&str] = &["shell", "claude", "codex", "gemini", "aider", "grok", "ssm", "outpost", "manual"];
 
 record! {

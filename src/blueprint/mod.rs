@@ -150,6 +150,17 @@ pub fn executor<'a>(draft: &'a Draft<'_>, index: TaskIndex) -> &'a str {
     "shell"
 }
 
+/// The agent that does a task, if one does.
+pub fn agent<'a>(draft: &'a Draft<'_>, index: TaskIndex) -> Option<&'a str> {
+    Some(executor(draft, index)).filter(|name| !format::NO_AGENTS.contains(name))
+}
+
+/// The terms on which an agent does a task: its own, and the document's where it says nothing.
+pub fn agent_terms<'s>(draft: &Draft<'s>, index: TaskIndex) -> model::AgentTerms<'s> {
+    let all = &draft.execution.agent;
+    draft.task(index).agent().map_or_else(|| all.clone(), |own| own.over(all))
+}
+
 /// Whether nobody is named to do a task's work: it is complete when its verification passes.
 pub fn is_verify_only(draft: &Draft<'_>, index: TaskIndex) -> bool {
     draft.task(index).run.is_none() && executor(draft, index) == "shell"

@@ -1,8 +1,8 @@
 //! The keys of a task block, and of all that stands in it.
 
 use super::{
-    CHANNELS, EXECS, EXIT_CODE, FORMATS, JSON_TYPES, LOCATIONS, LOCK_MODES, NAMES, NEWS_CHANNELS, TEXTS, VALUE_TYPES,
-    count,
+    APPROVALS, CHANNELS, EXECS, EXIT_CODE, FORMATS, ISOLATIONS, JSON_TYPES, LOCATIONS, LOCK_MODES, NAMES,
+    NEWS_CHANNELS, TEXTS, TRUSTS, VALUE_TYPES, count,
 };
 use crate::blueprint::shape::{Field, Need, Record, Shape};
 
@@ -25,6 +25,7 @@ record! { TASK "task block" {
     may    "test_command" Filled, "v1's single verification; becomes `verification.unit`";
     may    "run" Filled, "the shell command that does the work (extension)";
     may    "executor" Filled, "who does the work: an agent, `shell`, `ssm`, `outpost`, `manual`, or a defined name (extension)";
+    may    "agent" Shape::Record(&AGENT), "the terms on which an agent does the work (extension)";
     may    "when" Filled, "a jq condition over `env`, `capabilities` and `tasks`; the task is skipped when it does not hold (extension)";
     may    "required_capabilities" NAMES, "tools the executor must have, with versions: `python3.11`, `node>=18`";
     may    "resources" Shape::Record(&RESOURCES), "processors, memory, locks and the time limit of the task";
@@ -45,6 +46,22 @@ record! { TASK "task block" {
     may    "parallel_group" Filled, "tasks that are meant to run at once; a hint";
     may    "track" Filled, "a label for people";
     legacy_task_timeout "timeout_seconds" Seconds, "v1's `execution_context.timeout`";
+}}
+
+record! { AGENT "agent terms" {
+    may "model" Filled, "the model; the agent's own choice without it";
+    may "effort" Filled, "how hard the model thinks, in the agent's own word";
+    may "approval" Word(APPROVALS), "what it may do without asking: everything, edits, or nothing that changes";
+    may "trust" Word(TRUSTS), "whether settings and hooks that lie in the project are its own, or not to be trusted";
+    may "max_turns" count(1), "answers of the model in one attempt";
+    may "budget" Shape::Record(&BUDGET), "what all attempts of a task may cost together";
+    may "isolation" Word(ISOLATIONS), "whether it works in a worktree of its own, or in the project's directory";
+    may "paths" List(&Filled), "what it may change, as patterns such as `src/**`; anything without it";
+}}
+
+record! { BUDGET "agent budget" {
+    may "usd" Amount, "US dollars";
+    may "tokens" count(1), "tokens, read and written";
 }}
 
 record! { DEPENDENCY "typed dependency" {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LockMode, LockRequest, Logging, MailServer, RunNotice, Storage};
+use super::{AgentTerms, LockMode, LockRequest, Logging, MailServer, RunNotice, Storage};
 use crate::diagnostic::Span;
 use crate::document::Text;
 
@@ -21,6 +21,8 @@ pub struct Execution<'s> {
     pub compatibility: Compatibility,
     pub hierarchy: Hierarchy,
     pub executor: Option<Text<'s>>,
+    /// The terms of agents, where a task does not say otherwise.
+    pub agent: AgentTerms<'s>,
     pub rollback: Option<RollbackMode>,
     pub environments: Vec<Environment<'s>>,
     /// Who is told how the run goes.

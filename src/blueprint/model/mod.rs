@@ -3,6 +3,7 @@
 //! Values keep their text and place. Defaults of the format are applied by methods, so that the
 //! fields still tell what the author wrote.
 
+mod agent;
 mod execution;
 mod logging;
 mod notify;
@@ -12,6 +13,7 @@ mod task;
 use std::collections::HashMap;
 use std::fmt;
 
+pub use agent::{AgentApproval, AgentTerms, AgentTrust, Isolation};
 pub use execution::{
     Compatibility, Environment, Execution, Hierarchy, HookCommand, LockDeclaration, Preflight, RollbackMode,
     SecretMissing, SecretPolicy, SecretSource, SecretSourceKind,

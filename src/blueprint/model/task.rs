@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cleanup, GateNotice, Network, TaskIndex};
+use super::{AgentTerms, Cleanup, GateNotice, Network, TaskIndex};
 use crate::blueprint::capability::Capability;
 use crate::blueprint::status::Status;
 use crate::diagnostic::Span;
@@ -50,6 +50,11 @@ impl<'s> Task<'s> {
         let required = self.verification.iter().flat_map(|stage| &stage.requires);
         let required = required.map(|name| LockRequest { name: name.clone(), mode: None });
         self.locks().iter().cloned().chain(required)
+    }
+
+    /// The terms of the agent that does it, as far as the author said so for this task alone.
+    pub fn agent(&self) -> Option<&AgentTerms<'s>> {
+        self.choices.as_ref().and_then(|choices| choices.agent.as_ref())
     }
 
     /// What the author chose for this task alone.
@@ -413,6 +418,7 @@ pub struct Choices<'s> {
     pub executor: Option<Text<'s>>,
     pub when: Option<Text<'s>>,
     pub on_success: Option<Text<'s>>,
+    pub agent: Option<AgentTerms<'s>>,
 }
 
 /// What is kept for people and agents and decides nothing.

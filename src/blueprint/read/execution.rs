@@ -7,6 +7,7 @@ use crate::blueprint::model::{
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
 
+use super::agent;
 use super::field::{Fields, pairs, texts};
 use super::logging;
 use super::notify::{mail_server, run_notices};
@@ -47,6 +48,7 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
             .choice("hierarchy", &[("auto", Hierarchy::Auto), ("rollup", Hierarchy::Rollup), ("none", Hierarchy::None)])
             .unwrap_or_default(),
         executor: node.filled("executor"),
+        agent: node.field("agent").map(agent::terms).unwrap_or_default(),
         rollback: node.choice("rollback", ROLLBACK_MODES),
         environments: node
             .field("environments")

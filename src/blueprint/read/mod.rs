@@ -1,5 +1,6 @@
 //! Document → [`Draft`]: outline, blocks (many at once), then one draft with every problem so far.
 
+mod agent;
 mod block;
 mod execution;
 mod field;

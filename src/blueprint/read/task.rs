@@ -14,6 +14,7 @@ use crate::blueprint::status;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::{Excerpt, Node, Text, Value};
 
+use super::agent;
 use super::execution::lock_mode;
 use super::field::{Fields, pairs, texts};
 use super::notify::gate_notices;
@@ -72,11 +73,12 @@ pub(super) fn read<'s>(node: &Node<'s>, text: Option<&'s str>, checker: &mut Che
 }
 
 fn choices<'s>(node: &Node<'s>) -> Option<Box<Choices<'s>>> {
-    ["executor", "when", "on_success"].iter().any(|key| node.field(key).is_some()).then(|| {
+    ["executor", "agent", "when", "on_success"].iter().any(|key| node.field(key).is_some()).then(|| {
         Box::new(Choices {
             executor: node.filled("executor"),
             when: node.filled("when"),
             on_success: node.filled("on_success"),
+            agent: node.field("agent").map(agent::terms),
         })
     })
 }

@@ -1,0 +1,24 @@
+//! The terms of agents → [`AgentTerms`].
+
+use super::field::{Fields, texts};
+use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Isolation};
+use crate::document::Node;
+
+/// Reads terms whose shape was checked.
+pub(super) fn terms<'s>(node: &Node<'s>) -> AgentTerms<'s> {
+    let budget = node.field("budget");
+    AgentTerms {
+        model: node.filled("model"),
+        effort: node.filled("effort"),
+        approval: node.choice(
+            "approval",
+            &[("full", AgentApproval::Full), ("edits", AgentApproval::Edits), ("readonly", AgentApproval::ReadOnly)],
+        ),
+        trust: node.choice("trust", &[("own", AgentTrust::Own), ("untrusted", AgentTrust::Untrusted)]),
+        max_turns: node.count("max_turns"),
+        usd: budget.and_then(|budget| budget.field("usd")).and_then(Node::as_number),
+        tokens: budget.and_then(|budget| budget.count("tokens")).map(u64::from),
+        isolation: node.choice("isolation", &[("worktree", Isolation::Worktree), ("none", Isolation::None)]),
+        paths: node.field("paths").map(texts),
+    }
+}
