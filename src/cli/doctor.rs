@@ -11,6 +11,7 @@ use rustix::process::{PidfdFlags, Resource, getpid, getrlimit, pidfd_open};
 use serde_json::{Value, json};
 
 use super::gc::room;
+use super::hired::Hired;
 use super::kept::store;
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::{Range, Requirement, Version};
@@ -26,15 +27,8 @@ const FEW_FILES: u64 = 1024;
 const LITTLE_ROOM: u64 = 1 << 30;
 
 /// Programs that blueprints name, and what for.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("git", "blueprints that look at their repository"),
-    ("aws-cli", "tasks that call it"),
-    ("claude", "tasks with the executor `claude`"),
-    ("codex", "tasks with the executor `codex`"),
-    ("gemini", "tasks with the executor `gemini`"),
-    ("aider", "tasks with the executor `aider`"),
-    ("grok", "tasks with the executor `grok`"),
-];
+const PROGRAMS: &[(&str, &str)] =
+    &[("git", "blueprints that look at their repository"), ("aws-cli", "tasks that call it")];
 
 #[derive(Args, Debug)]
 pub(super) struct DoctorArgs {
@@ -85,6 +79,7 @@ pub(super) fn run(args: &DoctorArgs, output: &mut Output) -> Result<Exit, Failur
     let mut findings = vec![kernel(), processes(), children(), open_files()];
     findings.extend(files()?);
     findings.extend(programs());
+    findings.extend(agents());
     findings.push(aws());
     findings.push(secrets());
     findings.push(terminal(output));
@@ -232,6 +227,26 @@ fn programs() -> Vec<Finding> {
         here => Finding::ok(name, version(&here)),
     });
     std::iter::once(shell).chain(others).collect()
+}
+
+/// A row for each definition, or for what is wrong with them.
+fn agents() -> Vec<Finding> {
+    let found = match Hired::here().all() {
+        Ok(found) => found,
+        Err(problems) => {
+            let advice = format!("mend the definitions of agents: {problems}");
+            return vec![Finding::bad("agents", Level::Warn, "their definitions cannot be used", advice)];
+        }
+    };
+    let found = found.into_iter().map(|agent| {
+        let version = agent.version.unwrap_or_else(|| "here; it does not tell its version".to_owned());
+        match agent.lacking {
+            None => Finding::ok(&agent.id, format!("{version}; {}", agent.way)),
+            Some(why) if agent.program.is_some() => Finding::bad(&agent.id, Level::Warn, version, why),
+            Some(why) => Finding::bad(&agent.id, Level::Warn, "not on `PATH`", why),
+        }
+    });
+    found.collect()
 }
 
 fn version(here: &Outcome) -> String {

@@ -1,5 +1,6 @@
 //! The commands: one file each. This is where everything is put together.
 
+mod agents;
 mod check;
 mod cleanup;
 mod complete;
@@ -10,6 +11,8 @@ mod exit;
 mod gates;
 mod gc;
 mod graph;
+mod hands;
+mod hired;
 mod kept;
 mod load;
 mod locks;
@@ -137,6 +140,11 @@ enum Command {
         after_help = "A run that is driven, waits for a person or was interrupted is never removed: `outpost-bp cancel` ends it first. A run that cannot be read is removed only with `--unreadable`. Outputs whose `cleanup` is due are put away first, of all runs; a run whose outputs have yet to be cleaned up stays.\n\nExamples:\n  outpost-bp gc --dry-run\n  outpost-bp gc --keep 5\n  outpost-bp gc --older-than P30D"
     )]
     Gc(gc::GcArgs),
+    /// List the coding agents, and try their definitions
+    #[command(
+        after_help = "An agent is a definition: one that is built in, or a file of yours in the folder `outpost-bp/agents` of your configuration. `test` costs nothing: the model is on this machine and knows no key.\n\nExamples:\n  outpost-bp agents list\n  outpost-bp agents doctor --json\n  outpost-bp agents test claude\n\nExit codes: 0, 1 what was tried went otherwise, 2 no such agent or a faulty definition,\n8 no agent can be asked here"
+    )]
+    Agents(agents::AgentsArgs),
     /// Tell what this machine offers, and what is missing
     #[command(
         after_help = "Examples:\n  outpost-bp doctor\n  outpost-bp doctor --json\n\nExit codes: 0 blueprints can be run here, 8 something that `run` needs is missing"
@@ -289,8 +297,11 @@ pub fn main() -> ExitCode {
     if word.as_deref().is_some_and(|word| word == jq::ARGUMENT) {
         return jq::main();
     }
-    if word.is_some_and(|word| word == outpost_shell::keeper::ARGUMENT) {
+    if word.as_deref().is_some_and(|word| word == outpost_shell::keeper::ARGUMENT) {
         return outpost_shell::keeper::main();
+    }
+    if let Some(exit) = word.as_ref().and_then(hands::main) {
+        return exit;
     }
     CompleteEnv::with_factory(Cli::command).var(complete::ASKED).complete();
     let cli = Cli::parse();
@@ -332,6 +343,7 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Sync(args) => return sync::run(args, output),
         Command::Replay(args) => return replay::run(args, output),
         Command::Gc(args) => return gc::run(args, output),
+        Command::Agents(args) => return agents::run(args, output),
         Command::Doctor(args) => return doctor::run(args, output),
         Command::Test(args) => return test::run(args, output),
         Command::Graph(args) => return graph::run(args, output),

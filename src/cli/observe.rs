@@ -286,7 +286,8 @@ fn log<'a>(
 fn path_of(session: &Session, id: &str, path: &str) -> PathBuf {
     let root = Path::new(&session.started.root);
     let seconds = session.began.0 / 1000;
-    Variables { task: "", blueprint: id, root, directory: root.to_owned(), seconds, bound: None }.path(path)
+    Variables { task: "", blueprint: id, root: root.into(), directory: root.to_owned(), seconds, bound: None }
+        .path(path)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::hired::no_trees;
 use super::plan::needs::Needs;
 use super::secrets::{Wanted, resolved};
 use super::{Exit, Failure, Output};
@@ -104,7 +105,7 @@ pub(super) fn prepared(
     output: &mut Output,
 ) -> Result<Prepared, Exit> {
     let needs = Needs::probe(blueprint, plan);
-    let mut missing = missing(blueprint, plan, &needs);
+    let mut missing = missing(blueprint, plan, &needs, root);
     let wanted = Wanted::of(blueprint, plan, environment);
     let secrets = resolved(blueprint, &wanted, root, output).unwrap_or_else(|lines| {
         missing.extend(lines);
@@ -142,7 +143,7 @@ fn here(needs: &Needs<'_>) -> Capabilities {
         .collect()
 }
 
-fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>) -> Vec<String> {
+fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>, root: &Path) -> Vec<String> {
     let mut missing = Vec::new();
     // A task with a condition may be there for the case that a tool is not.
     let is_certain = |index: &TaskIndex| blueprint.task(*index).when().is_none();
@@ -154,12 +155,16 @@ fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>) -> Vec<Str
         };
         missing.push(format!("E_CAPABILITY_MISSING: `{}` {what} ({})", need.name, ids(blueprint, &need.tasks, MOST)));
     }
-    for need in needs.executors.iter().filter(|need| !matches!(need.name, "shell" | "manual")) {
-        missing.push(format!(
-            "E_CAPABILITY_MISSING: the executor `{}` is not in this version ({})",
-            need.name,
-            ids(blueprint, &need.tasks, MOST)
-        ));
+    for need in &needs.executors {
+        let why = match (need.name, needs.lacking.get(need.name)) {
+            (_, Some(why)) => why.clone(),
+            (name @ ("ssm" | "outpost"), None) => format!("the executor `{name}` is not in this version"),
+            _ => continue,
+        };
+        missing.push(format!("E_CAPABILITY_MISSING: {why} ({})", ids(blueprint, &need.tasks, MOST)));
+    }
+    if let Some(why) = no_trees(root).filter(|_| !needs.trees.is_empty()) {
+        missing.push(format!("E_CAPABILITY_MISSING: {why} ({})", ids(blueprint, &needs.trees, MOST)));
     }
     let task_output = |index: &TaskIndex| blueprint.task(*index).output.as_deref();
     let speaks_s3 = |index: &TaskIndex| {

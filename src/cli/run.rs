@@ -7,6 +7,7 @@ use clap_complete::engine::ArgValueCompleter;
 
 use super::check::valid;
 use super::complete;
+use super::hired::way_home;
 use super::kept::{store, user, whereabouts};
 use super::load::load;
 use super::observe::{self, Asked, ObserveArgs, Observers, is_document};
@@ -244,6 +245,9 @@ pub(super) fn drive(
     };
     let said = summary(&run, blueprint, &id, end);
     output.note(&said);
+    if let Some(way) = way_home(&run, blueprint, &id) {
+        output.note(&way);
+    }
     if output.in_github_actions {
         // A summary that cannot be made is no reason to fail the step.
         if let Ok(files) = store.find(Some(&id))

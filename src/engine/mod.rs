@@ -4,8 +4,10 @@
 //! opens a run, [`history`] reads one, [`mod@bench`] makes work of a stage, [`inputs`] and [`output`] carry data
 //! in and out, [`cleanup`] puts away what tasks left, [`inbox`] takes notes for the runner, [`store`] says where all of it
 //! is kept. [`capability`], [`secret`] and [`preflight`] ask what this machine has; [`net`] is how HTTP is spoken,
-//! [`remote`] sends and fetches files over it and over S3. None of it knows how answers are shown.
+//! [`remote`] sends and fetches files over it and over S3. [`agent`] is what agents are asked, and what follows from how
+//! they end. None of it knows how answers are shown.
 
+pub mod agent;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod bench;

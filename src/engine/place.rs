@@ -1,5 +1,6 @@
 //! What `${…}` in a path stands for while a task runs.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ pub const EXECUTOR: &str = "outpost-bp";
 pub struct Variables<'a> {
     pub task: &'a str,
     pub blueprint: &'a str,
-    pub root: &'a Path,
+    pub root: Cow<'a, Path>,
     pub directory: PathBuf,
     /// Seconds since 1970.
     pub seconds: u64,
@@ -81,7 +82,7 @@ mod tests {
         let variables = Variables {
             task: "T0.1",
             blueprint: "bp",
-            root: Path::new("/project"),
+            root: Path::new("/project").into(),
             directory: "/project/src".into(),
             seconds: 0,
             bound: Some(("T0.0", "n")),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use outpost_shell::{Keepers, Shell, become_subreaper, raise_open_files};
 use tracing::{Instrument as _, debug, debug_span};
 
+use super::agent;
 use super::bench::{Bench, Capabilities};
 use super::cleanup::Ledger;
 use super::driver::{Counts, Driver, Outlook, Parts, Watcher};
@@ -157,7 +158,21 @@ impl Session {
         let locks = Locks::open(store.locks())?;
         let root = PathBuf::from(&self.started.root);
         let name = self.started.blueprint_id();
-        let bench = Bench { blueprint, files: self.files, root, name, environment, secrets, trail };
+        let own = |name: &str| std::env::var_os(name);
+        let (definitions, trees) = (agent::definitions(own), agent::trees(&root, own));
+        let document = self.started.file.clone();
+        let bench = Bench {
+            blueprint,
+            files: self.files,
+            root,
+            name,
+            document,
+            definitions,
+            trees,
+            environment,
+            secrets,
+            trail,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

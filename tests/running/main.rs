@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "figures of a campaign")]
 
+mod agents;
 mod canary;
 mod cleanup;
 #[path = "../project/collector.rs"]

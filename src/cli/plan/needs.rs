@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::super::hired::Hired;
 use super::super::secrets::Wanted;
 use crate::blueprint::capability::Requirement;
-use crate::blueprint::{Blueprint, TaskIndex, executor};
+use crate::blueprint::format::NO_AGENTS;
+use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms, executor};
 use crate::engine::capability::{self, Outcome};
 use crate::engine::secret::{self, Standing};
 use crate::plan::Plan;
@@ -23,10 +25,11 @@ pub(in crate::cli) struct Needs<'a> {
     pub(in crate::cli) secrets: Vec<Need<String, Standing>>,
     /// Executors by the number of their tasks; absent where nothing needs to be installed.
     pub(in crate::cli) executors: Vec<Need<&'a str, Option<Outcome>>>,
+    /// Why agents among them cannot be asked.
+    pub(in crate::cli) lacking: BTreeMap<&'a str, String>,
+    /// Tasks whose agents have trees of their own.
+    pub(in crate::cli) trees: Vec<TaskIndex>,
 }
-
-/// Executors that are a program of their own.
-const PROGRAMS: &[&str] = &["claude", "codex", "gemini", "aider", "grok"];
 
 impl<'a> Needs<'a> {
     /// Gathers the needs of the tasks that would run and looks for them here.
@@ -45,21 +48,33 @@ impl<'a> Needs<'a> {
             }
             executors.entry(executor(blueprint, index)).or_default().push(index);
         }
-        let programs = executors.keys().copied().filter(|name| PROGRAMS.contains(name));
-        let names: Vec<&str> = tools.keys().copied().chain(programs).collect();
+        let names: Vec<&str> = tools.keys().copied().collect();
         // A tool whose name is no requirement is looked for as it is written.
         let requirements: Vec<Requirement<'_>> =
             names.iter().map(|name| Requirement::parse(name).unwrap_or_else(|_| Requirement::any(name))).collect();
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let mut found = capability::probe(&requirements, &path).into_iter();
+        let found = capability::probe(&requirements, &path);
         let capabilities =
-            tools.into_iter().zip(&mut found).map(|((name, tasks), here)| Need { name, tasks, here }).collect();
-        let mut executors: Vec<_> = executors
-            .into_iter()
-            .map(|(name, tasks)| Need { name, tasks, here: if PROGRAMS.contains(&name) { found.next() } else { None } })
+            tools.into_iter().zip(found).map(|((name, tasks), here)| Need { name, tasks, here }).collect();
+        let agents: Vec<&str> = executors.keys().copied().filter(|name| !NO_AGENTS.contains(name)).collect();
+        // Nobody reads definitions where there is no agent.
+        let hired = (!agents.is_empty()).then(Hired::here);
+        let lacking: BTreeMap<&str, String> = hired
+            .iter()
+            .flat_map(|hired| agents.iter().filter_map(|name| Some((*name, hired.lacking(name)?))))
             .collect();
+        // A key may still come; a program is here or is not.
+        let here = |name: &str| {
+            let hired = hired.as_ref().filter(|_| agents.contains(&name))?;
+            Some(if hired.has_program(name) { Outcome::Present(None) } else { Outcome::Missing })
+        };
+        let mut executors: Vec<_> =
+            executors.into_iter().map(|(name, tasks)| Need { name, tasks, here: here(name) }).collect();
+        let has_tree =
+            |index: &TaskIndex| agent(blueprint, *index).is_some() && agent_terms(blueprint, *index).is_isolated();
+        let trees = plan.running().filter(has_tree).collect();
         executors.sort_by_key(|need| std::cmp::Reverse(need.tasks.len()));
-        Self { capabilities, secrets: secrets(blueprint, plan), executors }
+        Self { capabilities, secrets: secrets(blueprint, plan), executors, lacking, trees }
     }
 }
 

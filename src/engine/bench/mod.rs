@@ -3,10 +3,12 @@
 //! Data never becomes shell text: what a task binds reaches its command as environment variables and
 //! as a JSON file. Commands are the document's own words.
 
+mod agent;
 mod chore;
 mod handoff;
 mod secret;
 
+pub use agent::{Turn, private};
 pub use chore::chore_limit;
 
 use std::ffi::OsString;
@@ -41,6 +43,11 @@ pub struct Bench<'a> {
     pub root: PathBuf,
     /// The name of the document, for paths.
     pub name: String,
+    /// The document, as it was named when the run began.
+    pub document: String,
+    /// The user's own definitions of agents, and where agents have trees of their own.
+    pub definitions: Option<PathBuf>,
+    pub trees: Option<PathBuf>,
     /// Variables of the chosen environment.
     pub environment: Vec<(String, String)>,
     /// The distributed trace of the run, where somebody collects traces.
@@ -67,6 +74,7 @@ pub fn limit(task: &Task<'_>, stage: Stage, spent: Duration) -> Limit {
             let stage = task.verification.iter().find(|stage| stage.stage == tier);
             stage.map(|stage| (stage.timeout(), "verification timeout"))
         }
+        Stage::Land => None,
     };
     own.filter(|(limit, _)| *limit < left).unwrap_or((left, "resources.timeout"))
 }
@@ -87,6 +95,8 @@ pub struct Start<'s> {
     pub checkpoint: Option<&'s Checkpoint>,
     pub limit: Duration,
     pub locks: Vec<OwnedFd>,
+    /// What an agent has to know.
+    pub turn: Turn<'s>,
 }
 
 impl Bench<'_> {
@@ -95,18 +105,29 @@ impl Bench<'_> {
     }
 
     pub(super) fn variables(&self, index: TaskIndex, at: Moment) -> Variables<'_> {
+        self.variables_in(index, at, self.root_of(index))
+    }
+
+    /// The values of variables where this is the directory of the project.
+    fn variables_in(&self, index: TaskIndex, at: Moment, root: PathBuf) -> Variables<'_> {
         let task = self.task(index);
         let seconds = at.0 / 1000;
-        let root = Variables {
+        let variables = Variables {
             task: task.id.as_str(),
             blueprint: &self.name,
-            root: &self.root,
-            directory: self.root.clone(),
+            directory: root.clone(),
+            root: root.into(),
             seconds,
             bound: None,
         };
         let directory = task.context.as_ref().and_then(|context| context.working_directory.as_deref());
-        Variables { directory: directory.map_or_else(|| self.root.clone(), |text| root.path(text)), ..root }
+        let directory = directory.map_or_else(|| variables.directory.clone(), |text| variables.path(text));
+        // A path of the project means the same place in its copy.
+        let directory = match directory.strip_prefix(&self.root) {
+            Ok(within) if *variables.root != *self.root => variables.root.join(within),
+            _ => directory,
+        };
+        Variables { directory, ..variables }
     }
 
     /// How far links may lead.
@@ -131,7 +152,7 @@ impl Bench<'_> {
             .files_to_create
             .iter()
             // In documents these are paths of the project; commands may work in a directory of it.
-            .filter(|path| !variables.path(path).exists() && !self.root.join(variables.replace(path)).exists())
+            .filter(|path| !variables.path(path).exists() && !variables.root.join(variables.replace(path)).exists())
             .map(|path| format!("`{path}`"))
             .collect();
         if !missing.is_empty() {
@@ -190,11 +211,16 @@ impl Bench<'_> {
 
     /// The work of a stage. What an earlier attempt left in the way is moved or removed.
     pub fn prepare(&self, start: Start<'_>) -> Result<Work, Failure> {
-        let Start { task: index, attempt, stage, at, stage_at, inputs, last, checkpoint, limit, locks } = start;
+        let Start { task: index, attempt, stage, at, stage_at, inputs, last, checkpoint, limit, locks, turn } = start;
         let task = self.task(index);
         let file = |name| self.files.of_attempt(&task.id, attempt, name);
-        let variables = self.variables(index, at);
-        let Some(command) = command(task, stage) else {
+        // What is set up is the project: there is no tree before an agent begins.
+        let variables = match stage {
+            Stage::Setup => self.variables_in(index, at, self.root.clone()),
+            _ => self.variables(index, at),
+        };
+        let hand = self.agent(index).filter(|_| matches!(stage, Stage::Run | Stage::Land));
+        let Some(command) = command(task, stage).or(hand.as_ref().map(|_| "")) else {
             let message = "there is no command for this stage".to_owned();
             return Err(failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message));
         };
@@ -213,7 +239,9 @@ impl Bench<'_> {
         work.env = self.environment_of(task, &variables, attempt, stage.word());
         work.env.push(("OUTPOST_OUTPUT".into(), self.files.of_attempt(&task.id, attempt, "output").into()));
         work.env.extend(self.trace_of(Part::Stage { task: &task.id, attempt, stage: stage.word(), at: stage_at }));
-        self.give(&mut work, command);
+        if hand.is_none() {
+            self.give(&mut work, command);
+        }
         let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
         self.refuse_secrets(inputs)?;
         bind(&mut work, inputs, file_of_inputs)?;
@@ -237,6 +265,9 @@ impl Bench<'_> {
             }
         }
         self.hand_off(&mut work, index, (attempt, stage, at), checkpoint)?;
+        if hand.is_some() {
+            self.hire(&mut work, (index, attempt, stage), inputs, &turn, &variables)?;
+        }
         Ok(work)
     }
 
@@ -311,6 +342,7 @@ fn command<'t>(task: &'t Task<'_>, stage: Stage) -> Option<&'t str> {
         Stage::Verify { tier, .. } => {
             task.verification.iter().find(|stage| stage.stage == tier).map(|stage| stage.command.as_str())
         }
+        Stage::Land => None,
     }
 }
 

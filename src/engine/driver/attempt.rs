@@ -9,7 +9,8 @@ use tracing::{Instrument as _, debug};
 
 use super::{Answer, Driver, Job, Piece, sound};
 use crate::blueprint::TaskIndex;
-use crate::engine::bench::{Limit, Start};
+use crate::engine::agent::course::Unfinished;
+use crate::engine::bench::{Limit, Start, Turn};
 use crate::engine::error::Broken;
 use crate::engine::inputs;
 use crate::engine::moment::now;
@@ -128,8 +129,9 @@ impl Driver<'_> {
             // Nothing has happened since the intent to start it.
             let (at, stage_at, limit) = (self.began(index), self.run.latest(), limit.0);
             let checkpoint = self.run.task(index).checkpoint.as_ref();
+            let (inputs, turn) = (&inputs, self.turn_of(index));
             let start =
-                Start { task: index, attempt, stage, at, stage_at, inputs: &inputs, last, checkpoint, limit, locks };
+                Start { task: index, attempt, stage, at, stage_at, inputs, last, checkpoint, limit, locks, turn };
             self.bench.prepare(start)
         });
         let failure = match prepared {
@@ -204,7 +206,7 @@ impl Driver<'_> {
         }
         let expected = match stage {
             Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
-            Stage::Setup | Stage::Run => None,
+            Stage::Setup | Stage::Run | Stage::Land => None,
         };
         let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
         let outputs = match verdict::on(stage, report, expected, limit) {
@@ -290,6 +292,7 @@ impl Driver<'_> {
         milliseconds: u64,
         end: Result<Vec<KeptPort>, Failure>,
     ) -> Result<(), Broken> {
+        let end = end.map_err(|failure| self.judged(index, attempt, stage, failure));
         let stage = stage.word().to_owned();
         let (outputs, failure) = match end {
             Ok(outputs) => (outputs, None),
@@ -303,6 +306,23 @@ impl Driver<'_> {
             Err(Refusal::Illegal(illegal)) => Err(Broken::History(illegal.to_string())),
             Err(_) => Ok(()),
         }
+    }
+
+    /// What an agent has to know of its attempt.
+    fn turn_of(&self, index: TaskIndex) -> Turn<'_> {
+        let spec = &self.run.program().tasks[index.get()];
+        let last = self.run.decisions(&spec.id).last().filter(|last| last.approved && !last.comment.is_empty());
+        Turn { source: self.source, attempts: spec.max_retries + 1, said: last.map(|last| last.comment.clone()) }
+    }
+
+    /// Where an agent does the work, it knows better than the document what follows from a failure.
+    fn judged(&self, index: TaskIndex, attempt: u32, stage: Stage, failure: Failure) -> Failure {
+        let Some((agent, terms)) = self.bench.agent(index) else {
+            return failure;
+        };
+        let (files, task) = (&self.bench.files, self.bench.task(index).id.as_str());
+        let failure = self.bench.secrets.clean_failure(failure);
+        Unfinished { files, task, agent, terms: &terms, attempt, stage, now: self.clock }.judged(failure)
     }
 
     /// When the attempt of a task began: the time that stands in its paths, in all its stages.

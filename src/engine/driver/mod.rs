@@ -115,6 +115,7 @@ type Answer = (Piece, Report);
 pub struct Driver<'a> {
     run: Run,
     bench: &'a Bench<'a>,
+    source: &'a Source,
     journal: Local,
     shell: Arc<dyn Executor>,
     outside: Outside<'a>,
@@ -176,6 +177,7 @@ impl<'a> Driver<'a> {
         Self {
             run,
             bench,
+            source,
             journal,
             shell,
             outside: Outside::new(bench, source, locks),

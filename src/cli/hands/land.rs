@@ -1,0 +1,152 @@
+//! `outpost-bp __land ORDER.json`: brings what an attempt committed onto the branch of the run.
+//!
+//! ```text
+//! land ─► nothing new, or forward ─────────────────► advance ─► done
+//!   ▲  └► merged ─► checkout ─► verified ───────────────┘ └─► somebody was faster: land again
+//!   │  └► conflict ─► conflict.json, for the next attempt
+//!   └───────────────────────────────────────────────────────┘
+//! ```
+//! Landing again changes nothing. Tasks that land at once are put in order by the comparison that comes with each
+//! move of the branch: what was verified is what the branch becomes.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use outpost_workspace::{Advanced, Branch, CommitId, Conflict, Landing as Outlook, Name, Repository};
+
+use super::{complain, repository};
+use crate::engine::agent::course::UNLANDED;
+use crate::engine::agent::order::{self, Check, Landing, Place, VERSION};
+
+/// Others may land meanwhile, but not for ever.
+const MOST: usize = 100;
+/// How often a verification is asked whether it is done.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Why it did not land.
+enum Refused {
+    /// The agent can do something about it.
+    Unfit(String),
+    Broken(String),
+}
+
+/// Runs an order.
+pub(super) fn main(path: &Path) -> ExitCode {
+    let landed = match order::read::<Landing>(path) {
+        Ok(Some(order)) if order.version == VERSION => land(&order),
+        Ok(_) => Err(Refused::Broken(format!("`{}` is no order of this version", path.display()))),
+        Err(error) => Err(Refused::Broken(format!("the order `{}` cannot be read: {error}", path.display()))),
+    };
+    match landed {
+        Ok(how) => {
+            let _ = writeln!(std::io::stdout(), "{how}");
+            ExitCode::SUCCESS
+        }
+        Err(Refused::Unfit(why)) => {
+            complain(&why);
+            ExitCode::from(u8::try_from(UNLANDED).unwrap_or(1))
+        }
+        Err(Refused::Broken(why)) => {
+            complain(&why);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn land(order: &Landing) -> Result<String, Refused> {
+    let io = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: std::io::Error| Refused::Broken(format!("`{path}`: {error}"))
+    };
+    order::forget(&order.conflict).map_err(io(&order.conflict))?;
+    let place: Place = order::read(&order.place).map_err(io(&order.place))?.unwrap_or_default();
+    let Some(commit) = place.commit else {
+        return Ok("it changed nothing: there is nothing to land".to_owned());
+    };
+    let commit = outpost_workspace::ObjectId::try_from(commit).map(CommitId).map_err(Refused::Broken)?;
+    let broken = |error| Refused::Broken(repository::failed(&error));
+    let repository = repository::open(&order.names).map_err(Refused::Broken)?;
+    let task = repository::task(&order.names).map_err(Refused::Broken)?;
+    let branch = repository.integration(repository.head()).map_err(broken)?;
+    for _ in 0..MOST {
+        let (onto, new) = match repository.land(&branch, &commit, &order.message).map_err(broken)? {
+            Outlook::Already { .. } => return Ok(format!("`{branch}` has it already")),
+            Outlook::FastForward { onto, commit } => (onto, commit),
+            Outlook::Merged { onto, commit, .. } => {
+                verify(&repository, order, &task, &commit)?;
+                (onto, commit)
+            }
+            Outlook::Conflict(conflict) => {
+                order::write(&order.conflict, &conflict).map_err(io(&order.conflict))?;
+                return Err(Refused::Unfit(told(&branch, &conflict)));
+            }
+        };
+        match repository.advance(&branch, &onto, &new).map_err(broken)? {
+            Advanced::Done => return Ok(format!("landed on `{branch}` as {new}")),
+            Advanced::Moved { tip } => {
+                let _ = writeln!(std::io::stdout(), "`{branch}` is at {tip} by now; once more");
+            }
+        }
+    }
+    Err(Refused::Broken(format!("`{branch}` never held still")))
+}
+
+/// Verifies what the branch would become.
+fn verify(repository: &Repository, order: &Landing, task: &Name, commit: &CommitId) -> Result<(), Refused> {
+    let broken = |error| Refused::Broken(repository::failed(&error));
+    let tree = repository.checkout(task, commit).map_err(broken)?;
+    for check in &order.checks {
+        let _ = writeln!(std::io::stdout(), "{} on the merged tree {commit}", check.name);
+        let status = carried_out(check, &tree.join(&order.within))
+            .map_err(|error| Refused::Broken(format!("`{}` could not be run: {error}", check.name)))?;
+        if status != Some(check.expected) {
+            let status =
+                status.map_or_else(|| "did not end in time".to_owned(), |status| format!("exited with {status}"));
+            return Err(Refused::Unfit(format!(
+                "together with what landed meanwhile, `{}` {status}, and {} is expected",
+                check.name, check.expected
+            )));
+        }
+    }
+    repository.discard(task).map_err(broken)
+}
+
+/// The exit status of a command; none if it took too long. What it leaves behind ends with our keeper.
+fn carried_out(check: &Check, directory: &Path) -> std::io::Result<Option<i32>> {
+    let mut command = Command::new(&check.program);
+    command.args(&check.args).current_dir(directory).stdin(Stdio::null());
+    command.env("blueprint_root", directory).env("working_directory", directory);
+    let mut child = command.spawn()?;
+    let end = Instant::now() + Duration::from_secs(check.timeout_secs);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status.code().unwrap_or(-1)));
+        }
+        if Instant::now() >= end {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// What does not fit, for whoever is to resolve it.
+fn told(branch: &Branch, conflict: &Conflict) -> String {
+    let mut text = String::new();
+    for file in &conflict.files {
+        text += &format!("\n{}\n", file.path);
+        for said in &file.said {
+            text += &format!("  {said}\n");
+        }
+        for hunk in &file.hunks {
+            text += &format!("  line {}:\n{}\n", hunk.line, hunk.text);
+        }
+    }
+    let files = conflict.files.len();
+    text + &format!(
+        "{files} files are in conflict with `{branch}`; the marks are in the files: resolve them, and leave none"
+    )
+}

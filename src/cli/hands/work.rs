@@ -1,0 +1,241 @@
+//! `outpost-bp __agent ORDER.json`: one attempt, from its place to what it left there.
+//!
+//! ```text
+//! order, standard input ─► place ─► gateway ─► the agent ─► commit, policy ─► ports, place.json, outcome.json
+//! ```
+//! What was made is committed however the agent ended; whether it may land is asked where it says that it is done. The
+//! last thing written is `outcome.json`: a folder without one belongs to an attempt that was ended from outside.
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use outpost_agent::attempt::{Around, Outcome, run};
+use outpost_agent::classify::Class;
+use outpost_agent::definition::{Definition, Definitions};
+use outpost_executor::Secrets;
+use outpost_workspace::{Branch, Commit, CommitId, Policy, Repository, Start, Worktree};
+use serde::Deserialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{complain, gate, repository};
+use crate::engine::agent::order::{self, Order, PLACE, Place, PortsFile, Tree, VERSION, Whisper};
+
+/// How much of what changed is told.
+const STAT: u64 = 16 << 10;
+const MOST_CHANGED: usize = 1000;
+
+/// Runs an order.
+pub(super) fn main(path: &Path) -> ExitCode {
+    let order = match order::read::<Order>(path) {
+        Ok(Some(order)) if order.version == VERSION => order,
+        Ok(Some(order)) => {
+            return refuse(&format!("the order has version {}, and this program knows {VERSION}", order.version));
+        }
+        Ok(None) => return refuse(&format!("there is no order `{}`", path.display())),
+        Err(error) => return refuse(&format!("the order `{}` cannot be read: {error}", path.display())),
+    };
+    let at = order.job.folder.join(PLACE);
+    let mut place = Place { version: VERSION, workspace: order.job.workspace.clone(), ..Place::default() };
+    let (result, outcome) = match attempt(order, &mut place) {
+        Ok((outcome, folder)) => {
+            (Ok(outcome.class == Class::Done && place.findings.is_empty()), Some((outcome, folder)))
+        }
+        Err(problem) => {
+            place.problem = Some(problem.clone());
+            (Err(problem), None)
+        }
+    };
+    if let Err(error) = order::write(&at, &place) {
+        return refuse(&format!("`{}` cannot be written: {error}", at.display()));
+    }
+    if let Some((outcome, folder)) = outcome
+        && let Err(error) = outcome.write(&folder)
+    {
+        return refuse(&format!("how it ended cannot be written: {error}"));
+    }
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            for finding in &place.findings {
+                complain(&format!("must not land: {finding}"));
+            }
+            ExitCode::FAILURE
+        }
+        Err(problem) => refuse(&problem),
+    }
+}
+
+fn refuse(why: &str) -> ExitCode {
+    complain(why);
+    ExitCode::FAILURE
+}
+
+/// All that is hidden, and what the agent gets of it.
+struct Known(Whisper);
+
+impl Known {
+    fn heard() -> Result<Self, String> {
+        let mut text = Vec::new();
+        io::stdin().lock().read_to_end(&mut text).map_err(|error| format!("standard input: {error}"))?;
+        if text.is_empty() {
+            return Ok(Self(Whisper::default()));
+        }
+        serde_json::from_slice(&text)
+            .map(Self)
+            .map_err(|error| format!("standard input is not what it should be: {error}"))
+    }
+
+    /// A name that no variable can have.
+    fn hidden(number: usize) -> String {
+        format!("={number}")
+    }
+
+    /// Our environment, as the attempt sees it.
+    fn own(&self, name: &str) -> Option<OsString> {
+        if let Some(number) = name.strip_prefix('=') {
+            let (_, value) = self.0.hide.get(number.parse::<usize>().ok()?)?;
+            return Some(OsString::from_vec(value.clone()));
+        }
+        self.0.env.get(name).map(OsString::from).or_else(|| std::env::var_os(name))
+    }
+}
+
+fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::PathBuf), String> {
+    let known = Known::heard()?;
+    let definitions = Definitions::load(order.job.definitions.as_deref()).map_err(|error| error.to_string())?;
+    let definition = chosen(&definitions, &order.job.agent)?;
+    let job = &mut order.job;
+    job.env = known.0.env.clone();
+    job.hide = (0..known.0.hide.len()).map(Known::hidden).collect();
+    // Whoever reads our memory through `/proc` must not be able to print them either.
+    for auth in definitions.names().filter_map(|name| definitions.get(name)?.auth.as_ref()) {
+        job.env.remove(&auth.secret.env);
+        job.hide.push(auth.secret.env.clone());
+    }
+    let stand = order.tree.as_ref().map(Stand::ready).transpose()?;
+    if let (Some(stand), Some(tree)) = (&stand, &order.tree) {
+        job.workspace = stand.worktree.path.join(&tree.within);
+        std::fs::create_dir_all(&job.workspace)
+            .map_err(|error| format!("`{}` cannot be made: {error}", job.workspace.display()))?;
+    }
+    place.workspace.clone_from(&job.workspace);
+    let own = |name: &str| known.own(name);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no event loop: {error}"))?;
+    let outcome = runtime.block_on(async {
+        let way = gate::open(definition, order.caps, &own).await?;
+        place.terms.push(way.told);
+        for line in &place.terms {
+            complain(line);
+        }
+        job.access = way.access;
+        let mut out = io::stdout();
+        let around =
+            Around { own: &own, definitions: &definitions, gate: way.gate, out: &mut out, stop: asked_to_stop() };
+        Ok::<_, String>(run(job, around).await)
+    })?;
+    let is_done = outcome.class == Class::Done;
+    if let (Some(stand), Some(tree)) = (&stand, &order.tree) {
+        let secrets = known.0.hide.iter().cloned();
+        let secrets =
+            secrets.chain(order.job.hide.iter().filter_map(|name| Some((name.clone(), own(name)?.into_vec()))));
+        stand.keep(tree, Secrets::new(secrets), is_done, place)?;
+    }
+    if let (Some(file), Some(answer), true) = (&order.output, &outcome.answer, is_done) {
+        hand_over(file, &answer.outputs)
+            .map_err(|error| format!("`{}` cannot be written: {error}", file.path.display()))?;
+    }
+    Ok((outcome, order.job.folder))
+}
+
+fn chosen<'a>(definitions: &'a Definitions, name: &str) -> Result<&'a Definition, String> {
+    definitions.get(name).ok_or_else(|| format!("there is no agent `{name}` any more: `outpost-bp agents list`"))
+}
+
+/// The ports, as the task's output is read.
+fn hand_over(file: &PortsFile, outputs: &serde_json::Map<String, serde_json::Value>) -> io::Result<()> {
+    let text = match file.bare.as_ref().and_then(|port| outputs.get(port)) {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => serde_json::to_string_pretty(outputs).map_err(io::Error::other)?,
+    };
+    std::fs::write(&file.path, text)
+}
+
+/// Ready when somebody ends us.
+fn asked_to_stop() -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async {
+        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        match signals {
+            [Ok(mut term), Ok(mut int), Ok(mut hup)] => {
+                tokio::select! { _ = term.recv() => {}, _ = int.recv() => {}, _ = hup.recv() => {} }
+            }
+            // Then signals do what they do to everyone.
+            _ => std::future::pending().await,
+        }
+    })
+}
+
+/// A tree that is worked in.
+struct Stand {
+    repository: Repository,
+    worktree: Worktree,
+}
+
+/// The part of a conflict that a tree begins with.
+#[derive(Deserialize)]
+struct Unmerged {
+    onto: CommitId,
+    tree: outpost_workspace::TreeId,
+}
+
+impl Stand {
+    fn ready(tree: &Tree) -> Result<Self, String> {
+        let repository = repository::open(&tree.names)?;
+        let told = |error| repository::failed(&error);
+        let branch = repository.integration(repository.head()).map_err(told)?;
+        let base = repository.tip(&branch).map_err(told)?.unwrap_or_else(|| repository.head().clone());
+        let start = match &tree.start {
+            order::Start::Fresh => Start::Fresh { base },
+            order::Start::Keep => Start::Keep { base },
+            order::Start::Resolve(path) => {
+                let found = order::read::<Unmerged>(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+                match found {
+                    Some(Unmerged { onto, tree }) => Start::Merged { onto, tree },
+                    None => Start::Keep { base },
+                }
+            }
+        };
+        let worktree = repository.prepare(&repository::task(&tree.names)?, &start).map_err(told)?;
+        Ok(Self { repository, worktree })
+    }
+
+    /// Commits what is there, and asks whether it may land.
+    fn keep(&self, tree: &Tree, secrets: Secrets, is_done: bool, place: &mut Place) -> Result<(), String> {
+        let told = |error| repository::failed(&error);
+        let committed = match self.repository.commit(&self.worktree, &tree.message, &tree.trailers).map_err(told)? {
+            Commit::Made(committed) => committed,
+            Commit::NoChange { .. } => return Ok(()),
+        };
+        place.branch = Some(Branch::to_string(&committed.branch));
+        place.commit = Some(committed.commit.to_string());
+        place.changed = committed.changed.iter().take(MOST_CHANGED).map(|change| change.path.to_string()).collect();
+        place.changes = self.repository.diff_stat(&committed.base, &committed.commit, STAT).map_err(told)?.text;
+        if is_done {
+            let policy = Policy {
+                allowed: tree.allowed.clone(),
+                protected: tree.protected.clone(),
+                secrets,
+                ..Policy::default()
+            };
+            let findings = self.repository.policy(&policy, &committed).map_err(told)?;
+            place.findings = findings.iter().map(|finding| format!("{finding}; {}", finding.way_out)).collect();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! What an agent is told of its task, from the document: the brief that its prompt is made of.
+//!
+//! The document's own words and nothing of ours. What holds a secret names it (`${secrets.NAME}`), as the document does.
+
+use std::collections::BTreeMap;
+
+use outpost_agent::contract::{Port, PortKind};
+use outpost_agent::prompt::{Brief, Check, Input};
+use serde_json::Value;
+
+use crate::blueprint::model::{BindingSource, Task};
+use crate::blueprint::{Blueprint, TaskIndex, agent_terms};
+use crate::document::{Source, origin::Origin, yaml};
+use crate::engine::output::Values;
+
+/// All of it but what the last attempt did wrong.
+pub(in crate::engine) fn of(blueprint: &Blueprint<'_>, source: &Source, index: TaskIndex, inputs: &Values) -> Brief {
+    let task = blueprint.task(index);
+    let texts = |texts: &[crate::document::Text<'_>]| texts.iter().map(ToString::to_string).collect();
+    let paths = agent_terms(blueprint, index).paths;
+    Brief {
+        blueprint: blueprint.name().to_owned(),
+        task_id: task.id.to_string(),
+        task_name: task.name.to_string(),
+        goal: goal(source, task),
+        interface: interface(source, task),
+        acceptance: texts(&task.criteria),
+        files_to_create: texts(&task.files_to_create),
+        allowed_paths: paths.map(|paths| texts(&paths)).unwrap_or_default(),
+        protected_paths: Vec::new(),
+        verification: task
+            .verification
+            .iter()
+            .map(|stage| Check { name: stage.stage.word().to_owned(), command: stage.command.to_string() })
+            .collect(),
+        inputs: handed(task, inputs),
+        ports: ports(task),
+        last_failure: None,
+    }
+}
+
+/// The prose of the section, without the block of the task.
+fn goal(source: &Source, task: &Task<'_>) -> String {
+    let section = source.slice(task.section);
+    let described = task.details.as_ref().and_then(|details| details.description.as_ref()).map(ToString::to_string);
+    let (begin, end) = (task.section.start as usize, task.section.end as usize);
+    let (from, to) = (task.span.start as usize, task.span.end as usize);
+    let prose = if from < begin || to > end {
+        String::new()
+    } else {
+        let (before, after) = (&section[..from - begin], &section[to - begin..]);
+        // The fences of the block stand alone on their lines.
+        let is_fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+        let before = match before.trim_end().rfind('\n').map_or(0, |at| at + 1) {
+            at if is_fence(&before[at..]) => &before[..at],
+            _ => "",
+        };
+        let after = after.trim_start();
+        let after = if is_fence(after) { after.split_once('\n').map_or("", |(_, rest)| rest) } else { "" };
+        format!("{}\n\n{}", before.trim(), after.trim())
+    };
+    let prose = prose.trim();
+    [Some(prose.to_owned()).filter(|prose| !prose.is_empty()), described]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n\n")
+}
+
+/// What the document says of the interface, as it is written there.
+fn interface(source: &Source, task: &Task<'_>) -> Option<String> {
+    let parsed = yaml::parse(source.slice(task.span), Origin::Base(0));
+    let root = parsed.documents.first()?;
+    let found = root.get("interface")?;
+    match found.to_json() {
+        Value::String(text) => Some(text),
+        other => serde_json::to_string_pretty(&other).ok(),
+    }
+}
+
+/// The inputs, with the tasks that they come from.
+fn handed(task: &Task<'_>, inputs: &Values) -> Vec<Input> {
+    let source_of: BTreeMap<&str, String> = task
+        .bindings
+        .iter()
+        .map(|binding| {
+            let source = match &binding.source {
+                BindingSource::Task { task, port: Some(port), .. } => format!("{task}.{port}"),
+                BindingSource::Task { task, .. } => task.to_string(),
+                BindingSource::Path(path) => path.to_string(),
+            };
+            (binding.name.as_str(), source)
+        })
+        .collect();
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+    };
+    inputs
+        .iter()
+        .map(|(name, value)| Input {
+            name: name.clone(),
+            source: source_of.get(name.as_str()).cloned().unwrap_or_else(|| "a person".to_owned()),
+            value: text(value),
+        })
+        .collect()
+}
+
+/// The ports that have no value of their own.
+fn ports(task: &Task<'_>) -> Vec<Port> {
+    let wanted = task.ports().iter().filter(|port| port.value.is_none());
+    wanted
+        .map(|port| Port {
+            name: port.name.to_string(),
+            kind: match port.kind.0.as_str() {
+                "string" | "text" => PortKind::String,
+                "integer" => PortKind::Integer,
+                "number" => PortKind::Number,
+                "boolean" => PortKind::Boolean,
+                "file_path" => PortKind::Path,
+                _ => PortKind::Json,
+            },
+            description: String::new(),
+            optional: false,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::of;
+    use crate::blueprint::read;
+    use crate::document::Source;
+
+    #[test]
+    fn a_brief_is_the_section_of_its_task() {
+        let text = "# Shop\n\n## Prices\n\nAdd `total`.\n\n```yaml\ntask_id: a\nname: Add prices\nexecutor: fake\n\
+                    agent: {paths: [src/**]}\ninterface: {input: a list, output: a number}\n\
+                    input_bindings: {rate: {source: z, output_port: r}}\n\
+                    output: {location: memory, ports: {n: {type: integer}, fixed: {value: 1}}}\n\
+                    acceptance_criteria: [It adds]\nverification: {unit: {command: \"test $(cat n) = 3\"}}\n```\n\nMind the cents.\n\n\
+                    ## Rates\n\n```yaml\ntask_id: z\nname: z\nrun: x\noutput: {location: memory, ports: {r: {type: integer}}}\n```\n";
+        let (source, _) = Source::from_bytes("t.md", text.as_bytes().to_vec());
+        let (blueprint, problems) = read(&source, false).into_blueprint();
+        let blueprint = blueprint.unwrap_or_else(|| panic!("{problems:?}"));
+        let index = blueprint.indices().next().expect("a task");
+        let brief = of(&blueprint, &source, index, &BTreeMap::from([("rate".to_owned(), json!(7))]));
+        assert_eq!(brief.goal, "## Prices\n\nAdd `total`.\n\nMind the cents.");
+        assert!(brief.interface.as_deref().is_some_and(|text| text.contains("a number")), "{:?}", brief.interface);
+        assert_eq!((brief.acceptance.len(), brief.allowed_paths.len(), brief.ports.len()), (1, 1, 1));
+        assert_eq!((brief.inputs[0].source.as_str(), brief.inputs[0].value.as_str()), ("z.r", "7"));
+        assert_eq!(brief.verification[0].command, "test $(cat n) = 3");
+    }
+}

@@ -1,0 +1,139 @@
+//! What follows when an attempt of an agent failed: another one, a pause, a person, or nothing.
+//!
+//! The run decides about attempts; here is only what it cannot know: how the agent ended, whether it failed like that before,
+//! what it has spent. Everything is written beside the attempt before it is told, so that asking again tells the same.
+
+use std::io;
+
+use outpost_agent::attempt::Outcome;
+use outpost_agent::classify::Class;
+use outpost_agent::session::{Fingerprint, Next};
+
+use super::order::{self, PLACE, Place};
+use super::past::{Attempts, Failed, note};
+use crate::blueprint::model::AgentTerms;
+use crate::engine::store::RunFiles;
+use crate::run::{Course, Failure, FailureCode, Moment, Stage};
+
+/// The first pause where the provider does not say how long, and the longest: each is twice the one before.
+const FIRST_PAUSE: u64 = 30_000;
+const LONGEST_PAUSE: u64 = 15 * 60_000;
+
+/// The exit status of a landing that the agent can do something about.
+pub const UNLANDED: i32 = 1;
+
+/// An attempt that failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Unfinished<'a> {
+    pub files: &'a RunFiles,
+    pub task: &'a str,
+    pub agent: &'a str,
+    pub terms: &'a AgentTerms<'a>,
+    pub attempt: u32,
+    pub stage: Stage,
+    pub now: Moment,
+}
+
+impl Unfinished<'_> {
+    /// The failure with the course that the task takes.
+    pub fn judged(&self, failure: Failure) -> Failure {
+        let is_own = matches!(
+            failure.code,
+            FailureCode::ExecutionFailed | FailureCode::VerificationFailed | FailureCode::Timeout
+        );
+        let is_optional = matches!(self.stage, Stage::Verify { optional: true, .. });
+        if !is_own || failure.lasting || is_optional || self.stage == Stage::Setup {
+            return failure;
+        }
+        self.course(failure.clone()).unwrap_or_else(|error| Failure {
+            message: format!("{}; what it left of its attempts cannot be read: {error}", failure.message),
+            lasting: true,
+            ..failure
+        })
+    }
+
+    fn course(&self, mut failure: Failure) -> io::Result<Failure> {
+        let folder = self.files.of_attempt(self.task, self.attempt, "agent");
+        let outcome = Outcome::read(&folder)?;
+        let place: Place = order::read(&folder.join(PLACE))?.unwrap_or_default();
+        if self.stage == Stage::Land && failure.exit_code != Some(UNLANDED) {
+            return Ok(Failure {
+                message: format!("it could not land: {}", last_line(&failure)),
+                lasting: true,
+                ..failure
+            });
+        }
+        if let (Stage::Run, Some(problem)) = (self.stage, &place.problem) {
+            return Ok(Failure { message: problem.clone(), lasting: true, ..failure });
+        }
+        let mut failed = Failed { version: order::VERSION, ..self.failed(&failure, outcome.as_ref(), &place) };
+        failure.message.clone_from(&failed.what);
+        note(&folder, &failed)?;
+        let attempts = Attempts::of(self.files, self.task, self.attempt)?;
+        let asks = match attempts.next() {
+            Next::Resume { .. } | Next::Fresh { .. } => attempts
+                .left(self.terms)
+                .err()
+                .map(|spent| format!("its budget is used up, {spent}: {}", failure.message)),
+            Next::Pause { after, .. } => {
+                let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.pauses().saturating_sub(1).min(16));
+                let pause = after
+                    .map_or(doubled.min(LONGEST_PAUSE), |after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+                failure.course = Some(Course::Later { at: self.now.after(pause) });
+                None
+            }
+            Next::Person { why } => Some(format!("`{}` wants a person: {why}", self.agent)),
+            Next::Stop { .. } => {
+                failure.lasting = true;
+                None
+            }
+        };
+        if let Some(why) = asks {
+            failed.asked = true;
+            note(&folder, &failed)?;
+            failure.message = why;
+            failure.course = Some(Course::Ask);
+        }
+        Ok(failure)
+    }
+
+    /// What was wrong, and what tells it from other failures.
+    fn failed(&self, failure: &Failure, outcome: Option<&Outcome>, place: &Place) -> Failed {
+        let output = format!("{}\n{}", failure.stdout, failure.stderr).trim().to_owned();
+        let after = |what: String, command: &str, output: String| Failed {
+            fingerprint: Some(Fingerprint::of(
+                command,
+                failure.exit_code,
+                if output.is_empty() { &what } else { &output },
+            )),
+            what,
+            exit: failure.exit_code,
+            output,
+            ..Failed::default()
+        };
+        match (self.stage, outcome) {
+            (Stage::Run, None) => {
+                let class = if failure.code == FailureCode::Timeout { Class::TimedOut } else { Class::Killed };
+                Failed { class: Some(class), what: failure.message.clone(), ..Failed::default() }
+            }
+            (Stage::Run, Some(outcome)) if outcome.class != Class::Done => Failed {
+                what: format!("`{}` ended with {}: {}", self.agent, outcome.class, outcome.message),
+                ..Failed::default()
+            },
+            (Stage::Run, Some(_)) if !place.findings.is_empty() => {
+                let findings = place.findings.join("\n");
+                Failed { exit: None, ..after("what it left must not land".to_owned(), "policy", findings) }
+            }
+            (Stage::Run, Some(_)) => Failed { exit: None, ..after(failure.message.clone(), "output", String::new()) },
+            (Stage::Land, _) => after(format!("what it left does not fit: {}", last_line(failure)), "land", output),
+            (stage, _) => after(failure.message.clone(), stage.word(), output),
+        }
+    }
+}
+
+/// The last thing that was said, which is why.
+fn last_line(failure: &Failure) -> &str {
+    let said = failure.stderr.lines().chain(failure.stdout.lines()).filter(|line| !line.trim().is_empty());
+    let own = failure.stderr.lines().rfind(|line| !line.trim().is_empty());
+    own.or_else(|| said.last()).unwrap_or(&failure.message)
+}

@@ -1,0 +1,185 @@
+//! What the processes of an agent's task are asked to do: files without secrets, written by the driver and read by
+//! `outpost-bp __agent` and `outpost-bp __land`; and what these leave for it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use outpost_agent::attempt::Job;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub const VERSION: u32 = 1;
+/// The largest file of them.
+const LONGEST: u64 = 16 << 20;
+
+/// Beside `outcome.json`: the order, and where the agent worked.
+pub const ORDER: &str = "order.json";
+pub const PLACE: &str = "place.json";
+/// What keeps the work of an attempt from landing.
+pub const CONFLICT: &str = "conflict.json";
+
+/// The work of `outpost-bp __agent ORDER.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    pub version: u32,
+    pub job: Job,
+    /// None: in the project's directory.
+    pub tree: Option<Tree>,
+    pub caps: Caps,
+    /// Where the ports of the answer go; none where the task has no ports.
+    pub output: Option<PortsFile>,
+}
+
+/// What is left of the task's budget, for the gateway.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caps {
+    pub micro_usd: Option<u64>,
+    pub tokens: Option<u64>,
+}
+
+/// The file that `OUTPOST_OUTPUT` names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortsFile {
+    pub path: PathBuf,
+    /// The one port whose text is the whole file.
+    pub bare: Option<String>,
+}
+
+/// The project's repository, and the names of a task in it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Names {
+    /// A folder of the project.
+    pub project: PathBuf,
+    pub cache: PathBuf,
+    pub run: String,
+    pub task: String,
+}
+
+/// A tree of its own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tree {
+    pub names: Names,
+    pub start: Start,
+    /// Where the agent works, from the top of the tree.
+    pub within: PathBuf,
+    pub allowed: Vec<String>,
+    pub protected: Vec<String>,
+    pub message: String,
+    pub trailers: Vec<(String, String)>,
+}
+
+/// What a tree begins with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    Fresh,
+    Keep,
+    /// What did not merge, as the file of this attempt tells.
+    Resolve(PathBuf),
+}
+
+/// What a process is told beside its order, on its standard input: it is written nowhere.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whisper {
+    /// Variables for the agent that hold secrets.
+    pub env: BTreeMap<String, String>,
+    /// What is hidden in everything that is written.
+    pub hide: Vec<(String, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Whisper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Whisper").field("env", &self.env.len()).field("hide", &self.hide.len()).finish()
+    }
+}
+
+/// Where an attempt worked, and what it made.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    pub version: u32,
+    pub workspace: PathBuf,
+    /// The layers between the agent and the machine, and how it reached its model: lines for people.
+    #[serde(default)]
+    pub terms: Vec<String>,
+    #[serde(default)]
+    pub branch: Option<String>,
+    #[serde(default)]
+    pub commit: Option<String>,
+    #[serde(default)]
+    pub changed: Vec<String>,
+    /// As `git diff --stat` tells it.
+    #[serde(default)]
+    pub changes: String,
+    /// What must not land.
+    #[serde(default)]
+    pub findings: Vec<String>,
+    /// Why its work could not be committed.
+    #[serde(default)]
+    pub problem: Option<String>,
+}
+
+/// The work of `outpost-bp __land ORDER.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Landing {
+    pub version: u32,
+    pub names: Names,
+    pub place: PathBuf,
+    pub conflict: PathBuf,
+    pub message: String,
+    pub within: PathBuf,
+    pub checks: Vec<Check>,
+}
+
+/// A command that verifies a merged tree.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    pub name: String,
+    pub program: String,
+    pub args: Vec<String>,
+    pub expected: i32,
+    pub timeout_secs: u64,
+}
+
+/// Writes a file that is there as a whole or not at all.
+pub fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    super::super::store::private(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&serde_json::to_vec_pretty(value).map_err(io::Error::other)?)?;
+    file.as_file().sync_data()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// What stands in such a file; none where there is none.
+pub fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other("it is larger than 16 MiB"));
+    }
+    serde_json::from_slice(&text).map(Some).map_err(io::Error::other)
+}
+
+/// Forgets such a file.
+pub fn forget(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

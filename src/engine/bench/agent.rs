@@ -1,0 +1,318 @@
+//! The work of an agent's task: an order for a process of our own, and for the one that lands what it left.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use outpost_agent::attempt::{Access, JOB_VERSION, Job, Limits};
+use outpost_agent::classify::Class;
+use outpost_agent::command::{Approval, Trust};
+use outpost_agent::prompt::Brief;
+use outpost_executor::Work;
+use outpost_workspace::Name;
+
+use super::{Bench, Failure, Variables, failure, shell, unusable};
+use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Task};
+use crate::blueprint::{TaskIndex, agent, agent_terms};
+use crate::document::Source;
+use crate::engine::agent::order::{
+    CONFLICT, Caps, Check, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
+};
+use crate::engine::agent::past::Attempts;
+use crate::engine::agent::{AGENT, LAND, brief, order};
+use crate::engine::output::Values;
+use crate::run::{FailureCode, FailurePhase, Stage};
+
+/// This very program, whatever lies at its path by now.
+const OURSELVES: &str = "/proc/self/exe";
+/// The end of what is taken from `outcome.json` and the like never stands in the way of the next attempt.
+const PRIVATE: &str = ".outpost";
+
+/// What an attempt of an agent depends on beside the document.
+#[derive(Clone, Debug)]
+pub struct Turn<'s> {
+    pub source: &'s Source,
+    /// How many attempts the task may have.
+    pub attempts: u32,
+    /// What a person said who let it go on.
+    pub said: Option<String>,
+}
+
+impl Bench<'_> {
+    /// The agent that does a task, and its terms.
+    pub fn agent(&self, index: TaskIndex) -> Option<(&str, AgentTerms<'_>)> {
+        agent(self.blueprint, index).map(|agent| (agent, agent_terms(self.blueprint, index)))
+    }
+
+    /// The directory of the project as a task sees it: in its tree, if it works in one of its own.
+    pub(super) fn root_of(&self, index: TaskIndex) -> PathBuf {
+        let tree = self.agent(index).filter(|(_, terms)| terms.is_isolated()).and_then(|_| {
+            let (run, task) = (Name::of(self.files.id()).ok()?, Name::of(&self.task(index).id).ok()?);
+            let tree = self.trees.as_ref()?.join(run.as_str()).join("tasks").join(task.as_str()).join("tree");
+            Some(tree.join(self.prefix()))
+        });
+        tree.filter(|tree| tree.is_dir()).unwrap_or_else(|| self.root.clone())
+    }
+
+    /// The directory of the project, from the top of its repository.
+    fn prefix(&self) -> &Path {
+        let top = self.root.ancestors().find(|folder| folder.join(".git").exists());
+        top.and_then(|top| self.root.strip_prefix(top).ok()).unwrap_or(Path::new(""))
+    }
+
+    /// Has the work done by an agent, or what it left landed.
+    pub(super) fn hire(
+        &self,
+        work: &mut Work,
+        (index, attempt, stage): (TaskIndex, u32, Stage),
+        inputs: &Values,
+        turn: &Turn<'_>,
+        variables: &Variables<'_>,
+    ) -> Result<(), Failure> {
+        let folder = self.files.of_attempt(&self.task(index).id, attempt, "agent");
+        let (word, path) = if stage == Stage::Land {
+            let path = folder.join("land.json");
+            let landing = self.landing(work, index, &folder)?;
+            order::write(&path, &landing).map_err(|error| unusable(&path, &error))?;
+            (LAND, path)
+        } else {
+            let path = folder.join(ORDER);
+            let order = self.order(index, attempt, inputs, turn, variables)?;
+            order::write(&path, &order).map_err(|error| unusable(&path, &error))?;
+            work.stdin = Some(self.whisper(std::mem::take(&mut work.env)));
+            (AGENT, path)
+        };
+        work.program = OURSELVES.into();
+        work.args = vec![word.into(), path.into()];
+        work.direct = false;
+        work.dir.clone_from(&self.root);
+        work.secrets = self.secrets.hidden().clone();
+        Ok(())
+    }
+
+    /// What is told on standard input: the environment, which may hold secrets, and all that is hidden.
+    fn whisper(&self, env: Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Vec<u8> {
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let env: BTreeMap<String, String> = env.into_iter().map(|(name, value)| (text(name), text(value))).collect();
+        let hide = self.secrets.hidden().pairs().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
+        serde_json::to_vec(&Whisper { env, hide }).unwrap_or_default()
+    }
+
+    fn order(
+        &self,
+        index: TaskIndex,
+        attempt: u32,
+        inputs: &Values,
+        turn: &Turn<'_>,
+        variables: &Variables<'_>,
+    ) -> Result<Order, Failure> {
+        let task = self.task(index);
+        let (agent, terms) = self.agent(index).ok_or_else(|| refused("there is no agent for this task".to_owned()))?;
+        let folder = self.files.of_attempt(&task.id, attempt, "agent");
+        let attempts = Attempts::of(&self.files, &task.id, attempt.saturating_sub(1))
+            .map_err(|error| refused(format!("what its earlier attempts left cannot be read: {error}")))?;
+        let (usd, tokens) =
+            attempts.left(&terms).map_err(|spent| refused(format!("its budget is used up: {spent}")))?;
+        let resume = attempts.session();
+        let brief = Brief {
+            last_failure: self.last_failure(index, attempt, &attempts, turn, resume.is_some()),
+            ..brief::of(self.blueprint, turn.source, index, inputs)
+        };
+        let tree = terms.is_isolated().then(|| self.tree(index, attempt, &terms, &attempts)).transpose()?;
+        let workspace = tree.as_ref().map_or_else(
+            || variables.directory.clone(),
+            |tree| {
+                tree.names
+                    .cache
+                    .join(&tree.names.run)
+                    .join("tasks")
+                    .join(&tree.names.task)
+                    .join("tree")
+                    .join(&tree.within)
+            },
+        );
+        let job = Job {
+            version: JOB_VERSION,
+            agent: agent.to_owned(),
+            definitions: self.definitions.clone(),
+            folder,
+            state: self.files.tasks().join(format!("{}@agent", task.id)),
+            workspace,
+            brief,
+            model: terms.model.as_ref().map(ToString::to_string),
+            effort: terms.effort.as_ref().map(ToString::to_string),
+            approval: match terms.approval {
+                Some(AgentApproval::Edits) => Approval::Edits,
+                Some(AgentApproval::ReadOnly) => Approval::Readonly,
+                Some(AgentApproval::Full) | None => Approval::Full,
+            },
+            trust: match terms.trust {
+                Some(AgentTrust::Own) => Trust::Own,
+                Some(AgentTrust::Untrusted) | None => Trust::Untrusted,
+            },
+            access: Access::Gate,
+            resume,
+            limits: Limits { max_turns: terms.max_turns, budget_usd: usd, ..Limits::default() },
+            files: task.files_to_modify.iter().chain(&task.files_to_create).map(ToString::to_string).collect(),
+            env: BTreeMap::new(),
+            hide: Vec::new(),
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "budgets are not negative, and far from the bound"
+        )]
+        let micro = |usd: f64| (usd * 1e6).round() as u64;
+        let caps = Caps { micro_usd: usd.map(micro), tokens };
+        Ok(Order { version: VERSION, job, tree, caps, output: self.ports_file(index, attempt) })
+    }
+
+    /// What the agent is told of the last attempt.
+    fn last_failure(
+        &self,
+        index: TaskIndex,
+        attempt: u32,
+        attempts: &Attempts,
+        turn: &Turn<'_>,
+        resumes: bool,
+    ) -> Option<outpost_agent::prompt::Failure> {
+        let (number, failed) = attempts.unheard()?;
+        let place = self.files.of_attempt(&self.task(index).id, u32::try_from(number).ok()?, "agent").join(PLACE);
+        let changes = order::read::<Place>(&place).ok().flatten().map(|place| place.changes).unwrap_or_default();
+        let earlier = if resumes { Vec::new() } else { attempts.told() };
+        let mut told = failed.told((attempt, turn.attempts), changes, earlier);
+        if let Some(said) = &turn.said {
+            told.what = format!("{}. A person says: {said}", told.what);
+        }
+        Some(told)
+    }
+
+    fn names(&self, index: TaskIndex) -> Result<Names, Failure> {
+        let named = |text: &str| Name::of(text).map_err(|error| refused(format!("failed to {error}")));
+        let cache = self
+            .trees
+            .clone()
+            .ok_or_else(|| refused("there is no place for its tree: set `HOME` or `XDG_CACHE_HOME`".to_owned()))?;
+        let (run, task) = (named(self.files.id())?, named(&self.task(index).id)?);
+        Ok(Names { project: self.root.clone(), cache, run: run.as_str().to_owned(), task: task.as_str().to_owned() })
+    }
+
+    /// Where it works, from the top of a tree.
+    fn within(&self, task: &Task<'_>) -> Result<PathBuf, Failure> {
+        let directory = task.context.as_ref().and_then(|context| context.working_directory.as_deref()).map(Path::new);
+        let directory = match directory {
+            None => Path::new(""),
+            Some(path) if path.is_absolute() => path.strip_prefix(&self.root).map_err(|_| {
+                refused(format!(
+                    "`{}` is no directory of the project, and it works in a tree of its own",
+                    path.display()
+                ))
+            })?,
+            Some(path) => path,
+        };
+        Ok(self.prefix().join(directory))
+    }
+
+    fn tree(
+        &self,
+        index: TaskIndex,
+        attempt: u32,
+        terms: &AgentTerms<'_>,
+        attempts: &Attempts,
+    ) -> Result<Tree, Failure> {
+        let task = self.task(index);
+        let conflict = self.files.of_attempt(&task.id, attempt.saturating_sub(1), "agent").join(CONFLICT);
+        let is_good = attempts.last_outcome().is_some_and(|outcome| outcome.class == Class::Done)
+            && attempts.last_failed().is_none();
+        let start = match attempt {
+            0 | 1 => Start::Fresh,
+            _ if conflict.exists() => Start::Resolve(conflict),
+            _ if is_good => Start::Fresh,
+            _ => Start::Keep,
+        };
+        let placed = |path: &str| self.prefix().join(path).to_string_lossy().into_owned();
+        let allowed = terms.paths.iter().flatten().map(|path| placed(path)).collect();
+        Ok(Tree {
+            names: self.names(index)?,
+            start,
+            within: self.within(task)?,
+            allowed,
+            protected: self.protected(task).iter().map(|path| placed(path)).collect(),
+            message: format!("{}: {}", task.id, task.name),
+            trailers: [("Outpost-Run", self.files.id()), ("Outpost-Task", task.id.as_str())]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into_iter()
+                .chain([("Outpost-Attempt".to_owned(), attempt.to_string())])
+                .collect(),
+        })
+    }
+
+    /// What judges the agent: the document, and the files of the project that commands of its verification name.
+    fn protected(&self, task: &Task<'_>) -> Vec<String> {
+        let own: Vec<&str> =
+            task.files_to_create.iter().chain(&task.files_to_modify).map(|path| path.as_str()).collect();
+        let mut found: Vec<String> = Vec::new();
+        let document = Path::new(&self.document);
+        let document = document.strip_prefix(&self.root).unwrap_or(document);
+        found.extend(document.to_str().filter(|_| document.is_relative()).map(str::to_owned));
+        let words = task.verification.iter().flat_map(|stage| {
+            stage.command.split(|c: char| {
+                c.is_whitespace() || matches!(c, '"' | '\'' | ';' | '&' | '|' | '(' | ')' | '<' | '>' | '=')
+            })
+        });
+        for word in
+            words.map(|word| word.trim_start_matches("./")).filter(|word| !word.is_empty() && !word.starts_with('/'))
+        {
+            let is_file = self.root.join(word).is_file();
+            if is_file && !own.contains(&word) && !found.iter().any(|known| known == word) {
+                found.push(word.to_owned());
+            }
+        }
+        found
+    }
+
+    fn ports_file(&self, index: TaskIndex, attempt: u32) -> Option<PortsFile> {
+        let task = self.task(index);
+        let mut wanted = task.ports().iter().filter(|port| port.value.is_none());
+        let first = wanted.next()?;
+        let is_bare =
+            matches!(task.output.as_ref()?.format.as_deref(), Some("text" | "binary")) && wanted.next().is_none();
+        let bare = is_bare.then(|| first.name.to_string());
+        Some(PortsFile { path: self.files.of_attempt(&task.id, attempt, "output"), bare })
+    }
+
+    fn landing(&self, work: &mut Work, index: TaskIndex, folder: &Path) -> Result<Landing, Failure> {
+        let task = self.task(index);
+        let (program, flags) = shell(self.blueprint, Some(task));
+        let mut checks = Vec::new();
+        for stage in task.verification.iter().filter(|stage| !stage.optional) {
+            let (text, variables) = self.secrets.carry(&stage.command);
+            work.env.extend(variables);
+            let args = flags.iter().map(|flag| flag.to_string_lossy().into_owned());
+            checks.push(Check {
+                name: format!("verify:{}", stage.stage.word()),
+                program: program.to_string_lossy().into_owned(),
+                args: args.chain(["-c".to_owned(), text]).collect(),
+                expected: stage.expected_exit_code.into(),
+                timeout_secs: stage.timeout().as_secs().max(1),
+            });
+        }
+        Ok(Landing {
+            version: VERSION,
+            names: self.names(index)?,
+            place: folder.join(PLACE),
+            conflict: folder.join(CONFLICT),
+            message: format!("Land {}: {}", task.id, task.name),
+            within: self.within(task)?,
+            checks,
+        })
+    }
+}
+
+/// What is not landed, whatever becomes of it.
+pub fn private() -> Vec<String> {
+    vec![PRIVATE.to_owned()]
+}
+
+fn refused(message: String) -> Failure {
+    failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
+}

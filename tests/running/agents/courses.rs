@@ -1,0 +1,91 @@
+//! What follows when an agent failed: another attempt, a pause, or a person.
+
+use super::{Office, document};
+
+const HERE: &str = "isolation: none";
+const NEVER: &str = "verification: {unit: {command: 'echo error: always; false'}}";
+
+fn gates(office: &Office) -> String {
+    office.outpost(&["gates"]).with(0).stdout
+}
+
+#[test]
+fn a_busy_provider_is_a_pause_that_survives_its_runner() {
+    let tasks = [("a", "", "on_failure: {max_retries: 0}")];
+    let office = Office::of(
+        &document(HERE, &tasks),
+        &[("a", &["say begun; trouble '429: try again in 3 seconds'", "say more; finish"])],
+    );
+    let mut running = office.start(&["run", "blueprint.md"]);
+    office.project.until("a pause", || !office.project.told("retry_scheduled").is_empty());
+    running.signal(rustix::process::Signal::KILL);
+    running.child.wait().expect("it is ours");
+    office.project.until_nothing_runs();
+    office.outpost(&["resume"]).with(0);
+    assert_eq!(office.starts(), ["a 1 --session", "a 2 --resume"], "no attempt was used, and the session goes on");
+    let pause = office.project.events().into_iter().find(|event| event.name() == "stage_ended").expect("an end").0;
+    assert_eq!(pause["failure"]["course"]["go_on"], "later", "{pause}");
+}
+
+#[test]
+fn the_same_failure_three_times_asks_a_person_who_may_let_it_go_on() {
+    let office =
+        Office::of(&document(HERE, &[("a", "", NEVER), ("b", "a", "")]), &[("a", &["finish"]), ("b", &["finish"])]);
+    office.run().with(3);
+    assert_eq!(office.starts(), ["a 1 --session", "a 2 --resume", "a 3 --session"], "twice: another session");
+    assert!(office.kept("a", 3, "prompt.md").contains("This was tried before"));
+    let shown = gates(&office);
+    assert!(shown.contains("3 times in a row") && shown.contains("verify:unit"), "{shown}");
+    office.project.write("blueprint-note", "");
+    office.outpost(&["approve", "a", "--comment", "the check wants a file"]).with(0);
+    office.script("a", 4, "told 'the check wants a file'; finish");
+    office.outpost(&["resume"]).with(3);
+    assert_eq!(office.starts().len(), 6, "its attempts were given again: {:?}", office.starts());
+    office.outpost(&["reject", "a"]).with(0);
+    office.outpost(&["resume"]).with(4);
+    assert_eq!(office.starts().len(), 6);
+    assert!(office.project.told("task_blocked").contains(&"a".to_owned()));
+}
+
+#[test]
+fn what_a_person_has_to_do_is_asked_and_the_session_goes_on_after_it() {
+    let office = Office::of(
+        &document(HERE, &[("a", "", "")]),
+        &[(
+            "a",
+            &[
+                "echo '{\"status\":\"needs_human\",\"summary\":\"no\",\"human_action\":\"open an account at the bank\"}' | answer; finish",
+                "told 'it is open'; finish",
+            ],
+        )],
+    );
+    office.run().with(3);
+    let shown = gates(&office);
+    assert!(shown.contains("open an account at the bank"), "{shown}");
+    office.outpost(&["approve", "a", "--comment", "it is open"]).with(0);
+    office.outpost(&["resume"]).with(0);
+    assert_eq!(office.starts(), ["a 1 --session", "a 2 --resume"]);
+}
+
+#[test]
+fn what_costs_more_than_it_may_asks_before_it_goes_on() {
+    let terms = "isolation: none, budget: {usd: 0.5, tokens: 1000}";
+    let task = "verification: {unit: {command: test -e right}}";
+    let office = Office::of(&document(terms, &[("a", "", task)]), &[("a", &["finish 0.6", "touch right; finish 0.1"])]);
+    office.run().with(3);
+    let shown = gates(&office);
+    assert!(shown.contains("$0.60 of $0.50 are spent"), "{shown}");
+    office.outpost(&["approve", "a"]).with(0);
+    office.outpost(&["resume"]).with(0);
+    assert_eq!(office.starts().len(), 2);
+    let office = Office::of(&document(terms, &[("a", "", task)]), &[("a", &["finish 0.01 1200"])]);
+    office.run().with(3);
+    assert!(gates(&office).contains("1200 of 1000 tokens are spent"));
+}
+
+#[test]
+fn a_refused_key_is_for_good() {
+    let office = Office::of(&document(HERE, &[("a", "", "")]), &[("a", &["trouble '401: no such key'"])]);
+    office.run().with(1).says(&["401: no such key"]);
+    assert_eq!(office.starts().len(), 1);
+}

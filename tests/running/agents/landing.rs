@@ -1,0 +1,100 @@
+//! Agents in trees of their own, and how what they made comes together.
+
+use super::{Office, document};
+
+#[test]
+fn what_tasks_made_lands_on_the_branch_of_the_run_and_those_after_begin_with_it() {
+    let tasks = [
+        ("a", "", "verification: {unit: {command: test -s a.txt}}"),
+        ("b", "", "files_to_create: [b.txt]"),
+        ("c", "a, b", "verification: {unit: {command: 'cat a.txt b.txt > all.txt && test -s all.txt'}}"),
+    ];
+    let office = Office::of(
+        &document("", &tasks),
+        &[
+            ("a", &["test ! -e b.txt || trouble 'it is no tree of its own'; echo a > a.txt; finish"]),
+            ("b", &["echo b > b.txt; finish"]),
+            ("c", &["test -e a.txt && test -e b.txt || trouble 'nothing landed'; echo c > c.txt; finish"]),
+        ],
+    )
+    .committed();
+    let ended = office.run().with(0);
+    assert!(!office.project.path("a.txt").exists(), "the folder of the project is left alone");
+    let branch = office.git(&["branch", "--list", "outpost/*", "--format=%(refname:short)"]);
+    let branch = branch.trim();
+    assert!(ended.stderr.contains(&format!("git merge {branch}")), "{}", ended.stderr);
+    let files = office.git(&["ls-tree", "--name-only", branch]);
+    assert_eq!(files.lines().collect::<Vec<_>>(), [".gitignore", "a.txt", "b.txt", "blueprint.md", "c.txt"]);
+    let told = office.git(&["log", "-1", "--format=%B", &format!("{branch}~0")]);
+    assert!(told.contains("c: c") && told.contains("Outpost-Task: c"), "{told}");
+}
+
+#[test]
+fn a_conflict_goes_back_to_the_session_and_lands_when_it_is_resolved() {
+    let script = |own: &str| {
+        format!(
+            "echo {own} > same.txt; while [ ! -e \"$FAKE_AGENT_SCRIPT/../go\" ]; do touch \"$FAKE_AGENT_SCRIPT/../{own}\"; \
+                 test -e \"$FAKE_AGENT_SCRIPT/../a\" && test -e \"$FAKE_AGENT_SCRIPT/../b\" && touch \"$FAKE_AGENT_SCRIPT/../go\"; sleep 0.05; done; finish"
+        )
+    };
+    let resolve = "told 'in conflict'; told 'same.txt'; grep -q '<<<<<<<' same.txt || trouble 'no marks'; echo both > same.txt; finish";
+    let tasks = [("a", "", ""), ("b", "", "")];
+    let (a, b) = (script("a"), script("b"));
+    let office = Office::of(&document("", &tasks), &[("a", &[&a, resolve]), ("b", &[&b, resolve])]).committed();
+    office.run().with(0);
+    let starts = office.starts();
+    assert_eq!(starts.len(), 3, "{starts:?}");
+    assert!(starts[2].ends_with("2 --resume"), "{starts:?}");
+    let branch = office.git(&["branch", "--list", "outpost/*", "--format=%(refname:short)"]);
+    assert_eq!(office.git(&["show", &format!("{}:same.txt", branch.trim())]), "both\n");
+}
+
+#[test]
+fn a_merge_that_does_not_pass_together_goes_back_too() {
+    let wait = "while [ ! -e \"$FAKE_AGENT_SCRIPT/../a\" ] || [ ! -e \"$FAKE_AGENT_SCRIPT/../b\" ]; do sleep 0.05; done; finish";
+    let check = "verification: {unit: {command: 'test \"$(cat n-* | wc -l)\" -le 1'}}";
+    let start = |own: &str| format!("echo 1 > n-{own}; touch \"$FAKE_AGENT_SCRIPT/../{own}\"; {wait}");
+    let (a, b) = (start("a"), start("b"));
+    let mend = "told 'together with what landed meanwhile'; rm -f n-a n-b; touch calm; finish";
+    let office =
+        Office::of(&document("", &[("a", "", check), ("b", "", check)]), &[("a", &[&a, mend]), ("b", &[&b, mend])]);
+    let office = office.committed();
+    office.run().with(0);
+    assert_eq!(office.starts().len(), 3, "{:?}", office.starts());
+}
+
+#[test]
+fn what_must_not_land_is_told_to_the_agent() {
+    let task = "agent: {paths: [src/**]}\nverification: {unit: {command: sh check.sh}}";
+    let office = Office::of(
+        &document("", &[("a", "", task)]),
+        &[(
+            "a",
+            &[
+                "mkdir -p src; echo x > src/x; echo y > outside; echo true > check.sh; finish",
+                "told outside; told check.sh; rm outside; echo 'test -e src/x' > check.sh; finish",
+            ],
+        )],
+    );
+    office.project.write("check.sh", "test -e src/x\n");
+    let office = office.committed();
+    office.run().with(0);
+    assert_eq!(office.starts(), ["a 1 --session", "a 2 --resume"]);
+    assert!(office.kept("a", 1, "place.json").contains("outside"));
+}
+
+#[test]
+fn work_in_a_tree_that_nobody_saw_end_begins_again_by_itself() {
+    let tasks = [("a", "", "verification: {unit: {command: 'test -e done'}}")];
+    let office =
+        Office::of(&document("", &tasks), &[("a", &["touch half; note begun; sleep 600", "touch done; finish"])]);
+    let office = office.committed();
+    let mut running = office.start(&["run", "blueprint.md"]);
+    office.project.until("the agent", || office.project.ledger().iter().any(|line| line.ends_with("begun")));
+    running.signal(rustix::process::Signal::KILL);
+    running.child.wait().expect("it is ours");
+    office.project.until_nothing_runs();
+    office.outpost(&["resume"]).with(0);
+    let files = office.git(&["log", "--all", "--format=", "--name-only"]);
+    assert!(files.contains("half") && files.contains("done"), "what was begun is kept: {files}");
+}
