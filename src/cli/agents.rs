@@ -15,37 +15,29 @@ use crate::report::table::{Table, wrapped};
 pub(super) struct AgentsArgs {
     #[command(subcommand)]
     what: What,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
     /// List the agents: those that are built in, and your own
-    List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Tell which of them can be asked here, and what the others lack
-    Doctor {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Doctor,
     /// Try a definition with the real program, against a model on this machine
     Test {
         /// The agent
         name: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
     },
 }
 
 pub(super) fn run(args: &AgentsArgs, output: &mut Output) -> Result<Exit, Failure> {
     match &args.what {
-        What::List { json } => list(*json, output),
-        What::Doctor { json } => doctor(*json, output),
-        What::Test { name, json } => test(name, *json, output),
+        What::List => list(args.json, output),
+        What::Doctor => doctor(args.json, output),
+        What::Test { name } => test(name, args.json, output),
     }
 }
 

@@ -22,7 +22,7 @@ pub(in crate::engine) fn of(blueprint: &Blueprint<'_>, source: &Source, index: T
         blueprint: blueprint.name().to_owned(),
         task_id: task.id.to_string(),
         task_name: task.name.to_string(),
-        goal: goal(source, task),
+        goal: goal(blueprint, source, task),
         interface: interface(source, task),
         acceptance: texts(&task.criteria),
         files_to_create: texts(&task.files_to_create),
@@ -39,32 +39,46 @@ pub(in crate::engine) fn of(blueprint: &Blueprint<'_>, source: &Source, index: T
     }
 }
 
-/// The prose of the section, without the block of the task.
-fn goal(source: &Source, task: &Task<'_>) -> String {
-    let section = source.slice(task.section);
+/// The prose of the section, without blocks: what stands before the task's own, back to another task's; and what stands
+/// behind it, if that is no other task's.
+fn goal(blueprint: &Blueprint<'_>, source: &Source, task: &Task<'_>) -> String {
+    let (own, section) = (task.span.range(), task.section.range());
+    let (mut begin, mut end) = (section.start, section.end);
+    for other in blueprint.tasks.iter().map(|other| other.span.range()) {
+        if other.end <= own.start {
+            begin = begin.max(other.end);
+        } else if other.start >= own.end && other.start < end {
+            end = own.end;
+        }
+    }
     let described = task.details.as_ref().and_then(|details| details.description.as_ref()).map(ToString::to_string);
-    let (begin, end) = (task.section.start as usize, task.section.end as usize);
-    let (from, to) = (task.span.start as usize, task.span.end as usize);
-    let prose = if from < begin || to > end {
-        String::new()
-    } else {
-        let (before, after) = (&section[..from - begin], &section[to - begin..]);
-        // The fences of the block stand alone on their lines.
-        let is_fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
-        let before = match before.trim_end().rfind('\n').map_or(0, |at| at + 1) {
-            at if is_fence(&before[at..]) => &before[..at],
-            _ => "",
-        };
-        let after = after.trim_start();
+    let text = source.text();
+    let prose = if begin <= own.start && own.end <= end {
+        let before = before_fence(&text[begin..own.start], begin > section.start);
+        let after = text[own.end..end].trim_start();
         let after = if is_fence(after) { after.split_once('\n').map_or("", |(_, rest)| rest) } else { "" };
         format!("{}\n\n{}", before.trim(), after.trim())
+    } else {
+        String::new()
     };
-    let prose = prose.trim();
-    [Some(prose.to_owned()).filter(|prose| !prose.is_empty()), described]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("\n\n")
+    let prose = Some(prose.trim().to_owned()).filter(|prose| !prose.is_empty());
+    prose.into_iter().chain(described).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What stands before the fence of a block, which is alone on its line; behind another block, without the end of that.
+fn before_fence(text: &str, is_behind: bool) -> &str {
+    let at = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
+    if !is_fence(&text[at..]) {
+        return "";
+    }
+    let text = &text[..at];
+    let text = if is_behind { text.trim_start() } else { text };
+    if is_behind && is_fence(text) { text.split_once('\n').map_or("", |(_, rest)| rest) } else { text }
+}
+
+fn is_fence(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("```") || line.starts_with("~~~")
 }
 
 /// What the document says of the interface, as it is written there.
@@ -141,12 +155,15 @@ mod tests {
         let text = "# Shop\n\n## Prices\n\nAdd `total`.\n\n```yaml\ntask_id: a\nname: Add prices\nexecutor: fake\n\
                     agent: {paths: [src/**]}\ninterface: {input: a list, output: a number}\n\
                     input_bindings: {rate: {source: z, output_port: r}}\n\
-                    output: {location: memory, ports: {n: {type: integer}, fixed: {value: 1}}}\n\
+                    output: {location: memory, ports: {n: {type: integer}, fixed: {type: integer, value: 1}}}\n\
                     acceptance_criteria: [It adds]\nverification: {unit: {command: \"test $(cat n) = 3\"}}\n```\n\nMind the cents.\n\n\
-                    ## Rates\n\n```yaml\ntask_id: z\nname: z\nrun: x\noutput: {location: memory, ports: {r: {type: integer}}}\n```\n";
+                    ## Rates\n\nTake them.\n\n```yaml\ntask_id: y\nname: y\nrun: x\n```\n\nLast.\n\n```yaml\ntask_id: z\nname: z\nrun: x\noutput: {location: memory, ports: {r: {type: integer}}}\n```\n";
         let (source, _) = Source::from_bytes("t.md", text.as_bytes().to_vec());
         let (blueprint, problems) = read(&source, false).into_blueprint();
         let blueprint = blueprint.unwrap_or_else(|| panic!("{problems:?}"));
+        let goals: Vec<String> =
+            blueprint.tasks.iter().skip(1).map(|task| super::goal(&blueprint, &source, task)).collect();
+        assert_eq!(goals, ["## Rates\n\nTake them.", "Last."]);
         let index = blueprint.indices().next().expect("a task");
         let brief = of(&blueprint, &source, index, &BTreeMap::from([("rate".to_owned(), json!(7))]));
         assert_eq!(brief.goal, "## Prices\n\nAdd `total`.\n\nMind the cents.");

@@ -137,6 +137,13 @@ impl Attempts {
             .flatten()
     }
 
+    /// Whether the next attempt is to find nothing of what was tried: the same failure came again and again.
+    pub fn starts_over(&self) -> bool {
+        let ended = self.0.last().and_then(|last| last.outcome.as_ref()).map(|outcome| outcome.class);
+        let lost = matches!(ended, None | Some(Class::SessionLost | Class::SessionConflict));
+        matches!(self.next(), Next::Fresh { .. }) && !lost && !self.current().is_empty()
+    }
+
     /// What was used of the budget.
     pub fn used(&self) -> Used {
         self.current().iter().filter_map(|attempt| attempt.outcome.as_ref()).fold(Used::default(), |used, outcome| {

@@ -226,7 +226,7 @@ impl Bench<'_> {
         let start = match attempt {
             0 | 1 => Start::Fresh,
             _ if conflict.exists() => Start::Resolve(conflict),
-            _ if is_good => Start::Fresh,
+            _ if is_good || attempts.starts_over() => Start::Fresh,
             _ => Start::Keep,
         };
         let placed = |path: &str| self.prefix().join(path).to_string_lossy().into_owned();
