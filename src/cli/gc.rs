@@ -4,6 +4,7 @@
 //! was interrupted has to be cancelled first. A run that never began is nobody's after an hour.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
@@ -13,8 +14,9 @@ use super::cleanup::{pending, put_away};
 use super::kept::{look, store};
 use super::{Exit, Failure, Output};
 use crate::blueprint::duration;
+use crate::engine::agent;
 use crate::engine::error::Broken;
-use crate::engine::glance::Glance;
+use crate::engine::glance::{Glance, begun};
 use crate::engine::moment::now;
 use crate::engine::retire::{finish, remove, size};
 use crate::engine::store::RunFiles;
@@ -111,6 +113,7 @@ pub(super) fn run(args: &GcArgs, output: &mut Output) -> Result<Exit, Failure> {
             continue;
         }
         let bytes = size(files.folder());
+        let root = begun(&files).ok().map(|started| started.root);
         // Asked again when nobody can drive it any more: it may have been taken up meanwhile.
         let gone = args.dry_run || {
             let gone = remove(&store, &files, || removable(args, standing(&files), before).is_some());
@@ -120,6 +123,13 @@ pub(super) fn run(args: &GcArgs, output: &mut Output) -> Result<Exit, Failure> {
                 false
             })
         };
+        let trees = root
+            .filter(|_| gone && !args.dry_run)
+            .and_then(|root| agent::trees(Path::new(&root), |name| std::env::var_os(name)));
+        if let Some(Err(error)) = trees.map(|trees| agent::clear_trees(&trees, files.id())) {
+            output.note(&format!("error: the trees of agents of {} are left: {error}\n", files.id()));
+            failed = true;
+        }
         if gone {
             removed.push(Old { files, state, bytes });
         }

@@ -88,7 +88,11 @@ impl Unfinished<'_> {
                 None
             }
         };
-        if let Some(why) = asks {
+        if let Some(mut why) = asks {
+            // Whoever decides looks at what there is.
+            if let Some(branch) = &place.branch {
+                why += &format!("; what it made: git show {branch}");
+            }
             failed.asked = true;
             note(&folder, &failed)?;
             failure.message = why;
@@ -133,7 +137,6 @@ impl Unfinished<'_> {
 
 /// The last thing that was said, which is why.
 fn last_line(failure: &Failure) -> &str {
-    let said = failure.stderr.lines().chain(failure.stdout.lines()).filter(|line| !line.trim().is_empty());
-    let own = failure.stderr.lines().rfind(|line| !line.trim().is_empty());
-    own.or_else(|| said.last()).unwrap_or(&failure.message)
+    let mut said = [&failure.stderr, &failure.stdout].into_iter();
+    said.find_map(|text| text.lines().rfind(|line| !line.trim().is_empty())).unwrap_or(&failure.message)
 }

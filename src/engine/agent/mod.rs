@@ -38,6 +38,17 @@ pub fn trees(root: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Option
     base(&variable, "XDG_CACHE_HOME", ".cache").map(|folder| folder.join(HOME).join("trees").join(digest))
 }
 
+/// Removes the trees of a run; its branches stay.
+pub fn clear_trees(trees: &Path, run: &str) -> std::io::Result<()> {
+    let Ok(name) = outpost_workspace::Name::of(run) else {
+        return Ok(());
+    };
+    match std::fs::remove_dir_all(trees.join(name.as_str())) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn base(variable: impl Fn(&str) -> Option<OsString>, own: &str, usual: &str) -> Option<PathBuf> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute(own).or_else(|| Some(absolute("HOME")?.join(usual)))

@@ -12,7 +12,7 @@ use outpost_agent::prompt;
 use outpost_agent::session::{Fingerprint, Next, Past, next};
 use serde::{Deserialize, Serialize};
 
-use super::order;
+use super::order::{self, ORDER};
 use crate::blueprint::model::AgentTerms;
 use crate::engine::store::RunFiles;
 
@@ -42,6 +42,8 @@ pub struct Failed {
 /// An attempt that is over.
 #[derive(Clone, Debug)]
 struct Attempt {
+    /// Whether the agent was asked at all: what is set up before may fail.
+    ordered: bool,
     outcome: Option<Outcome>,
     failed: Option<Failed>,
 }
@@ -62,7 +64,8 @@ impl Attempts {
     pub fn of(files: &RunFiles, task: &str, last: u32) -> io::Result<Self> {
         let attempts = (1..=last).map(|number| {
             let folder = files.of_attempt(task, number, "agent");
-            Ok(Attempt { outcome: Outcome::read(&folder)?, failed: order::read(&folder.join(FAILED))? })
+            let ordered = folder.join(ORDER).exists();
+            Ok(Attempt { ordered, outcome: Outcome::read(&folder)?, failed: order::read(&folder.join(FAILED))? })
         });
         attempts.collect::<io::Result<_>>().map(Self)
     }
@@ -172,6 +175,9 @@ impl Attempt {
     }
 
     fn past(&self) -> Option<Past> {
+        if !self.ordered {
+            return None;
+        }
         let failed = self.failed.as_ref();
         let fingerprint = failed.and_then(|failed| failed.fingerprint.clone());
         let mut past = match &self.outcome {
@@ -205,7 +211,8 @@ impl Failed {
             // A task that was given its attempts again has more than it was to have.
             attempts: if attempt <= attempts { attempts } else { 0 },
             what: self.what.clone(),
-            exit: self.exit,
+            // Most failures of commands tell it in their own words.
+            exit: self.exit.filter(|_| !self.what.contains("exited with")),
             output: self.output.clone(),
             failing: Vec::new(),
             changes,

@@ -13,7 +13,7 @@ use outpost_workspace::Name;
 use super::{Bench, Failure, Variables, failure, shell, unusable};
 use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Task};
 use crate::blueprint::{TaskIndex, agent, agent_terms};
-use crate::document::Source;
+use crate::document::{Source, Text};
 use crate::engine::agent::order::{
     CONFLICT, Caps, Check, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
 };
@@ -248,8 +248,7 @@ impl Bench<'_> {
 
     /// What judges the agent: the document, and the files of the project that commands of its verification name.
     fn protected(&self, task: &Task<'_>) -> Vec<String> {
-        let own: Vec<&str> =
-            task.files_to_create.iter().chain(&task.files_to_modify).map(|path| path.as_str()).collect();
+        let own: Vec<&str> = task.files_to_create.iter().chain(&task.files_to_modify).map(Text::as_str).collect();
         let mut found: Vec<String> = Vec::new();
         let document = Path::new(&self.document);
         let document = document.strip_prefix(&self.root).unwrap_or(document);

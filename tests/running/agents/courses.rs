@@ -1,6 +1,9 @@
 //! What follows when an agent failed: another attempt, a pause, or a person.
 
-use super::{Office, document};
+use std::fs;
+
+use super::super::listener::Listener;
+use super::{KEY, Office, document};
 
 const HERE: &str = "isolation: none";
 const NEVER: &str = "verification: {unit: {command: 'echo error: always; false'}}";
@@ -81,6 +84,43 @@ fn what_costs_more_than_it_may_asks_before_it_goes_on() {
     let office = Office::of(&document(terms, &[("a", "", task)]), &[("a", &["finish 0.01 1200"])]);
     office.run().with(3);
     assert!(gates(&office).contains("1200 of 1000 tokens are spent"));
+}
+
+/// Two calls of the model, in the words of its protocol.
+const TWO_CALLS: &str = r#"
+port=${FAKE_BASE_URL##*:} port=${port%%/*}
+ask() {
+  bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
+    printf "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer %s\r\ncontent-length: %s\r\n\r\n%s" "$2" "${#3}" "$3" >&3
+    head -n 1 <&3' - "$port" "$FAKE_KEY" '{"model":"m","messages":[]}'
+}
+note "$(ask)"
+note "$(ask)"
+trouble 'the model does not answer'
+"#;
+
+#[test]
+fn the_gateway_has_the_key_and_stops_at_what_is_left_of_the_budget() {
+    let model = Listener::new(&[]);
+    let terms = "isolation: none, budget: {tokens: 100}";
+    let office = Office::of(&document(terms, &[("a", "", "")]), &[("a", &[TWO_CALLS])]);
+    let definition = office.at("config/outpost-bp/agents/fake.toml");
+    let text = fs::read_to_string(&definition).expect("a definition");
+    fs::write(&definition, text.replace("https://127.0.0.1", &model.address)).expect("ours");
+    let ended = office.run();
+    let seen = model.seen();
+    let keys: Vec<Option<&str>> = seen.iter().map(|request| request.header("authorization")).collect();
+    assert_eq!(
+        keys,
+        [Some(format!("Bearer {KEY}").as_str())],
+        "the second call went nowhere: {:?}",
+        office.project.ledger()
+    );
+    let heard = office.project.ledger();
+    assert!(heard[1].contains(" 200 ") && !heard[2].contains(" 200 "), "{heard:?}");
+    ended.with(3);
+    let shown = gates(&office);
+    assert!(shown.contains("what is left of its budget is spent: 100 tokens"), "{shown}");
 }
 
 #[test]

@@ -26,6 +26,11 @@ fn what_tasks_made_lands_on_the_branch_of_the_run_and_those_after_begin_with_it(
     let files = office.git(&["ls-tree", "--name-only", branch]);
     assert_eq!(files.lines().collect::<Vec<_>>(), [".gitignore", "a.txt", "b.txt", "blueprint.md", "c.txt"]);
     let told = office.git(&["log", "-1", "--format=%B", &format!("{branch}~0")]);
+    let trees =
+        || office.at("cache/outpost-bp/trees").read_dir().expect("trees").flatten().next().expect("a project").path();
+    assert_eq!(trees().read_dir().expect("runs").count(), 1);
+    office.outpost(&["gc", "--keep", "0"]).with(0);
+    assert_eq!(trees().read_dir().expect("runs").count(), 0, "they go with their run");
     assert!(told.contains("c: c") && told.contains("Outpost-Task: c"), "{told}");
 }
 

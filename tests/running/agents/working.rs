@@ -28,7 +28,7 @@ fn what_failed_reaches_the_same_session_and_ports_reach_the_next_task() {
                 &[
                     "told 'It greets'; told 'greet.sh'; echo 'echo hullo' > greet.sh\n\
                      echo '{\"status\":\"done\",\"summary\":\"wrote it\",\"outputs\":{\"word\":\"salute\",\"times\":2}}' | answer; finish",
-                    "told 'verify:unit'; told 'exit status 3'; told 'expected hello'; echo 'echo hello' > greet.sh\n\
+                    "told 'verify:unit'; told 'exited with 3'; told 'expected hello'; echo 'echo hello' > greet.sh\n\
                      echo '{\"status\":\"done\",\"summary\":\"mended\",\"outputs\":{\"word\":\"salute\",\"times\":3}}' | answer; finish",
                 ],
             ),

@@ -78,8 +78,15 @@ impl Check<'_> {
             if let Some(name) = &auth.base_url.env {
                 self.variable("auth.base_url.env", name);
             }
-            if !auth.base_url.upstream.starts_with("https://") {
-                self.tell("auth.base_url.upstream", "is no https:// address", "name the provider's address");
+            // A model on this machine needs no lock on its door.
+            let is_here = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
+            let upstream = &auth.base_url.upstream;
+            if !upstream.starts_with("https://") && !is_here.iter().any(|here| upstream.starts_with(here)) {
+                self.tell(
+                    "auth.base_url.upstream",
+                    "is no https:// address",
+                    "name the provider's address, or a port of this machine such as `http://127.0.0.1:8080`",
+                );
             }
             if auth.base_url.env.is_none() && auth.base_url.arg.is_empty() {
                 self.tell("auth.base_url", "has neither `env` nor `arg`", "say how the agent is told the address");

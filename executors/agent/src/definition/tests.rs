@@ -70,7 +70,7 @@ fn what_is_wrong_is_refused() {
         ("resume = [\"--resume\", \"{session_id}\"]", "", "says not how to resume"),
         ("turns = \"/turns\"", "turns = \"turns\"", "`turns` is no JSON pointer"),
         ("match = { \"/type\" = \"end\" }", "match = {}", "would match everything"),
-        ("https://127.0.0.1", "http://127.0.0.1", "is no https:// address"),
+        ("https://127.0.0.1", "http://127.0.0.1.example.org", "is no https:// address"),
         ("env = \"FAKE_KEY\"", "env = \"FAKE KEY\"", "no name of a variable"),
         ("class = \"auth\"", "class = \"autj\"", "unknown variant `autj`"),
         ("regex = '\\b401\\b'", "regex = '(401'", "is no regular expression"),
