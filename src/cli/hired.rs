@@ -141,6 +141,10 @@ pub(super) fn no_trees(root: &Path) -> Option<String> {
     if !root.ancestors().any(|folder| folder.join(".git").exists()) {
         return Some(format!("`{}` is in no git repository: call `git init` and commit, {WAY_OUT}", root.display()));
     }
+    let path = own("PATH").unwrap_or_default();
+    if !std::env::split_paths(&path).any(|folder| folder.join("git").is_file()) {
+        return Some(format!("`git` is not in `PATH`: install it, {WAY_OUT}"));
+    }
     let place = agent::trees(root, own);
     place.is_none().then(|| format!("there is no place for their trees: set `HOME` or `XDG_CACHE_HOME`, {WAY_OUT}"))
 }

@@ -5,7 +5,7 @@
 //!        ▲                                                                            │
 //!        └────────── next attempt ◄── course ◄── verification, landing ◄──────────────┘
 //! ```
-//! An attempt is a process of our own below a keeper, like any command: [`order`] is what it is asked, [`brief`] the part
+//! An attempt is a process of our own below a keeper, like any command: [`order`] is what it is asked, `brief` the part
 //! of it that the agent reads, [`past`] what earlier attempts left, [`course`] what follows from a failure. It starts
 //! nothing and waits for nothing; what the processes do is in `cli::hands`.
 

@@ -117,7 +117,9 @@ fn the_gateway_has_the_key_and_stops_at_what_is_left_of_the_budget() {
         office.project.ledger()
     );
     let heard = office.project.ledger();
-    assert!(heard[1].contains(" 200 ") && !heard[2].contains(" 200 "), "{heard:?}");
+    assert!(heard[1].contains(" 200 "), "{heard:?}");
+    // It may be ended before it can say what it heard.
+    assert!(heard.get(2).is_none_or(|second| !second.contains(" 200 ")), "{heard:?}");
     ended.with(3);
     let shown = gates(&office);
     assert!(shown.contains("what is left of its budget is spent: 100 tokens"), "{shown}");

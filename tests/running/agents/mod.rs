@@ -1,5 +1,6 @@
 //! Work that an agent does: a scripted one, as a user would define it, hired by the real tool.
 
+mod commands;
 mod courses;
 mod landing;
 mod working;
@@ -29,7 +30,7 @@ impl Office {
         let fake = office.at("fake-agent");
         fs::write(&fake, include_str!("fake.sh")).expect("a file");
         fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).expect("ours");
-        for folder in ["config/outpost-bp/agents", "scripts"] {
+        for folder in ["config/outpost-bp/agents", "scripts", "tmp"] {
             fs::create_dir_all(office.at(folder)).expect("a folder");
         }
         let definition = include_str!("../../../executors/agent/tests/fake.toml")
@@ -76,7 +77,7 @@ impl Office {
             .env("XDG_CONFIG_HOME", self.at("config"))
             .env("XDG_CACHE_HOME", self.at("cache"))
             .env("HOME", self.at(""));
-        command.env("FAKE_AGENT_SCRIPT", self.at("scripts")).env("FAKE_KEY", KEY);
+        command.env("FAKE_AGENT_SCRIPT", self.at("scripts")).env("FAKE_KEY", KEY).env("TMPDIR", self.at("tmp"));
         command
     }
 
