@@ -47,7 +47,8 @@ pub(crate) fn perform(folder: &Path, lines: &[String], seconds: u64, cancelled: 
         let is_late = start.elapsed() > Duration::from_secs(seconds);
         if is_late || cancelled.load(Ordering::SeqCst) {
             let group = Pid::from_raw(child.id().try_into().expect("a pid")).expect("a pid");
-            kill_process_group(group, Signal::KILL).expect("it is there");
+            // It may have ended a moment ago.
+            let _ = kill_process_group(group, Signal::KILL);
             child.wait().expect("its end");
             break if is_late { ("TimedOut", "ExecutionTimedOut", 137) } else { ("Cancelled", "Cancelled", 137) };
         }

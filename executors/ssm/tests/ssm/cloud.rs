@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -69,6 +70,8 @@ pub(crate) struct Cloud(Arc<Inner>);
 struct Inner {
     world: Mutex<World>,
     is_down: AtomicBool,
+    /// Scripts that run on machines now.
+    performing: AtomicUsize,
     endpoint: String,
     folder: TempDir,
 }
@@ -78,8 +81,8 @@ impl Cloud {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let folder = tempfile::tempdir().expect("a folder");
-        let cloud =
-            Self(Arc::new(Inner { world: Mutex::default(), is_down: AtomicBool::new(false), endpoint, folder }));
+        let (is_down, performing) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let cloud = Self(Arc::new(Inner { world: Mutex::default(), is_down, performing, endpoint, folder }));
         let weak = Arc::downgrade(&cloud.0);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -290,12 +293,25 @@ impl Cloud {
                 let job = Job { lines: elsewhere(&lines, machine), limit, folder, path: path.clone() };
                 let (cloud, id, machine, cancelled) =
                     (self.clone(), id.clone(), machine.clone(), Arc::clone(&cancelled));
-                std::thread::spawn(move || cloud.perform(&id, &machine, &job, &cancelled));
+                self.0.performing.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    cloud.perform(&id, &machine, &job, &cancelled);
+                    cloud.0.performing.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         }
         let (comment, document) = (comment.to_owned(), "AWS-RunShellScript".to_owned());
         world.commands.push(Sent { id: id.clone(), comment, document, looks: 0, machines: invocations, cancelled });
         Ok(json!({"Command": {"CommandId": id, "Status": "Pending"}}))
+    }
+
+    /// Ends what still runs on machines: a test leaves nothing behind.
+    pub(crate) fn close(&self) {
+        self.world().commands.iter().for_each(|sent| sent.cancelled.store(true, Ordering::SeqCst));
+        let since = Instant::now();
+        while self.0.performing.load(Ordering::SeqCst) > 0 && since.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn perform(&self, id: &str, machine: &str, job: &Job, cancelled: &AtomicBool) {

@@ -30,6 +30,12 @@ pub(crate) struct Stage {
     number: AtomicU32,
 }
 
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.cloud.close();
+    }
+}
+
 impl Stage {
     pub(crate) fn new() -> Self {
         let cloud = Cloud::new();
