@@ -14,7 +14,8 @@ const MESSAGES: &str = "event: message_start\ndata: {\"type\":\"message_start\",
 \"ephemeral_1h_input_tokens\":10},\"cache_read_input_tokens\":200,\"output_tokens\":1}}}\n\n\
 : a comment\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"usage \u{1F980}\"}}\n\n\
 event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\
-\"usage\":{\"output_tokens\":50}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+\"usage\":{\"input_tokens\":1000,\"cache_creation_input_tokens\":30,\"cache_read_input_tokens\":200,\
+\"output_tokens\":50}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 const RESPONSES: &str = "event: response.created\r\ndata: {\"type\":\"response.created\",\"response\":{\"usage\":null}}\r\n\r\n\
 event: response.completed\r\ndata: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":1200,\
@@ -93,6 +94,11 @@ async fn an_answer_in_json_is_counted() {
         (
             "/v1/chat/completions",
             r#"{"usage":{"prompt_tokens":1200,"prompt_tokens_details":{"cached_tokens":200},"completion_tokens":50}}"#,
+        ),
+        // Thoughts are in the total only.
+        (
+            "/v1/chat/completions",
+            r#"{"usage":{"prompt_tokens":1200,"prompt_tokens_details":{"cached_tokens":200},"completion_tokens":9,"total_tokens":1250,"completion_tokens_details":{"reasoning_tokens":41}}}"#,
         ),
         (
             "/v1beta/models/known:generateContent",
