@@ -216,6 +216,10 @@ async fn an_agent_that_goes_away_ends_the_call_and_frees_its_place() {
     agent.write_all(&call(&gateway, "/v1/messages", body)).await.unwrap();
     let mut first = [0; 1];
     agent.read_exact(&mut first).await.unwrap();
+    // Whoever looks before the gateway has seen the end of it is told as well.
+    let usage = gateway.usage();
+    assert_eq!((usage.requests, usage.unreported), (0, 1));
+    assert!(usage.unreported_tokens >= 500 && usage.unreported_micro_usd >= 5000, "{usage:?}");
     drop(agent);
     provider.left.wait_for(|left| *left == 1).await.unwrap();
     let usage = gateway.close().await;
