@@ -150,8 +150,12 @@ impl Attempts {
     /// What was used of the budget.
     pub fn used(&self) -> Used {
         self.current().iter().filter_map(|attempt| attempt.outcome.as_ref()).fold(Used::default(), |used, outcome| {
-            let tokens = outcome.spent.usage.map_or(0, |usage| usage.input + usage.cached + usage.output);
-            Used { usd: used.usd + outcome.spent.cost_usd.unwrap_or_default(), tokens: used.tokens + tokens }
+            let spent = &outcome.spent;
+            let tokens = spent.usage.map_or(0, |usage| usage.input + usage.cached + usage.output);
+            Used {
+                usd: used.usd + spent.cost_usd.unwrap_or_default() + spent.unreported.cost_usd,
+                tokens: used.tokens + tokens + spent.unreported.tokens,
+            }
         })
     }
 

@@ -86,27 +86,23 @@ fn what_costs_more_than_it_may_asks_before_it_goes_on() {
     assert!(gates(&office).contains("1200 of 1000 tokens are spent"));
 }
 
-/// Two calls of the model, in the words of its protocol.
-const TWO_CALLS: &str = r#"
+/// How the model is called, in the words of its protocol.
+const ASK: &str = r#"
 port=${FAKE_BASE_URL##*:} port=${port%%/*}
 ask() {
   bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
     printf "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer %s\r\ncontent-length: %s\r\n\r\n%s" "$2" "${#3}" "$3" >&3
     head -n 1 <&3' - "$port" "$FAKE_KEY" '{"model":"m","messages":[]}'
 }
-note "$(ask)"
-note "$(ask)"
-trouble 'the model does not answer'
 "#;
 
 #[test]
 fn the_gateway_has_the_key_and_stops_at_what_is_left_of_the_budget() {
     let model = Listener::new(&[]);
     let terms = "isolation: none, budget: {tokens: 100}";
-    let office = Office::of(&document(terms, &[("a", "", "")]), &[("a", &[TWO_CALLS])]);
-    let definition = office.at("config/outpost-bp/agents/fake.toml");
-    let text = fs::read_to_string(&definition).expect("a definition");
-    fs::write(&definition, text.replace("https://127.0.0.1", &model.address)).expect("ours");
+    let two_calls = format!("{ASK}note \"$(ask)\"\nnote \"$(ask)\"\ntrouble 'the model does not answer'");
+    let office = Office::of(&document(terms, &[("a", "", "")]), &[("a", &[&two_calls])]);
+    reaches(&office, &model);
     let ended = office.run();
     let seen = model.seen();
     let keys: Vec<Option<&str>> = seen.iter().map(|request| request.header("authorization")).collect();
@@ -123,6 +119,28 @@ fn the_gateway_has_the_key_and_stops_at_what_is_left_of_the_budget() {
     ended.with(3);
     let shown = gates(&office);
     assert!(shown.contains("what is left of its budget is spent: 100 tokens"), "{shown}");
+}
+
+#[test]
+fn what_a_call_used_that_nobody_told_is_gone_from_the_budget_of_the_next_attempt() {
+    let model = Listener::new(&[]);
+    let terms = "isolation: none, budget: {tokens: 30000}";
+    let task = "verification: {unit: {command: test -e right}}";
+    let one_call = format!("{ASK}note \"$(ask)\"\nfinish 0 0");
+    let office = Office::of(&document(terms, &[("a", "", task)]), &[("a", &[&one_call])]);
+    reaches(&office, &model);
+    office.run().with(3);
+    let shown = gates(&office);
+    // It set itself no limit, so it counts with the 32,768 tokens that are held for such a call.
+    assert!(shown.contains("of 30000 tokens are spent"), "{shown}");
+    assert_eq!(office.starts().len(), 1);
+}
+
+/// Has the definition name this model for the provider.
+fn reaches(office: &Office, model: &Listener) {
+    let definition = office.at("config/outpost-bp/agents/fake.toml");
+    let text = fs::read_to_string(&definition).expect("a definition");
+    fs::write(&definition, text.replace("https://127.0.0.1", &model.address)).expect("ours");
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub(super) fn judge(
     if let Some(exact) = around.gate.as_ref().and_then(|gate| gate.spent()) {
         outcome.spent.usage = exact.usage.or(outcome.spent.usage);
         outcome.spent.cost_usd = exact.cost_usd.or(outcome.spent.cost_usd);
+        outcome.spent.unreported = exact.unreported;
     }
     outcome.turns = told.turns;
     outcome.exit = (followed.exit != Exit::AfterResult).then(|| followed.exit.code());

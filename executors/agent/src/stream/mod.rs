@@ -16,7 +16,7 @@ use crate::classify::Class;
 
 pub use lines::{LONGEST, Line, Lines};
 pub use reader::Reader;
-pub use spent::{Spent, Totals, Usage, spent};
+pub use spent::{Spent, Totals, Unreported, Usage, spent};
 
 /// Something that an agent did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
