@@ -5,15 +5,15 @@
 //! for the keeper of this process to end.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::future::Future;
-use std::io::{Read as _, Seek as _, SeekFrom, Write};
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use outpost_executor::Redaction;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command as Process};
@@ -22,10 +22,11 @@ use super::circles::Circles;
 use super::clocks::{Clocks, Late};
 use super::job::Limits;
 use super::record::Record;
+use super::tail::Tail;
 use super::{Gate, say};
 use crate::classify::Exit;
 use crate::definition::Definition;
-use crate::stream::{Event, Lines, Reader, Told};
+use crate::stream::{Event, Line, Lines, Reader, Told};
 
 /// How often files and the gateway are looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -52,6 +53,8 @@ pub(super) struct Start<'a> {
     pub(super) stdin: Option<String>,
     pub(super) events_file: Option<PathBuf>,
     pub(super) limits: &'a Limits,
+    /// For the file of events; the record has its own.
+    pub(super) redaction: Option<&'a Redaction>,
     pub(super) gate: Option<&'a dyn Gate>,
 }
 
@@ -98,7 +101,7 @@ impl Follower<'_> {
         self.lines_of_stdout(found);
     }
 
-    fn lines_of_stdout(&mut self, found: Vec<crate::stream::Line>) {
+    fn lines_of_stdout(&mut self, found: Vec<Line>) {
         for line in found {
             let mut events = if self.has_events_file { Vec::new() } else { self.reader.line(&line) };
             events.extend(self.reader.printed(&line));
@@ -113,45 +116,17 @@ impl Follower<'_> {
         self.lines_of_stdout(found);
         self.record.stderr.finish();
         if let Some(tail) = events_file {
-            self.tail(tail);
-            let last = tail.lines.finish();
-            let events = last.map(|line| self.reader.line(&line)).unwrap_or_default();
-            self.events(events);
+            self.lines_of_file(tail.finish());
         }
         let last = self.reader.finish();
         self.events(last.into_iter().collect());
     }
 
-    fn tail(&mut self, tail: &mut Tail) {
-        for line in tail.read() {
+    fn lines_of_file(&mut self, found: Vec<Line>) {
+        for line in found {
             let events = self.reader.line(&line);
             self.events(events);
         }
-    }
-}
-
-/// A file that the agent appends its events to.
-struct Tail {
-    path: PathBuf,
-    at: u64,
-    lines: Lines,
-}
-
-impl Tail {
-    fn read(&mut self) -> Vec<crate::stream::Line> {
-        let mut found = Vec::new();
-        let Ok(mut file) = File::open(&self.path) else {
-            return found;
-        };
-        if file.seek(SeekFrom::Start(self.at)).is_err() {
-            return found;
-        }
-        let mut buffer = [0; 64 << 10];
-        while let Ok(read @ 1..) = file.read(&mut buffer) {
-            self.at += read as u64;
-            self.lines.push(buffer.get(..read).unwrap_or_default(), |line| found.push(line));
-        }
-        found
     }
 }
 
@@ -174,7 +149,7 @@ pub(super) async fn follow(
     let feeding = feed(child.stdin.take(), start.stdin);
     tokio::pin!(feeding);
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
-    let mut tail = start.events_file.map(|path| Tail { path, at: 0, lines: Lines::default() });
+    let mut tail = start.events_file.map(|path| Tail::new(path, start.redaction));
     let mut follower = Follower {
         reader: Reader::new(start.definition),
         clocks: Clocks::new(start.limits, Instant::now()),
@@ -222,7 +197,7 @@ pub(super) async fn follow(
             }
             _ = look.tick(), if gone.is_none() => {
                 if let Some(tail) = &mut tail {
-                    follower.tail(tail);
+                    follower.lines_of_file(tail.look());
                 }
                 if let Some(gate) = start.gate {
                     if let Some(at) = gate.last_activity() {

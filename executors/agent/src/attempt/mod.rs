@@ -17,6 +17,7 @@ mod judge;
 mod outcome;
 mod record;
 mod say;
+mod tail;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -307,6 +308,7 @@ async fn agent(job: &Job, around: &mut Around<'_>, outcome: &mut Outcome) -> Res
         stdin: (definition.prompt.via == Via::Stdin).then_some(prompt),
         events_file: command.events_file,
         limits: &job.limits,
+        redaction: redaction.as_ref(),
         gate: around.gate.as_deref(),
     };
     outcome.started_ms = now_ms();

@@ -221,6 +221,41 @@ fn what_it_prints_is_bounded() {
     assert!(transcript.len() < 100_100 && transcript.trim_end().ends_with("bytes left out]"));
 }
 
+/// Has the agent tell its events in a file, and says where.
+fn tells_in_a_file(bench: &Bench, agent: &str) -> std::path::PathBuf {
+    let definition = bench.path("agents").join(format!("{agent}.toml"));
+    let text = fs::read_to_string(&definition).expect("a definition");
+    let text = text.replace("format = \"jsonl\"", "format = \"jsonl\"\nevents_file = \"{run_dir}/told.jsonl\"");
+    fs::write(definition, text).expect("room");
+    bench.path("attempt/run/told.jsonl")
+}
+
+#[test]
+fn events_in_a_file_hold_no_secret_either() {
+    let bench = Bench::new();
+    let said = json!({"type": "say", "text": format!("My key is {KEY}, if you ask.")});
+    let text = format!("{said}\n{}", json!({"type": "end", "ok": true}));
+    let path = tells_in_a_file(&bench, "fake");
+    bench.script(&steps(&json!([{"write": {"path": path, "text": text}}])));
+    let (outcome, output) = bench.run(&bench.job());
+    assert_eq!((outcome.class, outcome.text.as_str()), (Class::Done, "My key is ***, if you ask."));
+    let told = String::from_utf8(output.stdout).expect("text");
+    for text in [told, bench.read("attempt/events.jsonl"), bench.read("attempt/outcome.json")] {
+        assert!(text.contains("***") && !text.contains(KEY), "{text}");
+    }
+}
+
+#[test]
+fn events_are_read_from_a_file_and_from_nothing_else() {
+    for make in ["mkfifo", "ln -s /dev/zero"] {
+        let bench = Bench::new();
+        let path = bench.path("attempt/run/told.jsonl");
+        bench.agent("odd", &format!("#!/bin/sh\ncat >/dev/null\n{make} '{}'\n", path.display()));
+        tells_in_a_file(&bench, "odd");
+        assert_eq!(bench.run(&Job { agent: "odd".into(), ..bench.job() }).0.class, Class::NoResult, "{make}");
+    }
+}
+
 #[test]
 fn an_agent_that_cannot_be_started_is_told_why_and_what_to_do() {
     let bench = Bench::new();
