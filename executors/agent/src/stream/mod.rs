@@ -76,8 +76,8 @@ pub struct Told {
     /// As it was told, whatever it counts.
     pub usage: Option<Usage>,
     pub cost_usd: Option<f64>,
-    /// What `classify.events` found.
-    pub classes: Vec<Class>,
+    /// What `classify.events` found last.
+    pub class: Option<Class>,
     pub last_retry: Option<String>,
     /// Lines that were JSON.
     pub lines: u64,
