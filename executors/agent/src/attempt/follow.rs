@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::future::Future;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -101,6 +101,11 @@ impl Follower<'_> {
         self.lines_of_stdout(found);
     }
 
+    fn stderr(&mut self, bytes: &[u8]) {
+        self.clocks.heard(Instant::now());
+        self.record.stderr.take(bytes);
+    }
+
     fn lines_of_stdout(&mut self, found: Vec<Line>) {
         for line in found {
             let mut events = if self.has_events_file { Vec::new() } else { self.reader.line(&line) };
@@ -165,10 +170,10 @@ pub(super) async fn follow(
     let grace = Duration::from_secs(start.definition.kill.grace_secs);
     let (mut is_fed, mut is_asked) = (false, false);
     let (mut ended, mut kill_at): (Option<Ended>, Option<Instant>) = (None, None);
-    let mut gone: Option<(ExitStatus, Instant)> = None;
+    let mut gone: Option<(io::Result<ExitStatus>, Instant)> = None;
     loop {
         let has_drained = stdout.is_none() && stderr.is_none();
-        if let Some((_, at)) = gone
+        if let Some((_, at)) = &gone
             && (has_drained || at.elapsed() >= DRAIN)
         {
             break;
@@ -187,10 +192,10 @@ pub(super) async fn follow(
             },
             read = chunk(&mut stderr, &mut err_buffer), if stderr.is_some() => match read {
                 0 => stderr = None,
-                read => { follower.record.stderr.take(err_buffer.get(..read).unwrap_or_default()); }
+                read => follower.stderr(err_buffer.get(..read).unwrap_or_default()),
             },
             () = &mut feeding, if !is_fed => is_fed = true,
-            status = child.wait(), if gone.is_none() => gone = Some((status.unwrap_or_default(), Instant::now())),
+            status = child.wait(), if gone.is_none() => gone = Some((status, Instant::now())),
             () = &mut stop, if gone.is_none() && !is_asked => {
                 is_asked = true;
                 cause = Some(Ended::Asked);
@@ -232,7 +237,8 @@ pub(super) async fn follow(
     }
     follower.finish(tail.as_mut());
     let told = follower.reader.told().clone();
-    let status = gone.map(|(status, _)| status).unwrap_or_default();
+    let (status, _) = gone.ok_or("nobody waited for its end")?;
+    let status = status.map_err(|error| format!("how `{program}` ended could not be seen: {error}"))?;
     let exit = match (&ended, status.code(), status.signal()) {
         (Some(Ended::Late(Late::AfterResult)), _, _) => Exit::AfterResult,
         (_, Some(code), _) => Exit::Code(code),

@@ -104,6 +104,9 @@ fn stopped(ended: Option<&Ended>, limits: &Limits) -> Option<Verdict> {
         Ended::Late(Late::AfterResult) => return None,
         Ended::Late(Late::Start) => (Class::Stalled, format!("it said nothing for {} s after its start", limits.start)),
         Ended::Late(Late::Idle) => (Class::Stalled, format!("nothing went on for {} s", limits.idle)),
+        Ended::Late(Late::Tool) => {
+            (Class::Stalled, format!("nothing came of its tool for {} s", limits.tool.max(limits.idle)))
+        }
         Ended::Late(Late::Wall) => {
             (Class::TimedOut, format!("it was not done after {} s", limits.wall.unwrap_or_default()))
         }

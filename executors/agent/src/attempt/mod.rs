@@ -127,7 +127,7 @@ fn attempt(
         Ok(both) => both,
         Err(message) => {
             fs::create_dir_all(&job.folder).map_err(|error| format!("`{}`: {error}", job.folder.display()))?;
-            let _ = writeln!(std::io::stdout(), "ends   {message}");
+            let _ = writeln!(std::io::stdout(), "ends   {}", say::one_line(&message));
             return written(unstarted(&job, message));
         }
     };
@@ -194,7 +194,7 @@ pub async fn run(job: &Job, mut around: Around<'_>) -> Outcome {
         outcome.message = message;
     }
     outcome.ended_ms = now_ms();
-    let _ = writeln!(around.out, "ends   {}: {}", outcome.class, outcome.message);
+    let _ = writeln!(around.out, "ends   {}: {}", outcome.class, say::one_line(&outcome.message));
     outcome
 }
 
