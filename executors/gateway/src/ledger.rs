@@ -7,7 +7,7 @@
 //! ```
 //! A call is admitted when nothing spends beside it and a cap is not yet spent, or when it fits beside all that is in
 //! flight by its own limit. Else it waits for the others. So calls at once never spend the remainder twice, and the
-//! attempt ends above a cap by no more than its last call.
+//! attempt ends above a cap by no more than its last call, and by what those beside it use beyond their estimates.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

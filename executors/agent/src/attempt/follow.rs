@@ -8,12 +8,11 @@ use std::ffi::OsString;
 use std::future::Future;
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use outpost_executor::Redaction;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command as Process};
@@ -51,10 +50,9 @@ pub(super) struct Start<'a> {
     pub(super) env: Vec<(OsString, OsString)>,
     pub(super) workspace: &'a Path,
     pub(super) stdin: Option<String>,
-    pub(super) events_file: Option<PathBuf>,
+    /// The file of events, where they are not on stdout.
+    pub(super) tail: Option<Tail>,
     pub(super) limits: &'a Limits,
-    /// For the file of events; the record has its own.
-    pub(super) redaction: Option<&'a Redaction>,
     pub(super) gate: Option<&'a dyn Gate>,
 }
 
@@ -154,7 +152,7 @@ pub(super) async fn follow(
     let feeding = feed(child.stdin.take(), start.stdin);
     tokio::pin!(feeding);
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
-    let mut tail = start.events_file.map(|path| Tail::new(path, start.redaction));
+    let mut tail = start.tail;
     let mut follower = Follower {
         reader: Reader::new(start.definition),
         clocks: Clocks::new(start.limits, Instant::now()),

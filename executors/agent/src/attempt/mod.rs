@@ -45,6 +45,7 @@ use crate::stream::Spent;
 use environment::Folders;
 use follow::{Start, follow};
 use record::Record;
+use tail::Tail;
 
 pub use environment::{Own, program};
 pub use job::{Access, Job, Limits, Resume, VERSION as JOB_VERSION};
@@ -306,9 +307,8 @@ async fn agent(job: &Job, around: &mut Around<'_>, outcome: &mut Outcome) -> Res
         env: env.into_iter().collect(),
         workspace: &job.workspace,
         stdin: (definition.prompt.via == Via::Stdin).then_some(prompt),
-        events_file: command.events_file,
+        tail: command.events_file.map(|path| Tail::new(path, redaction.as_ref())),
         limits: &job.limits,
-        redaction: redaction.as_ref(),
         gate: around.gate.as_deref(),
     };
     outcome.started_ms = now_ms();
