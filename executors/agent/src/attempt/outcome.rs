@@ -36,7 +36,8 @@ pub struct Outcome {
     /// Milliseconds since the epoch.
     pub started_ms: u64,
     pub ended_ms: u64,
-    /// The exit status of the agent, as a shell tells it; none if it did not start.
+    /// The exit status of the agent, as a shell tells it; none if it did not start, or was ended when it had said its last
+    /// word.
     pub exit: Option<i32>,
     /// What the agent says of its work.
     pub answer: Option<Answer>,

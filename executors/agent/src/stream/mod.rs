@@ -79,6 +79,4 @@ pub struct Told {
     /// What `classify.events` found last.
     pub class: Option<Class>,
     pub last_retry: Option<String>,
-    /// Lines that were JSON.
-    pub lines: u64,
 }

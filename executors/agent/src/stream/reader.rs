@@ -40,10 +40,7 @@ impl<'a> Reader<'a> {
     pub fn line(&mut self, line: &Line) -> Vec<Event> {
         let mut events = Vec::new();
         match serde_json::from_str::<Value>(&line.text) {
-            Ok(value) if value.is_object() => {
-                self.told.lines += 1;
-                self.value(&value, &mut events);
-            }
+            Ok(value) if value.is_object() => self.value(&value, &mut events),
             // Nobody reads that much for nothing.
             _ if line.cut > 0 => events.push(Event::Progress),
             _ => {}
@@ -102,8 +99,8 @@ impl<'a> Reader<'a> {
             let words = text(value, &rule.text).unwrap_or_else(|| "it says no more than that it failed".to_owned());
             self.told.failure = Some(head(&words));
         }
-        let rules = self.definition.classify.events.iter().filter(|rule| holds(value, &rule.matches));
-        self.told.class = rules.last().map(|rule| rule.class).or(self.told.class);
+        let rule = self.definition.classify.events.iter().rfind(|rule| holds(value, &rule.matches));
+        self.told.class = rule.map(|rule| rule.class).or(self.told.class);
         let found: Vec<Event> = output.events.iter().flat_map(|rule| applied(rule, value)).collect();
         let speaks = found.iter().any(|event| !matches!(event, Event::Progress));
         for event in found {

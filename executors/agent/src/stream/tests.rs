@@ -1,6 +1,6 @@
 //! Lines, events and counts, some of them of real agents.
 
-use super::{Event, Line, Lines, Reader, Totals, Usage, spent};
+use super::{Event, Line, Lines, Reader, Told, Totals, Usage, spent};
 use crate::definition::{Definition, Definitions};
 
 fn definition(name: &str) -> Definition {
@@ -175,7 +175,7 @@ fn noise_is_no_event_and_a_line_that_was_cut_is_a_sign_of_life() {
         assert_eq!(reader.line(&line(text)), [], "{text}");
     }
     assert_eq!(reader.line(&Line { text: "{\"type\":\"us".into(), cut: 9 }), [Event::Progress]);
-    assert_eq!(reader.told().lines, 0);
+    assert_eq!(reader.told(), &Told::default());
 }
 
 /// What real ones told over three runs of one session: claude's cost and codex's usage pile up.
