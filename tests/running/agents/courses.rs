@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::super::listener::Listener;
 use super::{KEY, Office, document};
 
@@ -21,7 +23,7 @@ fn a_busy_provider_is_a_pause_that_survives_its_runner() {
     );
     let mut running = office.start(&["run", "blueprint.md"]);
     office.project.until("a pause", || !office.project.told("retry_scheduled").is_empty());
-    running.signal(rustix::process::Signal::KILL);
+    running.signal(Signal::KILL);
     running.child.wait().expect("it is ours");
     office.project.until_nothing_runs();
     office.outpost(&["resume"]).with(0);
@@ -132,6 +134,29 @@ fn what_a_call_used_that_nobody_told_is_gone_from_the_budget_of_the_next_attempt
     office.run().with(3);
     let shown = gates(&office);
     // It set itself no limit, so it counts with the 32,768 tokens that are held for such a call.
+    assert!(shown.contains("of 30000 tokens are spent"), "{shown}");
+    assert_eq!(office.starts().len(), 1);
+}
+
+#[test]
+fn what_an_attempt_used_that_was_killed_is_gone_from_the_budget_of_the_next_one() {
+    let model = Listener::new(&[]);
+    let terms = "isolation: none, budget: {tokens: 30000}";
+    let task = "verification: {unit: {command: test -e right}}";
+    let one_call = format!("{ASK}note \"$(ask)\"\nsleep 600");
+    let office = Office::of(&document(terms, &[("a", "", task)]), &[("a", &[&one_call, "finish"])]);
+    reaches(&office, &model);
+    let running = office.start(&["run", "blueprint.md"]);
+    office.project.until("the count", || {
+        let spent = office.project.run_folder().map(|run| run.join("tasks/a@1.agent/spent.json"));
+        spent.and_then(|spent| fs::read_to_string(spent).ok()).is_some_and(|spent| !spent.contains("\"tokens\":0"))
+    });
+    let processes = office.project.processes();
+    let hand = processes.iter().find(|process| process.contains(" __agent ")).expect("what does the work");
+    let id = hand.split(' ').next().and_then(|id| id.parse().ok()).and_then(Pid::from_raw).expect("its number");
+    kill_process(id, Signal::KILL).expect("it is ours");
+    running.end().with(3);
+    let shown = gates(&office);
     assert!(shown.contains("of 30000 tokens are spent"), "{shown}");
     assert_eq!(office.starts().len(), 1);
 }

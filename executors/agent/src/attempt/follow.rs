@@ -206,6 +206,7 @@ pub(super) async fn follow(
                     if let Some(at) = gate.last_activity() {
                         follower.clocks.answered(at);
                     }
+                    follower.record.spent(gate.spent());
                     cause = gate.breach().map(Ended::Breach);
                 }
             }
