@@ -83,7 +83,9 @@ impl Repository {
         for left in &committed.left_out {
             judge.left_out(&left.path, left.why);
         }
-        if committed.changed.iter().any(|change| change.is.as_ref().is_some_and(|is| is.mode == Mode::Link)) {
+        // A link that is gone changes where others lead through it.
+        let blobs = committed.changed.iter().flat_map(|change| [&change.was, &change.is]);
+        if blobs.flatten().any(|blob| blob.mode == Mode::Link) {
             let links = self.links(committed.tree.as_str(), &mut reader)?;
             let before = self.links(committed.base.as_str(), &mut reader)?;
             let leaving =
@@ -159,7 +161,7 @@ impl<'a> Judge<'a> {
             let way_out = "put it back as it was, or have the task's files say that it may change";
             self.note(FindingKind::Outside, path, "is none of the task's files", way_out);
         }
-        let is_module = change.is.as_ref().is_some_and(|is| is.mode == Mode::Module);
+        let is_module = [&change.was, &change.is].into_iter().flatten().any(|blob| blob.mode == Mode::Module);
         if is_module || (path.file_name().eq_ignore_ascii_case(b".gitmodules") && change.is.is_some()) {
             let way_out = "leave submodules to people";
             self.note(FindingKind::Submodule, path, "changes a submodule", way_out);
@@ -168,7 +170,8 @@ impl<'a> Judge<'a> {
 
     fn content(&mut self, change: &Change, reader: &mut Reader) -> Result<(), Error> {
         let path = &change.path;
-        self.secrets(Some(path), path.as_bytes(), &[]);
+        let known = if change.was.is_some() { path.as_bytes() } else { &[] };
+        self.secrets(Some(path), path.as_bytes(), known);
         let Some(is) = change.is.as_ref().filter(|is| is.mode != Mode::Module) else { return Ok(()) };
         let (new, length) = reader.read(&is.id, self.policy.largest)?;
         if length > self.policy.largest {
@@ -235,7 +238,7 @@ impl<'a> Judge<'a> {
                 self.note(FindingKind::Nested, path, "is a repository of its own", way_out);
             }
             Why::Reserved => {
-                let what = "could be taken for git's own folder";
+                let what = "could be taken for what is git's own";
                 self.note(FindingKind::Reserved, path, what, "give it another name: it is not landed");
             }
             // Pipes and sockets are what programs leave behind; no commit could hold them.
