@@ -6,14 +6,17 @@
 //!   │  └► conflict ─► conflict.json, for the next attempt
 //!   └───────────────────────────────────────────────────────┘
 //! ```
-//! Landing again changes nothing. Tasks that land at once are put in order by the comparison that comes with each
-//! move of the branch: what was verified is what the branch becomes.
+//! Only what an agent called done and the policy has looked through lands. Landing again changes nothing. Tasks that land
+//! at once are put in order by the comparison that comes with each move of the branch: what was verified is what the
+//! branch becomes.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use outpost_agent::attempt::Outcome;
+use outpost_agent::classify::Class;
 use outpost_workspace::{Advanced, Branch, CommitId, Conflict, Landing as Outlook, Name, Repository};
 
 use super::{complain, repository};
@@ -62,6 +65,13 @@ fn land(order: &Landing) -> Result<String, Refused> {
     };
     order::forget(&order.conflict).map_err(io(&order.conflict))?;
     let place: Place = order::read(&order.place).map_err(io(&order.place))?.unwrap_or_default();
+    let folder = order.place.parent().unwrap_or(&order.place);
+    let outcome = Outcome::read(folder).map_err(io(folder))?;
+    if !place.findings.is_empty() || outcome.is_none_or(|outcome| outcome.class != Class::Done) {
+        let why = "nobody saw its agent come to an end: what is in its tree was not looked through, and does not land; \
+                   have it done again";
+        return Err(Refused::Broken(why.to_owned()));
+    }
     let Some(commit) = place.commit else {
         return Ok("it changed nothing: there is nothing to land".to_owned());
     };
