@@ -10,7 +10,7 @@ use outpost_executor::{Redaction, Secrets};
 use serde::Serialize;
 
 use crate::blobs::Reader;
-use crate::commit::{Change, Committed, Mode, Why};
+use crate::commit::{Change, Committed, LeftOut, Mode, Why};
 use crate::conflict::has_marks;
 use crate::git::fields;
 use crate::links::{Links, leaves};
@@ -98,6 +98,15 @@ impl Repository {
         let (message, _) = reader.read(&committed.commit.0, u64::MAX)?;
         judge.message(&message);
         judge.findings.sort_by(|a, b| (&a.path, a.kind).cmp(&(&b.path, b.kind)));
+        Ok(judge.findings)
+    }
+
+    /// What keeps a tree without a change from being all of the work: no commit takes it.
+    pub fn untaken(&self, policy: &Policy, left_out: &[LeftOut]) -> Result<Vec<Finding>, Error> {
+        let mut judge = Judge::of(policy)?;
+        for left in left_out {
+            judge.left_out(&left.path, left.why);
+        }
         Ok(judge.findings)
     }
 
