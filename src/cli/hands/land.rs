@@ -12,12 +12,14 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 
 use outpost_agent::attempt::Outcome;
 use outpost_agent::classify::Class;
 use outpost_workspace::{Advanced, Branch, CommitId, Conflict, Landing as Outlook, Name, Repository};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::{complain, repository};
 use crate::engine::agent::course::UNLANDED;
@@ -25,8 +27,6 @@ use crate::engine::agent::order::{self, Check, Landing, Place, VERSION};
 
 /// Others may land meanwhile, but not for ever.
 const MOST: usize = 100;
-/// How often a verification is asked whether it is done.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why it did not land.
 enum Refused {
@@ -128,19 +128,15 @@ fn carried_out(check: &Check, directory: &Path) -> std::io::Result<Option<i32>> 
     let mut command = Command::new(&check.program);
     command.args(&check.args).current_dir(directory).stdin(Stdio::null());
     command.env("blueprint_root", directory).env("working_directory", directory);
-    let mut child = command.spawn()?;
-    let end = Instant::now() + Duration::from_secs(check.timeout_secs);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status.code().unwrap_or(-1)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut child = command.spawn()?;
+        if let Ok(status) = timeout(Duration::from_secs(check.timeout_secs), child.wait()).await {
+            return Ok(Some(status?.code().unwrap_or(-1)));
         }
-        if Instant::now() >= end {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(PAUSE);
-    }
+        child.kill().await?;
+        Ok(None)
+    })
 }
 
 /// What does not fit, for whoever is to resolve it.

@@ -57,11 +57,9 @@ impl Unfinished<'_> {
         let outcome = Outcome::read(&folder)?;
         let place: Place = order::read(&folder.join(PLACE))?.unwrap_or_default();
         if self.stage == Stage::Land && failure.exit_code != Some(UNLANDED) {
-            return Ok(Failure {
-                message: format!("it could not land: {}", last_line(&failure)),
-                lasting: true,
-                ..failure
-            });
+            // Who ran out of time said nothing of it.
+            let why = if failure.code == FailureCode::Timeout { &failure.message } else { last_line(&failure) };
+            return Ok(Failure { message: format!("it could not land: {why}"), lasting: true, ..failure });
         }
         if let (Stage::Run, Some(problem)) = (self.stage, &place.problem) {
             return Ok(Failure { message: problem.clone(), lasting: true, ..failure });

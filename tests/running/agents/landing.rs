@@ -139,6 +139,23 @@ fn a_task_is_verified_in_its_tree_whatever_it_is_called() {
 }
 
 #[test]
+fn a_landing_that_runs_out_of_time_says_so() {
+    let wait = |own: &str| {
+        format!(
+            "touch \"$FAKE_AGENT_SCRIPT/../{own}\" {own}.txt; while [ ! -e \"$FAKE_AGENT_SCRIPT/../a\" ] || [ ! -e \"$FAKE_AGENT_SCRIPT/../b\" ]; do sleep 0.05; done; finish"
+        )
+    };
+    let check = "resources: {timeout: PT15S}\nverification: {unit: {command: 'test ! -e a.txt || test ! -e b.txt || sleep 600'}}";
+    let scripts = [("a", [wait("a")]), ("b", [wait("b")])];
+    let scripts: Vec<(&str, Vec<&str>)> =
+        scripts.iter().map(|(task, scripts)| (*task, scripts.iter().map(String::as_str).collect())).collect();
+    let scripts: Vec<(&str, &[&str])> = scripts.iter().map(|(task, scripts)| (*task, scripts.as_slice())).collect();
+    let office = Office::of(&document("", &[("a", "", check), ("b", "", check)]), &scripts).committed();
+    office.run().with(1).says(&["it could not land: `land` took longer", "resources.timeout"]);
+    office.project.until_nothing_runs();
+}
+
+#[test]
 fn a_secret_that_a_file_is_called_after_is_kept_nowhere() {
     let secret = "canary-77c1e09ad2b4";
     let text =
