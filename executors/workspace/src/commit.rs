@@ -108,7 +108,12 @@ pub enum Why {
     Special,
     /// Some system would take it for git's own folder, or for its list of submodules.
     Reserved,
+    /// So many bytes: what a program left behind would stay in the project's object store.
+    TooLarge(u64),
 }
+
+/// Of a file that is new: more than that no policy lets land.
+const LARGEST: u64 = 100 << 20;
 
 impl Repository {
     /// Everything in the tree that is not ignored, as one commit on the branch of the task.
@@ -172,7 +177,11 @@ impl Repository {
                 continue;
             }
             let is = match files.look(&path)? {
-                Entry::File { executable } => {
+                Entry::File { length, .. } if was.is_none() && length > LARGEST => {
+                    found.left_out.push(LeftOut { path: path.clone(), why: Why::TooLarge(length) });
+                    None
+                }
+                Entry::File { executable, .. } => {
                     let (id, _) = files.hash(&path, &base.0, |_| Ok(()), |_| Vec::new())?;
                     Some(Blob { mode: if executable { Mode::Executable } else { Mode::File }, id })
                 }

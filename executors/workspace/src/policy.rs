@@ -184,13 +184,7 @@ impl<'a> Judge<'a> {
         let Some(is) = change.is.as_ref().filter(|is| is.mode != Mode::Module) else { return Ok(()) };
         let (new, length) = reader.read(&is.id, self.policy.largest)?;
         if length > self.policy.largest {
-            let what = format!("has {length} bytes, more than the {} that are allowed", self.policy.largest);
-            self.note(
-                FindingKind::TooLarge,
-                path,
-                what,
-                "leave it out, and have it made or fetched where it is needed",
-            );
+            self.too_large(path, length);
             return Ok(());
         }
         let was = change.was.as_ref().filter(|was| was.mode != Mode::Module && was.id != is.id);
@@ -240,6 +234,12 @@ impl<'a> Judge<'a> {
         self.secrets(None, text.unwrap_or_default(), &[]);
     }
 
+    fn too_large(&mut self, path: &TreePath, length: u64) {
+        let what = format!("has {length} bytes, more than the {} that are allowed", self.policy.largest);
+        let way_out = "leave it out, and have it made or fetched where it is needed";
+        self.note(FindingKind::TooLarge, path, what, way_out);
+    }
+
     fn left_out(&mut self, path: &TreePath, why: Why) {
         match why {
             Why::Repository => {
@@ -250,6 +250,7 @@ impl<'a> Judge<'a> {
                 let what = "could be taken for what is git's own";
                 self.note(FindingKind::Reserved, path, what, "give it another name: it is not landed");
             }
+            Why::TooLarge(length) => self.too_large(path, length),
             // Pipes and sockets are what programs leave behind; no commit could hold them.
             Why::Special => {}
         }
