@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::Error;
 
 /// A file, a link or a whole folder. That there is none is fine.
-pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+pub fn remove(path: &Path) -> Result<(), Error> {
     match once(path) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             unlock(path);

@@ -12,7 +12,11 @@ fn what_tasks_made_lands_on_the_branch_of_the_run_and_those_after_begin_with_it(
     let office = Office::of(
         &document("", &tasks),
         &[
-            ("a", &["test ! -e b.txt || trouble 'it is no tree of its own'; echo a > a.txt; finish"]),
+            (
+                "a",
+                &["test ! -e b.txt || trouble 'it is no tree of its own'; echo a > a.txt; \
+                  mkdir -p .outpost/kept && touch .outpost/kept/file && chmod 500 .outpost/kept; finish"],
+            ),
             ("b", &["echo b > b.txt; finish"]),
             ("c", &["test -e a.txt && test -e b.txt || trouble 'nothing landed'; echo c > c.txt; finish"]),
         ],
