@@ -221,12 +221,8 @@ impl Stand {
         let redaction = Redaction::beyond_doubt(&secrets).map_err(|error| error.to_string())?;
         // What a file is called may be a secret, too.
         let clean = |text: String| redaction.as_ref().map_or_else(|| text.clone(), |redaction| redaction.text(&text));
-        let policy = Policy {
-            allowed: tree.allowed.clone(),
-            protected: tree.protected.clone(),
-            secrets: secrets.clone(),
-            ..Policy::default()
-        };
+        let policy =
+            Policy { allowed: tree.allowed.clone(), protected: tree.protected.clone(), secrets, ..Policy::default() };
         let findings = match self.repository.commit(&self.worktree, &tree.message, &tree.trailers).map_err(told)? {
             Commit::Made(committed) => {
                 let stat = self.repository.diff_stat(&committed.base, &committed.commit, STAT).map_err(told)?;

@@ -193,10 +193,7 @@ mod tests {
                     agent: {isolation: none}\n  verification: {unit: {command: test -e x}}\n";
         let list = format!("# Shop\n\n```yaml\n- {task}```\n");
         let flat = task.replace("\n  ", "\n");
-        let quote = format!(
-            "# Shop\n\n{}",
-            format!("```yaml\n{flat}```\n").lines().map(|line| format!("> {line}\n")).collect::<String>()
-        );
+        let quote = format!("# Shop\n\n> ```yaml\n> {}```\n", flat.replace('\n', "\n> "));
         for text in [list, quote] {
             let (source, _) = Source::from_bytes("t.md", text.as_bytes().to_vec());
             let (blueprint, problems) = read(&source, false).into_blueprint();

@@ -248,7 +248,7 @@ fn pipes_in_the_place_of_what_git_reads_hold_nobody_up() {
     // On a thread of its own: one that waits for ever is seen.
     let (sender, receiver) = std::sync::mpsc::channel();
     let (ours, tree) = (repository.clone(), worktree.clone());
-    std::thread::spawn(move || sender.send(ours.commit(&tree, "Work", &[])));
+    std::thread::spawn(move || drop(sender.send(ours.commit(&tree, "Work", &[]))));
     let made = receiver.recv_timeout(std::time::Duration::from_secs(60)).expect("git waits at a pipe").unwrap();
     let Commit::Made(committed) = made else { panic!("nothing has changed") };
     assert_eq!(changes(&committed), ["Added deep/er/new", "Deleted src/.gitignore"]);
