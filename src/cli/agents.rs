@@ -113,7 +113,7 @@ fn test(name: &str, as_json: bool, output: &mut Output) -> Result<Exit, Failure>
     let folder = folder.map_err(|error| Failure::new(format!("no folder for it: {error}"), "set `TMPDIR`"))?;
     let own = |name: &str| std::env::var_os(name);
     // What the agent says meanwhile is conversation.
-    let tried = trial(definitions, name, folder.path(), &own, &mut io::stderr());
+    let tried = trial(definitions, name, folder.path(), (&own, None), &mut io::stderr());
     let tried = tried.map_err(|why| Failure {
         exit: Exit::Unprepared,
         ..Failure::new(why, "`outpost-bp agents doctor` tells more")

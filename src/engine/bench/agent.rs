@@ -11,11 +11,11 @@ use outpost_executor::Work;
 use outpost_workspace::Name;
 
 use super::{Bench, Failure, Variables, failure, shell, unusable};
-use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Task};
+use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, SandboxMode, Task};
 use crate::blueprint::{TaskIndex, agent, agent_terms};
 use crate::document::{Source, Text};
 use crate::engine::agent::order::{
-    CONFLICT, Caps, Check, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
+    CONFLICT, Caps, Check, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Sandbox, Start, Tree, VERSION, Whisper,
 };
 use crate::engine::agent::past::Attempts;
 use crate::engine::agent::{AGENT, LAND, brief, order};
@@ -163,7 +163,25 @@ impl Bench<'_> {
         )]
         let micro = |usd: f64| (usd * 1e6).round() as u64;
         let caps = Caps { micro_usd: usd.map(micro), tokens };
-        Ok(Order { version: VERSION, job, tree, caps, output: self.ports_file(index, attempt) })
+        let sandbox = self.sandbox(&terms);
+        Ok(Order { version: VERSION, job, tree, sandbox, caps, output: self.ports_file(index, attempt) })
+    }
+
+    /// What it runs behind.
+    fn sandbox(&self, terms: &AgentTerms<'_>) -> Option<Sandbox> {
+        let texts = |texts: &[Text<'_>]| texts.iter().map(ToString::to_string).collect();
+        let said = terms.sandbox.as_deref();
+        let mode = said.map_or(SandboxMode::Auto, |said| said.mode);
+        (mode != SandboxMode::None).then(|| Sandbox {
+            required: mode == SandboxMode::Require,
+            gateway_only: said.is_some_and(|said| said.gateway_only),
+            read: said.map(|said| texts(&said.read)).unwrap_or_default(),
+            write: said.map(|said| texts(&said.write)).unwrap_or_default(),
+            project: self.root.clone(),
+            // `STORE/runs/RUN`
+            store: self.files.folder().ancestors().nth(2).unwrap_or(self.files.folder()).to_owned(),
+            trees: self.trees.clone(),
+        })
     }
 
     /// What the agent is told of the last attempt.

@@ -111,6 +111,9 @@ pub struct Auth {
     pub protocol: Protocol,
     pub secret: Secret,
     pub base_url: BaseUrl,
+    /// What of a user's home is their login: in a sandbox it has these, and nothing else of it.
+    #[serde(default)]
+    pub login: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
