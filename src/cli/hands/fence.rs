@@ -7,6 +7,7 @@ use outpost_agent::attempt::Fence;
 use outpost_sandbox::Layers;
 
 use super::work::Stand;
+use crate::cli::walls::NO_LAYER;
 use crate::engine::agent::order::Sandbox;
 
 /// A fence, or none; and what is to be said of it.
@@ -58,10 +59,6 @@ pub(super) fn build(
     };
     Ok(Built { fence: Some(fence), told })
 }
-
-/// Without it there is no sandbox to speak of.
-pub(in crate::cli) const NO_LAYER: &str =
-    "neither bubblewrap nor Landlock works here: install `bubblewrap`, or use a kernel with Landlock (Linux 5.13)";
 
 /// A path of the document: of the project, of the home, or absolute.
 fn place(text: &str, project: &Path, home: Option<&Path>) -> Result<PathBuf, &'static str> {

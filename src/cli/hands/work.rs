@@ -130,7 +130,7 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop: {error}"))?;
     let outcome = runtime.block_on(async {
-        let way = gate::open(definition, order.caps, &own).await?;
+        let way = gate::open(definition, order.caps, built.fence.is_some(), &own).await?;
         place.terms.push(way.told);
         for line in &place.terms {
             complain(line);
