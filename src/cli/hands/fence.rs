@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use outpost_agent::attempt::Fence;
+use outpost_agent::command::Approval;
+use outpost_agent::definition::Definition;
 use outpost_sandbox::Layers;
 
 use super::work::Stand;
@@ -20,6 +22,7 @@ pub(super) struct Built {
 pub(super) fn build(
     sandbox: Option<&Sandbox>,
     stand: Option<&Stand>,
+    (definition, approval): (&Definition, Approval),
     own: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Built, String> {
     let Some(sandbox) = sandbox else {
@@ -31,6 +34,17 @@ pub(super) fn build(
             return Err(format!("{NO_LAYER}; the document says `sandbox: require`"));
         }
         return Ok(Built { fence: None, told: vec![format!("no sandbox: {NO_LAYER}")] });
+    }
+    if definition.approval.sandboxed.contains(&approval) {
+        let (id, word) = (&definition.id, approval.word());
+        if sandbox.required {
+            return Err(format!(
+                "with `approval: {word}`, `{id}` starts a sandbox of its own, which cannot be within ours, and the document \
+                 says `sandbox: require`: let it have `approval: full`"
+            ));
+        }
+        let told = format!("no sandbox: with `approval: {word}` it is left to the one that `{id}` brings, within which none can be");
+        return Ok(Built { fence: None, told: vec![told] });
     }
     let home = own("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let mut told = Vec::new();
@@ -45,12 +59,13 @@ pub(super) fn build(
         paths
     };
     let (read, write) = (named(&sandbox.read), named(&sandbox.write));
+    let objects = stand.map(|stand| stand.repository.objects().to_owned()).into_iter();
     let guarded = [&sandbox.project, &sandbox.store].into_iter().chain(&sandbox.trees).cloned().collect();
     let fence = Fence {
         required: sandbox.required,
         gateway_only: sandbox.gateway_only,
         tree: Some(stand.map_or_else(|| sandbox.project.clone(), |stand| stand.worktree.path.clone())),
-        objects: stand.map(|stand| stand.repository.objects().to_owned()),
+        handed: objects.chain(sandbox.handed.iter().cloned()).collect(),
         read,
         write,
         hidden: if stand.is_none() { folders(&sandbox.store) } else { Vec::new() },

@@ -125,7 +125,7 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
     }
     place.workspace.clone_from(&job.workspace);
     let own = |name: &str| known.own(name);
-    let built = fence::build(order.sandbox.as_ref(), stand.as_ref(), &own)?;
+    let built = fence::build(order.sandbox.as_ref(), stand.as_ref(), (definition, job.approval), &own)?;
     place.terms.extend(built.told);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop: {error}"))?;

@@ -43,6 +43,8 @@ pub struct Sandbox {
     pub gateway_only: bool,
     pub read: Vec<String>,
     pub write: Vec<String>,
+    /// Files that it is told of: its inputs, and what failed.
+    pub handed: Vec<PathBuf>,
     pub project: PathBuf,
     /// Where runs are kept.
     pub store: PathBuf,

@@ -27,8 +27,8 @@ pub struct Fence {
     pub required: bool,
     /// What it works on as a whole; none: the job's workspace.
     pub tree: Option<PathBuf>,
-    /// Objects that the repository in its tree borrows.
-    pub objects: Option<PathBuf>,
+    /// To be read: objects that the repository in its tree borrows, inputs.
+    pub handed: Vec<PathBuf>,
     /// Named by the task: there, and absolute.
     pub read: Vec<PathBuf>,
     pub write: Vec<PathBuf>,
@@ -47,7 +47,7 @@ impl Fence {
             layers,
             required: false,
             tree: None,
-            objects: None,
+            handed: Vec::new(),
             read: Vec::new(),
             write: Vec::new(),
             hidden: Vec::new(),
@@ -92,7 +92,7 @@ impl<'a> Walls<'a> {
         let login = login(job, definition, home.as_deref());
         let tools = Tools::find(program, home.as_deref(), &fence.guarded, own);
         let mut read = vec![job.folder.join("prompt.md"), folders.secure.clone()];
-        read.extend(fence.objects.iter().chain(&tools.paths).chain(&fence.read).cloned());
+        read.extend(fence.handed.iter().chain(&tools.paths).chain(&fence.read).cloned());
         let mut write = vec![folders.run.clone(), folders.state.clone()];
         write.extend(login.iter().chain(&fence.write).cloned());
         policy.read_only = reachable(&read);
@@ -202,4 +202,51 @@ pub(super) fn bare(program: impl AsRef<OsStr>, args: &[String], env: &[(OsString
     let mut command = Command::new(program);
     command.args(args).env_clear().envs(env.iter().map(|(name, value)| (name, value))).current_dir(folder);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::{lend, own_folder, port, reachable};
+
+    #[test]
+    fn what_is_lent_stands_at_the_same_place_and_no_link_of_the_agents_is_followed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (home, own, victim) = (root.path().join("home"), root.path().join("own"), root.path().join("victim"));
+        for folder in [home.join(".local/share/tool"), home.join(".login"), own.join(".login"), victim.clone()] {
+            fs::create_dir_all(folder).expect("room");
+        }
+        fs::write(own.join(".login/old"), "").expect("room");
+        symlink(&victim, own.join(".local")).expect("a link");
+        lend(&home, &own, &home.join(".local/share/tool"), false).expect("room");
+        assert!(fs::read_dir(&victim).expect("a folder").next().is_none(), "the link was followed");
+        assert_eq!(fs::read_link(own.join(".local/share/tool")).expect("a link"), home.join(".local/share/tool"));
+        // Its own stays, unless a login has to be there; and what lies elsewhere is not lent.
+        lend(&home, &own, &home.join(".login"), false).expect("room");
+        assert!(own.join(".login/old").exists());
+        for _ in 0..2 {
+            lend(&home, &own, &home.join(".login"), true).expect("room");
+            assert_eq!(fs::read_link(own.join(".login")).expect("a link"), home.join(".login"));
+        }
+        lend(&home, &own, &victim, true).expect("nothing to do");
+        lend(&home, &own, &home, true).expect("nothing to do");
+        assert!(!own.join("victim").exists());
+
+        symlink(&victim, own.join(".tool")).expect("a link");
+        own_folder(&own, ".tool/sub".as_ref()).expect("room");
+        assert!(own.join(".tool/sub").is_dir() && !victim.join("sub").exists());
+    }
+
+    #[test]
+    fn paths_are_named_once_and_where_they_really_are() {
+        let root = tempfile::tempdir().expect("a folder");
+        let root = root.path().canonicalize().expect("a folder");
+        fs::create_dir_all(root.join("a/b")).expect("room");
+        symlink(root.join("a"), root.join("link")).expect("a link");
+        let found = reachable(&[root.join("a"), root.join("a/b"), root.join("link"), root.join("no"), "/usr/bin".into()]);
+        assert_eq!(found, [root.join("a"), root.join("link")]);
+        assert_eq!((port("http://127.0.0.1:81"), port("http://[::1]:7/"), port("nowhere")), (Some(81), Some(7), None));
+    }
 }

@@ -173,6 +173,9 @@ pub struct Approval {
     pub full: Vec<Item>,
     pub edits: Vec<Item>,
     pub readonly: Vec<Item>,
+    /// Those for which it starts a sandbox of its own, which needs namespaces: not within ours.
+    #[serde(default)]
+    pub sandboxed: Vec<crate::command::Approval>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
