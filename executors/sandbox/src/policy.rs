@@ -91,5 +91,4 @@ pub(crate) struct Order {
 
 /// What every program needs of a system: programs, libraries, certificates, names. Without its secrets only as far as
 /// the system itself hides them.
-#[cfg(target_os = "linux")]
-pub(crate) const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt"];
+pub const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt"];

@@ -50,7 +50,10 @@ fn ways() -> Vec<(&'static str, Layers)> {
     if layers.landlock() >= 6 && layers.seccomp() {
         ways.push(("Landlock and seccomp", layers.clone().without_bubblewrap()));
     } else {
-        eprintln!("SKIPPED: this machine lacks Landlock (with signals, of Linux 6.12) or seccomp: {:?}", layers.describe());
+        eprintln!(
+            "SKIPPED: this machine lacks Landlock (with signals, of Linux 6.12) or seccomp: {:?}",
+            layers.describe()
+        );
     }
     if layers.bubblewrap().is_some() {
         ways.push(("bubblewrap", layers));
@@ -118,7 +121,8 @@ fn what_is_hidden_in_the_workspace_is_kept_from_it_or_said_not_to_be() {
             assert_eq!(refused, WrapError::Open(Gap::Hidden), "{way}");
             continue;
         }
-        let output = place.run(&layers, "echo here > beside; echo x > hidden/within/file; cat hidden/file || ! echo x > hidden/new");
+        let output = place
+            .run(&layers, "echo here > beside; echo x > hidden/within/file; cat hidden/file || ! echo x > hidden/new");
         assert!(output.status.success() && !said(&output).contains("hunter2"), "{way}: {}", said(&output));
         assert_eq!(fs::read_to_string(hidden.join("file")).unwrap(), "hunter2", "{way}");
         assert!(within.join("file").exists() && place.policy.workspace.join("beside").exists(), "{way}");

@@ -26,8 +26,7 @@ pub(super) fn terms<'s>(node: &Node<'s>) -> AgentTerms<'s> {
 
 /// A word, or a mapping with more.
 fn sandbox<'s>(terms: &Node<'s>, written: &Node<'s>) -> Sandbox<'s> {
-    let modes =
-        [("auto", SandboxMode::Auto), ("require", SandboxMode::Require), ("none", SandboxMode::None)];
+    let modes = [("auto", SandboxMode::Auto), ("require", SandboxMode::Require), ("none", SandboxMode::None)];
     let mode = terms.choice("sandbox", &modes).or_else(|| written.choice("mode", &modes));
     Sandbox {
         mode: mode.unwrap_or_default(),

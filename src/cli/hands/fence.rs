@@ -43,7 +43,9 @@ pub(super) fn build(
                  says `sandbox: require`: let it have `approval: full`"
             ));
         }
-        let told = format!("no sandbox: with `approval: {word}` it is left to the one that `{id}` brings, within which none can be");
+        let told = format!(
+            "no sandbox: with `approval: {word}` it is left to the one that `{id}` brings, within which none can be"
+        );
         return Ok(Built { fence: None, told: vec![told] });
     }
     let home = own("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
@@ -93,5 +95,8 @@ fn place(text: &str, project: &Path, home: Option<&Path>) -> Result<PathBuf, &'s
 /// What the store keeps: in the project's directory it would lie within what the agent works on.
 fn folders(store: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(store).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())).collect()
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()))
+        .collect()
 }

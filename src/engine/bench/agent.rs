@@ -15,7 +15,8 @@ use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, BindingSour
 use crate::blueprint::{TaskIndex, agent, agent_terms};
 use crate::document::{Source, Text};
 use crate::engine::agent::order::{
-    CONFLICT, Caps, Check, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Sandbox, Start, Tree, VERSION, Whisper,
+    CONFLICT, Caps, Check, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Sandbox, Start, Tree, VERSION,
+    Whisper,
 };
 use crate::engine::agent::past::Attempts;
 use crate::engine::agent::{AGENT, LAND, brief, order};

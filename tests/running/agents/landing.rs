@@ -56,7 +56,8 @@ fn a_conflict_goes_back_to_the_session_and_lands_when_it_is_resolved() {
 
 #[test]
 fn a_merge_that_does_not_pass_together_goes_back_too() {
-    let wait = "while [ ! -e \"$FAKE_AGENT_SCRIPT/a\" ] || [ ! -e \"$FAKE_AGENT_SCRIPT/b\" ]; do sleep 0.05; done; finish";
+    let wait =
+        "while [ ! -e \"$FAKE_AGENT_SCRIPT/a\" ] || [ ! -e \"$FAKE_AGENT_SCRIPT/b\" ]; do sleep 0.05; done; finish";
     let check = "verification: {unit: {command: 'test \"$(cat n-* | wc -l)\" -le 1'}}";
     let start = |own: &str| format!("echo 1 > n-{own}; touch \"$FAKE_AGENT_SCRIPT/{own}\"; {wait}");
     let (a, b) = (start("a"), start("b"));

@@ -110,7 +110,8 @@ fn keepers(office: &Office) -> Vec<String> {
         let read = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
         let holds = |text: &[u8], word: &str| text.split(|byte| *byte == 0).any(|part| part == word.as_bytes());
         let line = read("cmdline");
-        if holds(&read("environ"), &mark) && !holds(&line, "__sandbox") && String::from_utf8_lossy(&line).contains("__") {
+        if holds(&read("environ"), &mark) && !holds(&line, "__sandbox") && String::from_utf8_lossy(&line).contains("__")
+        {
             found.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
@@ -256,7 +257,12 @@ fn a_network_that_ends_at_the_gateway_does() {
 }
 
 /// Starts a command as on a kernel without Landlock, and without bubblewrap.
-fn on_a_bare_machine<T: Send>(office: &Office, programs: &Path, arguments: &[&str], then: impl FnOnce(Command) -> T + Send) -> T {
+fn on_a_bare_machine<T: Send>(
+    office: &Office,
+    programs: &Path,
+    arguments: &[&str],
+    then: impl FnOnce(Command) -> T + Send,
+) -> T {
     let refused = SeccompAction::Errno(ENOSYS);
     let architecture = std::env::consts::ARCH.try_into().expect("a known machine");
     let rules = BTreeMap::from([(CREATE_RULESET, Vec::new())]);
@@ -297,7 +303,8 @@ fn where_a_sandbox_is_required_and_none_is_live_nothing_begins() {
 fn where_none_is_live_it_runs_without_and_the_record_says_so() {
     let office = Office::of(&document("isolation: none", &[("a", "", "")]), &[("a", &["finish"])]);
     let programs = without_bubblewrap(&office);
-    on_a_bare_machine(&office, &programs, &["run", "blueprint.md"], |command| office.project.start(command).end()).with(0);
+    on_a_bare_machine(&office, &programs, &["run", "blueprint.md"], |command| office.project.start(command).end())
+        .with(0);
     assert!(terms_of(&office).contains("no sandbox: neither bubblewrap nor Landlock"), "{}", terms_of(&office));
     assert_eq!(office.outcome("a", 1)["sandbox"], Value::Array(Vec::new()));
 }

@@ -198,7 +198,12 @@ pub(super) fn port(address: &str) -> Option<u16> {
 }
 
 /// A command as it would be started without a sandbox.
-pub(super) fn bare(program: impl AsRef<OsStr>, args: &[String], env: &[(OsString, OsString)], folder: &Path) -> Command {
+pub(super) fn bare(
+    program: impl AsRef<OsStr>,
+    args: &[String],
+    env: &[(OsString, OsString)],
+    folder: &Path,
+) -> Command {
     let mut command = Command::new(program);
     command.args(args).env_clear().envs(env.iter().map(|(name, value)| (name, value))).current_dir(folder);
     command
@@ -245,7 +250,8 @@ mod tests {
         let root = root.path().canonicalize().expect("a folder");
         fs::create_dir_all(root.join("a/b")).expect("room");
         symlink(root.join("a"), root.join("link")).expect("a link");
-        let found = reachable(&[root.join("a"), root.join("a/b"), root.join("link"), root.join("no"), "/usr/bin".into()]);
+        let found =
+            reachable(&[root.join("a"), root.join("a/b"), root.join("link"), root.join("no"), "/usr/bin".into()]);
         assert_eq!(found, [root.join("a"), root.join("link")]);
         assert_eq!((port("http://127.0.0.1:81"), port("http://[::1]:7/"), port("nowhere")), (Some(81), Some(7), None));
     }

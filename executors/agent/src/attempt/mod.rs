@@ -140,8 +140,14 @@ fn attempt(
     let own = |name: &str| std::env::var_os(name);
     let mut out = std::io::stdout();
     let outcome = runtime.block_on(async {
-        let around =
-            Around { own: &own, definitions: &definitions, gate, fence: None, out: &mut out, stop: Box::pin(asked_to_stop()) };
+        let around = Around {
+            own: &own,
+            definitions: &definitions,
+            gate,
+            fence: None,
+            out: &mut out,
+            stop: Box::pin(asked_to_stop()),
+        };
         run(&job, around).await
     });
     written(outcome)
@@ -249,7 +255,8 @@ async fn agent(job: &Job, around: &mut Around<'_>, outcome: &mut Outcome) -> Res
     if !job.workspace.is_dir() {
         return Err(format!("the workspace `{}` is no folder", job.workspace.display()));
     }
-    let folders = Folders::make(job, around.fence.is_some()).map_err(|error| format!("the folders could not be made: {error}"))?;
+    let folders = Folders::make(job, around.fence.is_some())
+        .map_err(|error| format!("the folders could not be made: {error}"))?;
     let program = program(definition, around.own)?;
     let reach = reach(job, definition, around)?;
     let redaction = hidden(job, &reach, around.own)?;

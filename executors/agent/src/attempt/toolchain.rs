@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
+use outpost_sandbox::SYSTEM;
+
 use super::environment::{self, Own};
 
-/// What every program of the machine finds anyway.
-const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt"];
-/// Programs outside of it that belong to the machine as well.
+/// Programs outside of the system's folders that belong to the machine as well.
 const SHARED: [&str; 3] = ["/nix/store", "/snap", "/home/linuxbrew/.linuxbrew"];
 /// Of a home: keepers of versions, which find theirs by `HOME`.
 const MANAGERS: [&str; 9] =
@@ -97,7 +97,8 @@ impl Search {
         }
         if !is_system(&real) {
             paths.extend([program.to_owned(), real.clone()]);
-            let modules = modules(&real).filter(|modules| !self.guarded.iter().any(|guarded| guarded.starts_with(modules)));
+            let modules =
+                modules(&real).filter(|modules| !self.guarded.iter().any(|guarded| guarded.starts_with(modules)));
             paths.extend(modules.or_else(|| self.folder(real.parent()?)));
         }
         if let Some(reader) = self.reader(&real) {
