@@ -1,8 +1,10 @@
 //! Which layers of a sandbox this machine has, in the words of commands.
 
+use outpost_agent::command::Approval;
+use outpost_agent::definition::Definition;
 use outpost_sandbox::{Gap, Layers, Policy};
 
-use crate::blueprint::model::{AgentTerms, SandboxMode};
+use crate::blueprint::model::{AgentApproval, AgentTerms, SandboxMode};
 
 /// Without it there is no sandbox to speak of.
 pub(super) const NO_LAYER: &str =
@@ -29,8 +31,13 @@ impl Walls {
     }
 
     /// Why the terms of an agent cannot be kept here, where they require a sandbox.
-    pub(super) fn lacking(&self, terms: &AgentTerms<'_>) -> Option<String> {
+    pub(super) fn lacking(&self, terms: &AgentTerms<'_>, definition: Option<&Definition>) -> Option<String> {
         let sandbox = terms.sandbox.as_deref().filter(|sandbox| sandbox.mode == SandboxMode::Require)?;
+        if let Some(why) =
+            definition.and_then(|definition| brings_its_own(definition, terms.approval.unwrap_or(AgentApproval::Full)))
+        {
+            return Some(why);
+        }
         let mut policy = Policy::new("/", "/");
         policy.network = if sandbox.gateway_only {
             // Whatever port it will be.
@@ -53,6 +60,22 @@ impl Walls {
         let told: Vec<String> = gaps.map(|gap| gap.to_string()).collect();
         (!told.is_empty()).then(|| told.join("; "))
     }
+}
+
+/// Why an agent cannot be in a sandbox of ours: it starts one itself.
+fn brings_its_own(definition: &Definition, approval: AgentApproval) -> Option<String> {
+    let (word, approval) = match approval {
+        AgentApproval::Full => ("full", Approval::Full),
+        AgentApproval::Edits => ("edits", Approval::Edits),
+        AgentApproval::ReadOnly => ("readonly", Approval::Readonly),
+    };
+    definition.approval.sandboxed.contains(&approval).then(|| {
+        format!(
+            "with `approval: {word}`, `{}` starts a sandbox of its own, which cannot be within another: let it have \
+             `approval: full`",
+            definition.id
+        )
+    })
 }
 
 /// Whether the terms of an agent require a sandbox.

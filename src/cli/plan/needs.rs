@@ -83,7 +83,11 @@ impl<'a> Needs<'a> {
         // Nobody tries layers that nobody asks for.
         let walls = (!required.is_empty()).then(Walls::here);
         let exposed = walls.iter().flat_map(|walls| {
-            required.iter().filter_map(|index| Some((*index, walls.lacking(&agent_terms(blueprint, *index))?)))
+            required.iter().filter_map(|index| {
+                let definition = hired.as_ref().zip(agent(blueprint, *index));
+                let definition = definition.and_then(|(hired, name)| hired.definition(name).ok());
+                Some((*index, walls.lacking(&agent_terms(blueprint, *index), definition)?))
+            })
         });
         let exposed = exposed.collect();
         executors.sort_by_key(|need| std::cmp::Reverse(need.tasks.len()));

@@ -308,3 +308,24 @@ fn where_none_is_live_it_runs_without_and_the_record_says_so() {
     assert!(terms_of(&office).contains("no sandbox: neither bubblewrap nor Landlock"), "{}", terms_of(&office));
     assert_eq!(office.outcome("a", 1)["sandbox"], Value::Array(Vec::new()));
 }
+
+#[test]
+fn an_agent_that_brings_a_sandbox_is_left_to_it_and_refused_where_ours_is_required() {
+    if ways().is_empty() {
+        return;
+    }
+    for (sandbox, code) in [("{write: [~/scripts]}", 0), ("require", 8)] {
+        let terms = format!("isolation: none, approval: edits, sandbox: {sandbox}");
+        let office = Office::of(&document(&terms, &[("a", "", "")]), &[("a", &["finish"])]);
+        let definition = office.at("config/outpost-bp/agents/fake.toml");
+        let text = fs::read_to_string(&definition).expect("a definition");
+        let own = "readonly = [\"--read\"]\nsandboxed = [\"edits\"]";
+        fs::write(&definition, text.replace("readonly = [\"--read\"]", own)).expect("ours");
+        let ended = office.run().with(code);
+        if code == 0 {
+            assert!(terms_of(&office).contains("it is left to the one that `fake` brings"), "{}", terms_of(&office));
+        } else {
+            ended.says(&["E_CAPABILITY_MISSING", "starts a sandbox of its own"]);
+        }
+    }
+}

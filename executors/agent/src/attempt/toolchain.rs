@@ -140,7 +140,6 @@ fn modules(path: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::{Path, PathBuf};
@@ -157,7 +156,7 @@ mod tests {
 
     fn found(root: &Path, program: &str, path: &[&str]) -> Vec<PathBuf> {
         let named = std::env::join_paths(path.iter().map(|folder| root.join(folder))).expect("folders");
-        let own = |name: &str| (name == "PATH").then(|| OsString::from(named.clone()));
+        let own = |name: &str| (name == "PATH").then(|| named.clone());
         let guarded = [root.join("home/project")];
         Tools::find(&root.join(program), Some(&root.join("home")), &guarded, &own).paths
     }
