@@ -13,7 +13,6 @@ use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags, open};
 use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command as Process};
@@ -143,9 +142,7 @@ struct Tail {
 impl Tail {
     fn read(&mut self) -> Vec<crate::stream::Line> {
         let mut found = Vec::new();
-        // The agent may have put a link in its place, or a pipe to wait at.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let Ok(mut file) = open(&self.path, OFlags::RDONLY | flags, Mode::empty()).map(File::from) else {
+        let Ok(mut file) = File::open(&self.path) else {
             return found;
         };
         if file.seek(SeekFrom::Start(self.at)).is_err() {
