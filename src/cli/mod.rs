@@ -35,6 +35,7 @@ mod sync;
 mod test;
 mod text;
 mod unattended;
+mod walls;
 mod why;
 
 use std::io::{self, IsTerminal, Write};

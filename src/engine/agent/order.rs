@@ -28,9 +28,28 @@ pub struct Order {
     pub job: Job,
     /// None: in the project's directory.
     pub tree: Option<Tree>,
+    /// None: it may do what we may.
+    pub sandbox: Option<Sandbox>,
     pub caps: Caps,
     /// Where the ports of the answer go; none where the task has no ports.
     pub output: Option<PortsFile>,
+}
+
+/// What the agent runs behind, as the document has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sandbox {
+    pub required: bool,
+    pub gateway_only: bool,
+    pub read: Vec<String>,
+    pub write: Vec<String>,
+    /// Files that it is told of: its inputs, and what failed.
+    pub handed: Vec<PathBuf>,
+    pub project: PathBuf,
+    /// Where runs are kept.
+    pub store: PathBuf,
+    /// Where the trees of agents are.
+    pub trees: Option<PathBuf>,
 }
 
 /// What is left of the task's budget, for the gateway.

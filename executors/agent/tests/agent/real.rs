@@ -2,12 +2,13 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 
-use outpost_agent::attempt::program;
+use outpost_agent::attempt::{Fence, Own, program};
 use outpost_agent::definition::Definitions;
 use outpost_agent::trial::trial;
+
+use crate::bench::{fences, loudly};
 
 fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")
@@ -17,11 +18,6 @@ fn path() -> OsString {
     let ours = ["agents/node_modules/.bin", "agents/venv/bin"].map(|folder| target().join(folder));
     let known = env::var_os("PATH").unwrap_or_default();
     env::join_paths(ours.into_iter().chain(env::split_paths(&known))).expect("folders without colons")
-}
-
-/// Speaks on the terminal although the test is captured.
-fn loudly(text: &str) {
-    let _ = writeln!(stderr(), "{text}");
 }
 
 fn real(name: &str, install: &str) {
@@ -35,6 +31,14 @@ fn real(name: &str, install: &str) {
         ));
         return;
     }
+    tried(name, &definitions, &own, None);
+    for (way, fence) in fences() {
+        tried(&format!("{name}, behind {way}"), &definitions, &own, Some(&fence));
+    }
+}
+
+fn tried(what: &str, definitions: &Definitions, own: Own<'_>, fence: Option<&Fence>) {
+    let name = what.split(',').next().unwrap_or_default();
     // Gemini wants that nobody else may write to the folders above its settings: not `/tmp`.
     let folder = tempfile::Builder::new().prefix(".trial-").tempdir_in(target()).expect("a folder");
     let folder = folder.path().canonicalize().expect("a folder");
@@ -44,9 +48,9 @@ fn real(name: &str, install: &str) {
     let git = std::process::Command::new("git").args(["init", "-q"]).arg(&workspace).status().expect("git");
     assert!(git.success());
     let mut told = Vec::new();
-    let table = trial(&definitions, name, &folder, &own, &mut told).expect("it can be tried");
-    loudly(&format!("\n{table}"));
-    assert!(table.is_good(), "{table}\n{}", String::from_utf8_lossy(&told));
+    let table = trial(definitions, name, &folder, (own, fence), &mut told).expect("it can be tried");
+    loudly(&format!("\n{what}: {table}"));
+    assert!(table.is_good(), "{what}: {table}\n{}", String::from_utf8_lossy(&told));
 }
 
 #[test]
