@@ -23,7 +23,7 @@ use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{complain, fence, gate, repository};
-use crate::engine::agent::order::{self, Order, PLACE, Place, PortsFile, Tree, VERSION, Whisper};
+use crate::engine::agent::order::{self, ORDER, Order, PLACE, Place, PortsFile, Tree, VERSION, Whisper};
 
 /// How much of what changed is told.
 const STAT: u64 = 16 << 10;
@@ -111,6 +111,7 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
     let definition = chosen(&definitions, &order.job.agent)?;
     let job = &mut order.job;
     job.env = known.0.env.clone();
+    job.env.insert(order::VARIABLE.to_owned(), job.folder.join(ORDER).to_string_lossy().into_owned());
     job.hide = (0..known.0.hide.len()).map(Known::hidden).collect();
     // Whoever reads our memory through `/proc` must not be able to print them either.
     for auth in definitions.names().filter_map(|name| definitions.get(name)?.auth.as_ref()) {

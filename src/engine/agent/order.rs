@@ -17,6 +17,8 @@ const LONGEST: u64 = 16 << 20;
 /// Beside `outcome.json`: the order, and where the agent worked.
 pub const ORDER: &str = "order.json";
 pub const PLACE: &str = "place.json";
+/// The variable with the path of the order: by it a program that the agent starts knows whose attempt it belongs to.
+pub const VARIABLE: &str = "OUTPOST_ORDER";
 /// What keeps the work of an attempt from landing.
 pub const CONFLICT: &str = "conflict.json";
 

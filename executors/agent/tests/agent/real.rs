@@ -1,4 +1,5 @@
-//! The real programs against the model on loopback: those that are in `PATH`, or below `target/agents`.
+//! The real programs against the model on loopback: those that `.ci/agents` brought into `target/agents`, or else those in
+//! `PATH`.
 
 use std::env;
 use std::ffi::OsString;
@@ -20,14 +21,14 @@ fn path() -> OsString {
     env::join_paths(ours.into_iter().chain(env::split_paths(&known))).expect("folders without colons")
 }
 
-fn real(name: &str, install: &str) {
+fn real(name: &str) {
     let definitions = Definitions::load(None).expect("the built-in ones");
     let definition = definitions.get(name).expect("a built-in one");
     let path = path();
     let own = move |name: &str| if name == "PATH" { Some(path.clone()) } else { env::var_os(name) };
     if let Err(missing) = program(definition, &own) {
         loudly(&format!(
-            "\n!!! SKIPPED: the real {name} was not tried: {missing}\n!!! for this test alone: {install}\n"
+            "\n!!! SKIPPED: the real {name} was not tried: {missing}\n!!! for this test alone: .ci/agents {name}\n"
         ));
         return;
     }
@@ -55,25 +56,25 @@ fn tried(what: &str, definitions: &Definitions, own: Own<'_>, fence: Option<&Fen
 
 #[test]
 fn claude_is_as_its_definition_says() {
-    real("claude", "npm install --prefix target/agents @anthropic-ai/claude-code");
+    real("claude");
 }
 
 #[test]
 fn codex_is_as_its_definition_says() {
-    real("codex", "npm install --prefix target/agents @openai/codex@0.169.0");
+    real("codex");
 }
 
 #[test]
 fn gemini_is_as_its_definition_says() {
-    real("gemini", "npm install --prefix target/agents @google/gemini-cli@0.61.0");
+    real("gemini");
 }
 
 #[test]
 fn aider_is_as_its_definition_says() {
-    real("aider", "python3 -m venv target/agents/venv && target/agents/venv/bin/pip install aider-chat==0.86.2");
+    real("aider");
 }
 
 #[test]
 fn grok_is_as_its_definition_says() {
-    real("grok", "npm install --prefix target/agents @xai-official/grok@1.0.41");
+    real("grok");
 }
