@@ -126,6 +126,11 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
     }
     place.workspace.clone_from(&job.workspace);
     let own = |name: &str| known.own(name);
+    // For `outpost-bp mcp`, should the agent start it.
+    let own_words = std::env::current_exe().into_iter().chain([job.folder.join(ORDER)]);
+    if let Some(sandbox) = &mut order.sandbox {
+        sandbox.handed.extend(own_words);
+    }
     let built = fence::build(order.sandbox.as_ref(), stand.as_ref(), (definition, job.approval), &own)?;
     place.terms.extend(built.told);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
