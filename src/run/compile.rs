@@ -6,6 +6,7 @@ use super::event::Hook;
 use super::program::{
     Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Resumption, Stage, TaskSpec, UndoSpec,
 };
+use super::purse::{Usage, micro};
 use crate::blueprint::model::{self, FailureAction, GateTimeout, LockMode, RollbackMode};
 use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms, executor, is_verify_only, secret};
 use crate::plan::{Edge, Plan};
@@ -47,7 +48,8 @@ impl Program {
         let slots = jobs.or(execution.max_parallel_tasks).unwrap_or(DEFAULT_SLOTS).max(1);
         let hooks = Hook::ALL.into_iter().filter(|hook| execution.hook(hook.word()).is_some()).collect();
         let undoes = execution.rollback == Some(RollbackMode::Auto);
-        Self { tasks, locks, slots, capacity, fail_fast: false, hooks, undoes }
+        let budget = Usage { micro_usd: execution.run_budget.usd.map(micro), tokens: execution.run_budget.tokens };
+        Self { tasks, locks, slots, capacity, fail_fast: false, hooks, undoes, budget }
     }
 }
 
@@ -106,6 +108,7 @@ fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, in
         }),
         // What nobody saw end in a tree of its own has changed nothing else.
         idempotent: task.idempotent.unwrap_or(is_isolated(blueprint, index)),
+        is_agents,
         conditional: task.when().is_some() || secret::may_skip(&blueprint.execution, task),
         weight: 0,
         settled: false,

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::Hook;
+use super::purse::Usage;
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::Stage as Verification;
 
@@ -25,6 +26,8 @@ pub struct Program {
     pub hooks: BTreeSet<Hook>,
     /// Whether a run that fails undoes what it did.
     pub undoes: bool,
+    /// What agents may use together.
+    pub budget: Usage,
 }
 
 /// A lock of the document.
@@ -144,6 +147,8 @@ pub struct TaskSpec {
     pub on_success: bool,
     pub handoff: Option<Resumption>,
     pub idempotent: bool,
+    /// Whether an agent does it, whose use is counted.
+    pub is_agents: bool,
     /// Whether a condition decides if it runs at all: its own, or whether its secrets are there.
     pub conditional: bool,
     /// How much hangs on it: tasks on the longest way from it to the end.

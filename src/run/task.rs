@@ -172,6 +172,8 @@ impl TaskState {
                         GateMoment::After => self.accepted = true,
                         // Whoever says that it goes on gives it its attempts again.
                         GateMoment::Failed => self.failures = 0,
+                        // It is the run's, not the task's.
+                        GateMoment::Budget => {}
                     }
                 }
             }
@@ -324,6 +326,17 @@ impl TaskState {
                     approved_by: BTreeSet::new(),
                 })
             }
+            (Phase::Waiting | Phase::Retrying { .. }, Event::GateOpened { time: GateMoment::Budget, digest, deadline, .. })
+                if spec.is_agents && self.condition_held && self.admitted =>
+            {
+                Phase::Gate(OpenGate {
+                    moment: GateMoment::Budget,
+                    digest: digest.clone(),
+                    opened: at,
+                    deadline: *deadline,
+                    approved_by: BTreeSet::new(),
+                })
+            }
             (Phase::Gate(gate), Event::GateDecided(decision))
                 if decision.digest == gate.digest && at < gate.deadline =>
             {
@@ -338,7 +351,7 @@ impl TaskState {
                 if gate.approved_by.len() < needed as usize { Phase::Gate(gate) } else { passed(&gate, at) }
             }
             (Phase::Gate(gate), Event::GateExpired { consequence, unset, .. })
-                if gate.moment != GateMoment::Failed && (unset.is_some() || at >= gate.deadline) =>
+                if !matches!(gate.moment, GateMoment::Failed | GateMoment::Budget) && (unset.is_some() || at >= gate.deadline) =>
             {
                 let reason = undecided(unset.as_deref());
                 match consequence {
@@ -401,7 +414,7 @@ const fn passed(gate: &OpenGate, at: Moment) -> Phase {
     match gate.moment {
         GateMoment::Before => Phase::Waiting,
         GateMoment::After => Phase::Finished,
-        GateMoment::Failed => Phase::Retrying { at },
+        GateMoment::Failed | GateMoment::Budget => Phase::Retrying { at },
     }
 }
 

@@ -19,6 +19,13 @@ pub struct AgentTerms<'s> {
     pub paths: Option<Box<[Text<'s>]>>,
 }
 
+/// What may be used together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    pub usd: Option<f64>,
+    pub tokens: Option<u64>,
+}
+
 /// What an agent may do without asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentApproval {

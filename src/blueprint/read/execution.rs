@@ -49,6 +49,7 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
             .unwrap_or_default(),
         executor: node.filled("executor"),
         agent: node.field("agent").map(agent::terms).unwrap_or_default(),
+        run_budget: agent::budget(node, "run_budget"),
         rollback: node.choice("rollback", ROLLBACK_MODES),
         environments: node
             .field("environments")

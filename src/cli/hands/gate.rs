@@ -2,14 +2,18 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use outpost_agent::attempt::{Access, Gate};
 use outpost_agent::definition::{Definition, Protocol};
-use outpost_agent::stream::{Spent, Totals, Usage};
+use outpost_agent::stream::{Spent, Totals, Usage as Counts};
 use outpost_gateway::{Cap, Caps, Gateway, Key, Prices, Settings, Upstream};
 
 use crate::engine::agent::order;
+use crate::run::{Usage, micro};
+
+/// How often what is used is written down.
+const EVERY: Duration = Duration::from_millis(500);
 
 /// What is known beside the built-in prices.
 const PRICES: &str = "models.toml";
@@ -45,7 +49,7 @@ impl Gate for Desk {
         if used.requests == 0 {
             return None;
         }
-        let usage = Usage { input: used.input.saturating_add(used.written), cached: used.cached, output: used.output };
+        let usage = Counts { input: used.input.saturating_add(used.written), cached: used.cached, output: used.output };
         #[expect(clippy::cast_precision_loss, reason = "dollars for people")]
         let cost_usd = used.cost().map(|micro| micro as f64 / 1e6);
         Some(Spent { usage: Some(usage), cost_usd, totals: Totals::default() })
@@ -62,6 +66,25 @@ impl Gate for Desk {
             }
             (cap, _) => format!("a cap of {cap} was reached"),
         })
+    }
+}
+
+/// Writes down what is used while it is used, for whoever counts what all agents of the run use. Until it is dropped.
+pub(super) async fn tally(gate: Option<Arc<dyn Gate>>, file: std::path::PathBuf) -> std::convert::Infallible {
+    let mut written = None;
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let Some(spent) = gate.as_ref().and_then(|gate| gate.spent()) else {
+            continue;
+        };
+        let used = Usage {
+            micro_usd: spent.cost_usd.map(micro),
+            tokens: spent.usage.map(|usage| usage.input + usage.cached + usage.output),
+        };
+        // What cannot be written is not known until the end, like that of an agent without a gateway.
+        if written != Some(used) && order::write(&file, &used).is_ok() {
+            written = Some(used);
+        }
     }
 }
 

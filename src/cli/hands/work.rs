@@ -23,7 +23,7 @@ use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{complain, gate, repository};
-use crate::engine::agent::order::{self, Order, PLACE, Place, PortsFile, Tree, VERSION, Whisper};
+use crate::engine::agent::order::{self, Order, PLACE, Place, PortsFile, Tree, USED, VERSION, Whisper};
 
 /// How much of what changed is told.
 const STAT: u64 = 16 << 10;
@@ -135,9 +135,15 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
         }
         job.access = way.access;
         let mut out = io::stdout();
+        let tally = gate::tally(way.gate.clone(), job.folder.join(USED));
         let around =
             Around { own: &own, definitions: &definitions, gate: way.gate, out: &mut out, stop: asked_to_stop() };
-        Ok::<_, String>(run(job, around).await)
+        let outcome = tokio::select! {
+            biased;
+            outcome = run(job, around) => outcome,
+            never = tally => match never {},
+        };
+        Ok::<_, String>(outcome)
     })?;
     let is_done = outcome.class == Class::Done;
     if let (Some(stand), Some(tree)) = (&stand, &order.tree) {

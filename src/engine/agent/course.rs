@@ -4,13 +4,14 @@
 //! what it has spent. Everything is written beside the attempt before it is told, so that asking again tells the same.
 
 use std::io;
+use std::path::Path;
 
 use outpost_agent::attempt::Outcome;
 use outpost_agent::classify::Class;
 use outpost_agent::session::{Fingerprint, Next};
 
-use super::order::{self, PLACE, Place};
-use super::past::{Attempts, Failed, note};
+use super::order::{self, ORDER, Order, PLACE, Place};
+use super::past::{Attempts, Failed, note, usage};
 use crate::blueprint::model::AgentTerms;
 use crate::engine::store::RunFiles;
 use crate::run::{Course, Failure, FailureCode, Moment, Stage};
@@ -37,6 +38,9 @@ pub struct Unfinished<'a> {
 impl Unfinished<'_> {
     /// The failure with the course that the task takes.
     pub fn judged(&self, failure: Failure) -> Failure {
+        if failure.course.is_some() {
+            return failure;
+        }
         let is_own = matches!(
             failure.code,
             FailureCode::ExecutionFailed | FailureCode::VerificationFailed | FailureCode::Timeout
@@ -69,6 +73,12 @@ impl Unfinished<'_> {
         let mut failed = Failed { version: order::VERSION, ..self.failed(&failure, outcome.as_ref(), &place) };
         failure.message.clone_from(&failed.what);
         note(&folder, &failed)?;
+        if let (Stage::Run, Some(Outcome { class: Class::Budget, .. })) = (self.stage, &outcome)
+            && stopped_by_run(&folder)?
+        {
+            // A person is asked before the next attempt begins: at one task for all of them.
+            return Ok(Failure { course: Some(Course::Later { at: self.now }), ..failure });
+        }
         let attempts = Attempts::of(self.files, self.task, self.attempt)?;
         let asks = match attempts.next() {
             Next::Resume { .. } | Next::Fresh { .. } => attempts
@@ -133,6 +143,12 @@ impl Unfinished<'_> {
             (stage, _) => after(failure.message.clone(), stage.word(), output),
         }
     }
+}
+
+/// Whether what the agent was stopped by is the budget of all.
+fn stopped_by_run(folder: &Path) -> io::Result<bool> {
+    let caps = order::read::<Order>(&folder.join(ORDER))?.map(|order| order.caps).unwrap_or_default();
+    Ok(usage(folder)?.is_some_and(|used| caps.stopped_by_run(used)))
 }
 
 /// The last thing that was said, which is why.

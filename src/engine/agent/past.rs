@@ -12,9 +12,10 @@ use outpost_agent::prompt;
 use outpost_agent::session::{Fingerprint, Next, Past, next};
 use serde::{Deserialize, Serialize};
 
-use super::order::{self, ORDER};
+use super::order::{self, ORDER, Order, USED};
 use crate::blueprint::model::AgentTerms;
 use crate::engine::store::RunFiles;
+use crate::run::{self, micro};
 
 /// Beside `outcome.json`: how an attempt failed.
 const FAILED: &str = "failed.json";
@@ -51,6 +52,20 @@ struct Attempt {
 /// All attempts of a task so far, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Attempts(Vec<Attempt>);
+
+/// What the agent of an attempt used, as far as anybody knows by now.
+pub fn usage(folder: &Path) -> io::Result<Option<run::Usage>> {
+    let Some(outcome) = Outcome::read(folder)? else {
+        return order::read(&folder.join(USED));
+    };
+    let used = run::Usage {
+        micro_usd: outcome.spent.cost_usd.map(micro),
+        tokens: outcome.spent.usage.map(|usage| usage.input + usage.cached + usage.output),
+    };
+    let caps = order::read::<Order>(&folder.join(ORDER))?.map(|order| order.caps).unwrap_or_default();
+    let is_runs = outcome.class == Class::Budget && caps.stopped_by_run(used);
+    Ok(Some(if is_runs { caps.at_least(used) } else { used }))
+}
 
 /// What was used, as far as anybody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -17,10 +17,10 @@ use crate::document::{Source, Text};
 use crate::engine::agent::order::{
     CONFLICT, Caps, Check, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
 };
-use crate::engine::agent::past::Attempts;
+use crate::engine::agent::past::{Attempts, usage};
 use crate::engine::agent::{AGENT, LAND, brief, order};
 use crate::engine::output::Values;
-use crate::run::{FailureCode, FailurePhase, Stage};
+use crate::run::{Course, FailureCode, FailurePhase, Moment, Stage, Usage, micro};
 
 /// This very program, whatever lies at its path by now.
 const OURSELVES: &str = "/proc/self/exe";
@@ -35,12 +35,22 @@ pub struct Turn<'s> {
     pub attempts: u32,
     /// What a person said who let it go on.
     pub said: Option<String>,
+    /// What is left for all agents of the run together.
+    pub left: Usage,
+    pub now: Moment,
 }
 
 impl Bench<'_> {
     /// The agent that does a task, and its terms.
     pub fn agent(&self, index: TaskIndex) -> Option<(&str, AgentTerms<'_>)> {
         agent(self.blueprint, index).map(|agent| (agent, agent_terms(self.blueprint, index)))
+    }
+
+    /// What the agent of an attempt used, as far as anybody knows by now.
+    pub fn usage(&self, index: TaskIndex, attempt: u32) -> Option<Usage> {
+        self.agent(index)?;
+        // What cannot be read is not known.
+        usage(&self.files.of_attempt(&self.task(index).id, attempt, "agent")).ok().flatten()
     }
 
     /// The directory of the project as a task sees it: in its tree, if it works in one of its own.
@@ -112,6 +122,12 @@ impl Bench<'_> {
             .map_err(|error| refused(format!("what its earlier attempts left cannot be read: {error}")))?;
         let (usd, tokens) =
             attempts.left(&terms).map_err(|spent| refused(format!("its budget is used up: {spent}")))?;
+        if turn.left.is_spent() {
+            // It was not when the attempt began; a person is asked before the next one does.
+            let failure = refused("others have used what the agents of this run may together".to_owned());
+            return Err(Failure { course: Some(Course::Later { at: turn.now }), lasting: false, ..failure });
+        }
+        let caps = Caps::of(Usage { micro_usd: usd.map(micro), tokens }, turn.left);
         let resume = attempts.session();
         let brief = Brief {
             last_failure: self.last_failure(index, attempt, &attempts, turn, resume.is_some()),
@@ -151,18 +167,16 @@ impl Bench<'_> {
             },
             access: Access::Gate,
             resume,
-            limits: Limits { max_turns: terms.max_turns, budget_usd: usd, ..Limits::default() },
+            #[expect(clippy::cast_precision_loss, reason = "dollars, far from the bound")]
+            limits: Limits {
+                max_turns: terms.max_turns,
+                budget_usd: caps.micro_usd.map(|micro| micro as f64 / 1e6),
+                ..Limits::default()
+            },
             files: task.files_to_modify.iter().chain(&task.files_to_create).map(ToString::to_string).collect(),
             env: BTreeMap::new(),
             hide: Vec::new(),
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "budgets are not negative, and far from the bound"
-        )]
-        let micro = |usd: f64| (usd * 1e6).round() as u64;
-        let caps = Caps { micro_usd: usd.map(micro), tokens };
         Ok(Order { version: VERSION, job, tree, caps, output: self.ports_file(index, attempt) })
     }
 

@@ -8,7 +8,7 @@ use super::{KEY, Office, document};
 const HERE: &str = "isolation: none";
 const NEVER: &str = "verification: {unit: {command: 'echo error: always; false'}}";
 
-fn gates(office: &Office) -> String {
+pub(super) fn gates(office: &Office) -> String {
     office.outpost(&["gates"]).with(0).stdout
 }
 
@@ -87,7 +87,7 @@ fn what_costs_more_than_it_may_asks_before_it_goes_on() {
 }
 
 /// Two calls of the model, in the words of its protocol.
-const TWO_CALLS: &str = r#"
+pub(super) const TWO_CALLS: &str = r#"
 port=${FAKE_BASE_URL##*:} port=${port%%/*}
 ask() {
   bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"

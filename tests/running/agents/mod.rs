@@ -1,5 +1,6 @@
 //! Work that an agent does: a scripted one, as a user would define it, hired by the real tool.
 
+mod budgets;
 mod commands;
 mod courses;
 mod landing;
