@@ -88,7 +88,11 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
         }
         Event::GateOpened { task, time: GateMoment::Budget, .. } => {
             let told = run.program().budget.told(run.used());
-            line(task, format!("waits for a person, and other agents with it: {told} are spent. Go on?"), Weight::Notice)
+            line(
+                task,
+                format!("waits for a person, and other agents with it: {told} are spent. Go on?"),
+                Weight::Notice,
+            )
         }
         Event::GateOpened { task, .. } => {
             let gate = run.find(task).and_then(|index| blueprint.task(index).gate.as_deref());

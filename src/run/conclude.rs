@@ -76,8 +76,7 @@ impl Run {
         }
         let stopped = self.mode != Mode::Going;
         // Those that wait for money wait for a person.
-        let mut retrying =
-            self.indices().filter(|index| matches!(self.task(*index).phase, Phase::Retrying { .. }));
+        let mut retrying = self.indices().filter(|index| matches!(self.task(*index).phase, Phase::Retrying { .. }));
         if !stopped && retrying.any(|index| !self.waits_for_budget(index)) {
             return;
         }

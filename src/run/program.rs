@@ -81,8 +81,12 @@ impl Amounts {
 /// A part of an attempt, carried out by the engine in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// The place of its own that the attempt works in is made.
+    Tree,
     Setup,
     Run,
+    /// What a command made there is committed; an agent's process does that itself.
+    Commit,
     Verify {
         tier: Verification,
         /// Its failure is recorded and does not fail the task.
@@ -93,10 +97,10 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Whether doing it twice is as good as doing it once: verifications look and touch nothing, and what has landed is
-    /// found landed.
+    /// Whether doing it twice is as good as doing it once: verifications look and touch nothing, a place is found made,
+    /// and what is committed or has landed is found there.
     pub const fn is_repeatable(self) -> bool {
-        matches!(self, Self::Verify { .. } | Self::Land)
+        matches!(self, Self::Tree | Self::Commit | Self::Verify { .. } | Self::Land)
     }
 
     /// Whether it may tell how work ended that nobody saw end.
@@ -107,6 +111,8 @@ impl Stage {
     /// `run`, `verify:smoke`: the word of the journal, the command line and the logs.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Tree => "tree",
+            Self::Commit => "commit",
             Self::Setup => "setup",
             Self::Run => "run",
             Self::Verify { tier: Verification::Smoke, .. } => "verify:smoke",

@@ -40,12 +40,13 @@ pub(crate) fn program(chance: &mut Chance) -> Program {
             needs.truncate(3);
             let smoke = Stage::Verify { tier: Verification::Smoke, optional: chance.one_in(4) };
             let unit = Stage::Verify { tier: Verification::Unit, optional: false };
-            let stages = match chance.below(7) {
+            let stages = match chance.below(8) {
                 0 => vec![],
                 1 => vec![smoke],
                 2 => vec![Stage::Run],
                 3 => vec![Stage::Setup, Stage::Run, smoke, unit],
                 4 => vec![Stage::Run, smoke, Stage::Land],
+                5 => vec![Stage::Tree, Stage::Setup, Stage::Run, Stage::Commit, unit, Stage::Land],
                 _ => vec![Stage::Run, unit],
             };
             TaskSpec {

@@ -423,5 +423,5 @@ impl Rules {
 
 /// Whether a stage may be begun again without harm.
 fn is_repeatable(stage: &str) -> bool {
-    stage.starts_with("verify") || stage == "land"
+    stage.starts_with("verify") || matches!(stage, "tree" | "commit" | "land")
 }

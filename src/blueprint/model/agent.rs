@@ -41,7 +41,7 @@ pub enum AgentTrust {
     Untrusted,
 }
 
-/// Where an agent works.
+/// Where the work is done. The default is that of agents; commands work in the project's directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Isolation {
     #[default]

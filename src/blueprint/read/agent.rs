@@ -18,9 +18,14 @@ pub(super) fn terms<'s>(node: &Node<'s>) -> AgentTerms<'s> {
         max_turns: node.count("max_turns"),
         usd,
         tokens,
-        isolation: node.choice("isolation", &[("worktree", Isolation::Worktree), ("none", Isolation::None)]),
+        isolation: isolation(node),
         paths: node.field("paths").map(texts),
     }
+}
+
+/// Reads where the work is done.
+pub(super) fn isolation(node: &Node<'_>) -> Option<Isolation> {
+    node.choice("isolation", &[("worktree", Isolation::Worktree), ("none", Isolation::None)])
 }
 
 /// Reads a budget whose shape was checked.

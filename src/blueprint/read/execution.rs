@@ -32,6 +32,7 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
         shell: node.filled("shell"),
         shell_flags: node.field("shell_flags").map(texts),
         direct: node.scalar("exec").map(|word| word.as_str() == "auto"),
+        isolation: agent::isolation(node),
         max_parallel_tasks: node
             .count("max_parallel_tasks")
             .or_else(|| parallelism.and_then(|node| node.count("max_concurrent_tasks"))),

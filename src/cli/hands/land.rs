@@ -80,7 +80,7 @@ fn land(order: &Landing) -> Result<String, Refused> {
             }
             Outlook::Conflict(conflict) => {
                 order::write(&order.conflict, &conflict).map_err(io(&order.conflict))?;
-                return Err(Refused::Unfit(told(&branch, &conflict)));
+                return Err(Refused::Unfit(told(&branch, &conflict, order.is_agents)));
             }
         };
         match repository.advance(&branch, &onto, &new).map_err(broken)? {
@@ -134,7 +134,7 @@ fn carried_out(check: &Check, directory: &Path) -> std::io::Result<Option<i32>> 
 }
 
 /// What does not fit, for whoever is to resolve it.
-fn told(branch: &Branch, conflict: &Conflict) -> String {
+fn told(branch: &Branch, conflict: &Conflict, is_agents: bool) -> String {
     let mut text = String::new();
     for file in &conflict.files {
         text += &format!("\n{}\n", file.path);
@@ -146,7 +146,10 @@ fn told(branch: &Branch, conflict: &Conflict) -> String {
         }
     }
     let files = conflict.files.len();
-    text + &format!(
-        "{files} files are in conflict with `{branch}`; the marks are in the files: resolve them, and leave none"
-    )
+    let way_out = if is_agents {
+        "the marks are in the files: resolve them, and leave none"
+    } else {
+        "another attempt begins with what is there now"
+    };
+    text + &format!("{files} files are in conflict with `{branch}`; {way_out}")
 }

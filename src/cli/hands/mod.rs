@@ -1,5 +1,6 @@
-//! The processes of an agent's task: `outpost-bp __agent ORDER.json` does the work of an attempt, `outpost-bp __land
-//! ORDER.json` brings it home. The driver starts them below keepers, like commands.
+//! The processes of an agent's task, and of one in a tree of its own: `outpost-bp __agent ORDER.json` does the work of an
+//! attempt, `__tree` makes the tree, `__commit` commits what a command left there, `__land` brings it home. The driver
+//! starts them below keepers, like commands.
 //!
 //! They are told what to do by files of the run and, for what must not be written, on standard input. They answer with
 //! files beside the order, and with what they print, which is the log of their stage. They know nothing of runs.
@@ -7,6 +8,8 @@
 mod gate;
 mod land;
 mod repository;
+mod stand;
+mod tree;
 mod work;
 
 use std::ffi::OsString;
@@ -14,13 +17,15 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::engine::agent::{AGENT, LAND};
+use crate::engine::agent::{AGENT, COMMIT, LAND, TREE};
 
 /// Runs what the words of the command line ask for, if they ask for one of these.
 pub(super) fn main(word: &OsString) -> Option<ExitCode> {
     let go = match word.to_str()? {
         AGENT => work::main,
         LAND => land::main,
+        TREE => tree::main,
+        COMMIT => tree::commit,
         _ => return None,
     };
     let order = std::env::args_os().nth(2).unwrap_or_default();

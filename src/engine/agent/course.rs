@@ -46,7 +46,7 @@ impl Unfinished<'_> {
             FailureCode::ExecutionFailed | FailureCode::VerificationFailed | FailureCode::Timeout
         );
         let is_optional = matches!(self.stage, Stage::Verify { optional: true, .. });
-        if !is_own || failure.lasting || is_optional || self.stage == Stage::Setup {
+        if !is_own || failure.lasting || is_optional || matches!(self.stage, Stage::Tree | Stage::Setup) {
             return failure;
         }
         self.course(failure.clone()).unwrap_or_else(|error| Failure {
@@ -143,6 +143,19 @@ impl Unfinished<'_> {
             (stage, _) => after(failure.message.clone(), stage.word(), output),
         }
     }
+}
+
+/// A failure of one of our own processes around a tree, in its words.
+pub fn told(stage: Stage, failure: Failure) -> Failure {
+    let what = match stage {
+        _ if failure.exit_code.is_none() => return failure,
+        Stage::Tree => "it cannot have a tree of its own",
+        Stage::Commit => "what it left cannot be committed",
+        Stage::Land => "what it left does not land",
+        Stage::Setup | Stage::Run | Stage::Verify { .. } => return failure,
+    };
+    let lasting = failure.lasting || stage == Stage::Tree;
+    Failure { message: format!("{what}: {}", last_line(&failure)), lasting, ..failure }
 }
 
 /// Whether what the agent was stopped by is the budget of all.

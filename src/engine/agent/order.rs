@@ -72,9 +72,8 @@ impl Caps {
 
     /// What an agent used that was stopped by the run's budget: all of it, though some of it was only estimated.
     pub fn at_least(&self, used: Usage) -> Usage {
-        let most = |is_runs: bool, cap: Option<u64>, used: Option<u64>| {
-            used.into_iter().chain(cap.filter(|_| is_runs)).max()
-        };
+        let most =
+            |is_runs: bool, cap: Option<u64>, used: Option<u64>| used.into_iter().chain(cap.filter(|_| is_runs)).max();
         match (self.usd_is_runs, self.tokens_are_runs) {
             // Which of the two it was nobody noted; one that is spent says it.
             (true, true) if used.micro_usd >= self.micro_usd || used.tokens >= self.tokens => used,
@@ -130,6 +129,16 @@ pub enum Start {
     Resolve(PathBuf),
 }
 
+/// The work of `outpost-bp __tree ORDER.json` and `outpost-bp __commit ORDER.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ground {
+    pub version: u32,
+    pub tree: Tree,
+    /// What was committed is told here.
+    pub place: PathBuf,
+}
+
 /// What a process is told beside its order, on its standard input: it is written nowhere.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -183,6 +192,9 @@ pub struct Landing {
     pub message: String,
     pub within: PathBuf,
     pub checks: Vec<Check>,
+    /// Whether somebody can resolve a conflict in the tree: an agent can, a command cannot.
+    #[serde(default)]
+    pub is_agents: bool,
 }
 
 /// A command that verifies a merged tree.

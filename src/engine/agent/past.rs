@@ -85,6 +85,12 @@ impl Attempts {
         attempts.collect::<io::Result<_>>().map(Self)
     }
 
+    /// The last attempt that the agent was asked in.
+    pub fn last_asked(&self) -> Option<u32> {
+        let place = self.0.iter().rposition(|attempt| attempt.ordered)?;
+        u32::try_from(place + 1).ok()
+    }
+
     /// What was written down of the last attempt's failure.
     pub fn last_failed(&self) -> Option<&Failed> {
         self.0.last()?.failed.as_ref()

@@ -1,4 +1,5 @@
-//! The work of an agent's task: an order for a process of our own, and for the one that lands what it left.
+//! The work of an agent's task, and of one in a tree of its own: orders for processes of our own that make the tree, do
+//! the work, commit it and land it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,13 @@ use outpost_workspace::Name;
 
 use super::{Bench, Failure, Variables, failure, shell, unusable};
 use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Task};
-use crate::blueprint::{TaskIndex, agent, agent_terms};
+use crate::blueprint::{TaskIndex, agent, agent_terms, is_isolated};
 use crate::document::{Source, Text};
 use crate::engine::agent::order::{
-    CONFLICT, Caps, Check, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
+    CONFLICT, Caps, Check, Ground, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
 };
 use crate::engine::agent::past::{Attempts, usage};
-use crate::engine::agent::{AGENT, LAND, brief, order};
+use crate::engine::agent::{AGENT, COMMIT, LAND, TREE, brief, order};
 use crate::engine::output::Values;
 use crate::run::{Course, FailureCode, FailurePhase, Moment, Stage, Usage, micro};
 
@@ -55,12 +56,36 @@ impl Bench<'_> {
 
     /// The directory of the project as a task sees it: in its tree, if it works in one of its own.
     pub(super) fn root_of(&self, index: TaskIndex) -> PathBuf {
-        let tree = self.agent(index).filter(|(_, terms)| terms.is_isolated()).and_then(|_| {
-            let (run, task) = (Name::of(self.files.id()).ok()?, Name::of(&self.task(index).id).ok()?);
-            let tree = self.trees.as_ref()?.join(run.as_str()).join("tasks").join(task.as_str()).join("tree");
-            Some(tree.join(self.prefix()))
-        });
+        let tree = is_isolated(self.blueprint, index).then(|| Some(self.tree_of(index)?.join(self.prefix()))).flatten();
         tree.filter(|tree| tree.is_dir()).unwrap_or_else(|| self.root.clone())
+    }
+
+    /// Where the tree of a task is.
+    fn tree_of(&self, index: TaskIndex) -> Option<PathBuf> {
+        let (run, task) = (Name::of(self.files.id()).ok()?, Name::of(&self.task(index).id).ok()?);
+        Some(self.trees.as_ref()?.join(run.as_str()).join("tasks").join(task.as_str()).join("tree"))
+    }
+
+    /// Why a stage of a task cannot begin in its tree, which somebody removed.
+    pub(super) fn lost_tree(&self, index: TaskIndex, stage: Stage) -> Option<Failure> {
+        let is_needed = !matches!(stage, Stage::Tree | Stage::Land) && is_isolated(self.blueprint, index);
+        let tree = self.tree_of(index).filter(|tree| is_needed && !tree.is_dir())?;
+        Some(refused(format!("its tree `{}` is gone: order it once more with `resume --rerun`", tree.display())))
+    }
+
+    /// Whether one of our own processes carries out a stage, and not a command of the document.
+    pub(super) fn is_hired(&self, index: TaskIndex, stage: Stage) -> bool {
+        match stage {
+            Stage::Tree | Stage::Commit | Stage::Land => true,
+            Stage::Run => self.agent(index).is_some(),
+            Stage::Setup | Stage::Verify { .. } => false,
+        }
+    }
+
+    /// Where the processes of an attempt keep what they know.
+    fn folder_of(&self, index: TaskIndex, attempt: u32) -> PathBuf {
+        let ending = if self.agent(index).is_some() { "agent" } else { "tree" };
+        self.files.of_attempt(&self.task(index).id, attempt, ending)
     }
 
     /// The directory of the project, from the top of its repository.
@@ -69,7 +94,7 @@ impl Bench<'_> {
         top.and_then(|top| self.root.strip_prefix(top).ok()).unwrap_or(Path::new(""))
     }
 
-    /// Has the work done by an agent, or what it left landed.
+    /// Has a stage carried out by one of our own processes.
     pub(super) fn hire(
         &self,
         work: &mut Work,
@@ -78,18 +103,33 @@ impl Bench<'_> {
         turn: &Turn<'_>,
         variables: &Variables<'_>,
     ) -> Result<(), Failure> {
-        let folder = self.files.of_attempt(&self.task(index).id, attempt, "agent");
-        let (word, path) = if stage == Stage::Land {
-            let path = folder.join("land.json");
-            let landing = self.landing(work, index, &folder)?;
-            order::write(&path, &landing).map_err(|error| unusable(&path, &error))?;
-            (LAND, path)
-        } else {
-            let path = folder.join(ORDER);
-            let order = self.order(index, attempt, inputs, turn, variables)?;
-            order::write(&path, &order).map_err(|error| unusable(&path, &error))?;
-            work.stdin = Some(self.whisper(std::mem::take(&mut work.env)));
-            (AGENT, path)
+        let folder = self.folder_of(index, attempt);
+        let (word, path) = match stage {
+            Stage::Land => {
+                let path = folder.join("land.json");
+                let landing = self.landing(work, index, &folder)?;
+                order::write(&path, &landing).map_err(|error| unusable(&path, &error))?;
+                (LAND, path)
+            }
+            Stage::Tree | Stage::Commit => {
+                let is_made = stage == Stage::Commit;
+                let (word, name) = if is_made { (COMMIT, "commit.json") } else { (TREE, "tree.json") };
+                let tree = self.tree(index, attempt, is_made)?;
+                let (path, place) = (folder.join(name), folder.join(PLACE));
+                let ground = Ground { version: VERSION, tree, place };
+                order::write(&path, &ground).map_err(|error| unusable(&path, &error))?;
+                if is_made {
+                    work.stdin = Some(self.whisper(Vec::new()));
+                }
+                (word, path)
+            }
+            Stage::Setup | Stage::Run | Stage::Verify { .. } => {
+                let path = folder.join(ORDER);
+                let order = self.order(index, attempt, inputs, turn, variables)?;
+                order::write(&path, &order).map_err(|error| unusable(&path, &error))?;
+                work.stdin = Some(self.whisper(std::mem::take(&mut work.env)));
+                (AGENT, path)
+            }
         };
         work.program = OURSELVES.into();
         work.args = vec![word.into(), path.into()];
@@ -118,8 +158,7 @@ impl Bench<'_> {
         let task = self.task(index);
         let (agent, terms) = self.agent(index).ok_or_else(|| refused("there is no agent for this task".to_owned()))?;
         let folder = self.files.of_attempt(&task.id, attempt, "agent");
-        let attempts = Attempts::of(&self.files, &task.id, attempt.saturating_sub(1))
-            .map_err(|error| refused(format!("what its earlier attempts left cannot be read: {error}")))?;
+        let attempts = self.attempts(index, attempt)?;
         let (usd, tokens) =
             attempts.left(&terms).map_err(|spent| refused(format!("its budget is used up: {spent}")))?;
         if turn.left.is_spent() {
@@ -133,7 +172,7 @@ impl Bench<'_> {
             last_failure: self.last_failure(index, attempt, &attempts, turn, resume.is_some()),
             ..brief::of(self.blueprint, turn.source, index, inputs)
         };
-        let tree = terms.is_isolated().then(|| self.tree(index, attempt, &terms, &attempts)).transpose()?;
+        let tree = terms.is_isolated().then(|| self.tree(index, attempt, true)).transpose()?;
         let workspace = tree.as_ref().map_or_else(
             || variables.directory.clone(),
             |tree| {
@@ -226,31 +265,44 @@ impl Bench<'_> {
         Ok(self.prefix().join(directory))
     }
 
-    fn tree(
-        &self,
-        index: TaskIndex,
-        attempt: u32,
-        terms: &AgentTerms<'_>,
-        attempts: &Attempts,
-    ) -> Result<Tree, Failure> {
-        let task = self.task(index);
-        let conflict = self.files.of_attempt(&task.id, attempt.saturating_sub(1), "agent").join(CONFLICT);
+    /// What the tree of an attempt begins with. A command begins with what landed before it; an agent goes on with what
+    /// its last attempt left, unless that was good or it has to begin anew.
+    fn start(&self, index: TaskIndex, attempt: u32) -> Result<Start, Failure> {
+        if attempt < 2 || self.agent(index).is_none() {
+            return Ok(Start::Fresh);
+        }
+        let attempts = self.attempts(index, attempt)?;
+        let conflict = self.folder_of(index, attempts.last_asked().unwrap_or(attempt - 1)).join(CONFLICT);
         let is_good = attempts.last_outcome().is_some_and(|outcome| outcome.class == Class::Done)
             && attempts.last_failed().is_none();
-        let start = match attempt {
-            0 | 1 => Start::Fresh,
-            _ if conflict.exists() => Start::Resolve(conflict),
-            _ if is_good || attempts.starts_over() => Start::Fresh,
-            _ => Start::Keep,
-        };
+        Ok(match () {
+            () if conflict.exists() => Start::Resolve(conflict),
+            () if is_good || attempts.starts_over() => Start::Fresh,
+            () => Start::Keep,
+        })
+    }
+
+    /// What the attempts of an agent's task before this one left.
+    fn attempts(&self, index: TaskIndex, attempt: u32) -> Result<Attempts, Failure> {
+        Attempts::of(&self.files, &self.task(index).id, attempt.saturating_sub(1))
+            .map_err(|error| refused(format!("what its earlier attempts left cannot be read: {error}")))
+    }
+
+    /// The tree of an attempt, to be made or made already.
+    fn tree(&self, index: TaskIndex, attempt: u32, is_made: bool) -> Result<Tree, Failure> {
+        let task = self.task(index);
+        let start = if is_made { Start::Keep } else { self.start(index, attempt)? };
         let placed = |path: &str| self.prefix().join(path).to_string_lossy().into_owned();
-        let allowed = terms.paths.iter().flatten().map(|path| placed(path)).collect();
+        // What a command may change its author decided when writing it.
+        let terms = self.agent(index).map(|(_, terms)| terms);
+        let allowed = terms.iter().flat_map(|terms| &terms.paths).flatten().map(|path| placed(path)).collect();
+        let protected = if terms.is_some() { self.protected(task) } else { Vec::new() };
         Ok(Tree {
             names: self.names(index)?,
             start,
             within: self.within(task)?,
             allowed,
-            protected: self.protected(task).iter().map(|path| placed(path)).collect(),
+            protected: protected.iter().map(|path| placed(path)).collect(),
             message: format!("{}: {}", task.id, task.name),
             trailers: [("Outpost-Run", self.files.id()), ("Outpost-Task", task.id.as_str())]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -317,6 +369,7 @@ impl Bench<'_> {
             message: format!("Land {}: {}", task.id, task.name),
             within: self.within(task)?,
             checks,
+            is_agents: self.agent(index).is_some(),
         })
     }
 }

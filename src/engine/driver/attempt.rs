@@ -9,7 +9,7 @@ use tracing::{Instrument as _, debug};
 
 use super::{Answer, Driver, Job, Piece, sound};
 use crate::blueprint::TaskIndex;
-use crate::engine::agent::course::Unfinished;
+use crate::engine::agent::course::{Unfinished, told};
 use crate::engine::bench::{Limit, Start, Turn};
 use crate::engine::error::Broken;
 use crate::engine::inputs;
@@ -212,7 +212,7 @@ impl Driver<'_> {
         }
         let expected = match stage {
             Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
-            Stage::Setup | Stage::Run | Stage::Land => None,
+            Stage::Tree | Stage::Setup | Stage::Run | Stage::Commit | Stage::Land => None,
         };
         let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
         let outputs = match verdict::on(stage, report, expected, limit) {
@@ -351,6 +351,7 @@ impl Driver<'_> {
 
     /// Where an agent does the work, it knows better than the document what follows from a failure.
     fn judged(&self, index: TaskIndex, attempt: u32, stage: Stage, failure: Failure) -> Failure {
+        let failure = told(stage, failure);
         let Some((agent, terms)) = self.bench.agent(index) else {
             return failure;
         };

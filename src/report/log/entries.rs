@@ -326,8 +326,8 @@ fn error(failure: &Failure) -> Value {
 
 fn phase_of(stage: &str) -> &'static str {
     match stage {
-        "setup" => "setup",
-        "run" => "execution",
+        "tree" | "setup" => "setup",
+        "run" | "commit" | "land" => "execution",
         _ => "verification",
     }
 }

@@ -23,7 +23,8 @@ fn open(office: &Office) -> Vec<String> {
 
 #[test]
 fn agents_that_used_what_they_may_together_are_asked_for_once() {
-    let tasks = [("a", "", ""), ("b", "a", ""), ("c", "a", ""), ("d", "a", ""), ("e", "", "executor: shell\nrun: touch e")];
+    let tasks =
+        [("a", "", ""), ("b", "a", ""), ("c", "a", ""), ("d", "a", ""), ("e", "", "executor: shell\nrun: touch e")];
     let office = Office::of(
         &document(HALF_A_DOLLAR, &tasks),
         &[("a", &["finish 0.6 100"]), ("b", &["finish 0.6"]), ("c", &["finish 0.1"]), ("d", &["finish 0.1"])],
@@ -44,14 +45,21 @@ fn agents_that_used_what_they_may_together_are_asked_for_once() {
     office.outpost(&["approve", "b"]).with(0);
     office.outpost(&["resume"]).with(0);
     assert_eq!(office.starts().len(), 4, "those that waited went on with it: {:?}", office.starts());
-    let used: Vec<Value> = office.project.events().into_iter().filter(|event| event.name() == "usage_counted").map(|event| event.0["usage"]["micro_usd"].clone()).collect();
+    let used: Vec<Value> = office
+        .project
+        .events()
+        .into_iter()
+        .filter(|event| event.name() == "usage_counted")
+        .map(|event| event.0["usage"]["micro_usd"].clone())
+        .collect();
     assert_eq!(used.len(), 4, "{used:?}");
 }
 
 #[test]
 fn a_no_holds_for_all_agents_of_the_run() {
     let tasks = [("a", "", ""), ("b", "a", ""), ("c", "a", "")];
-    let office = Office::of(&document(HALF_A_DOLLAR, &tasks), &[("a", &["finish 0.5"]), ("b", &["finish"]), ("c", &["finish"])]);
+    let office =
+        Office::of(&document(HALF_A_DOLLAR, &tasks), &[("a", &["finish 0.5"]), ("b", &["finish"]), ("c", &["finish"])]);
     office.run().with(3);
     office.outpost(&["reject", "b", "--comment", "too dear"]).with(0);
     office.outpost(&["resume"]).with(4).says(&["too dear"]);
@@ -64,7 +72,12 @@ fn what_was_used_survives_the_runner_and_an_approval_gives_as_much_again() {
     let tasks = [("a", "", ""), ("b", "a", "idempotent: true"), ("c", "b", ""), ("d", "c", "")];
     let office = Office::of(
         &document(HALF_A_DOLLAR, &tasks),
-        &[("a", &["finish 0.3"]), ("b", &["note begun; sleep 600", "finish 0.3"]), ("c", &["finish 0.4"]), ("d", &["finish 0.3"])],
+        &[
+            ("a", &["finish 0.3"]),
+            ("b", &["note begun; sleep 600", "finish 0.3"]),
+            ("c", &["finish 0.4"]),
+            ("d", &["finish 0.3"]),
+        ],
     );
     let mut running = office.start(&["run", "blueprint.md"]);
     office.project.until("the agent", || office.project.ledger().iter().any(|line| line.ends_with("begun")));
@@ -84,7 +97,8 @@ fn what_was_used_survives_the_runner_and_an_approval_gives_as_much_again() {
 fn the_gateway_stops_at_what_is_left_for_all_and_the_session_goes_on() {
     let model = Listener::new(&[]);
     let terms = "isolation: none}, run_budget: {tokens: 100";
-    let office = Office::of(&document(terms, &[("a", "", "on_failure: {max_retries: 0}")]), &[("a", &[TWO_CALLS, "finish"])]);
+    let office =
+        Office::of(&document(terms, &[("a", "", "on_failure: {max_retries: 0}")]), &[("a", &[TWO_CALLS, "finish"])]);
     let definition = office.at("config/outpost-bp/agents/fake.toml");
     let text = fs::read_to_string(&definition).expect("a definition");
     fs::write(&definition, text.replace("https://127.0.0.1", &model.address)).expect("ours");

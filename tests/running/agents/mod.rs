@@ -4,6 +4,7 @@ mod budgets;
 mod commands;
 mod courses;
 mod landing;
+mod trees;
 mod working;
 
 use std::fs;

@@ -33,8 +33,7 @@ impl Rules {
             }
             Event::GateDecided(decision) => {
                 assert!(now < self.deadlines[&decision.task], "nobody decides after the deadline");
-                let (is_asked, is_paid) =
-                    (self.courses.is_asked(&decision.task), self.purse.is_asked(&decision.task));
+                let (is_asked, is_paid) = (self.courses.is_asked(&decision.task), self.purse.is_asked(&decision.task));
                 let Some(gate) = self.spec(&decision.task).gate.clone() else {
                     if is_paid {
                         self.purse.answered(decision.approved);
@@ -53,8 +52,8 @@ impl Rules {
                         if is_paid {
                             self.purse.answered(true);
                         } else if is_paid {
-                    self.purse.answered(false);
-                } else if is_asked {
+                            self.purse.answered(false);
+                        } else if is_asked {
                             self.goes_on(now, &decision.task, true);
                         } else {
                             self.passed.insert(decision.task.clone());

@@ -66,7 +66,10 @@ impl Rules {
         assert!(self.spec(task).is_agents, "{task} uses nothing");
         assert!(!self.running.contains_key(task), "{task} runs, and a person is asked whether it may begin");
         assert_eq!(self.purse.left(budget), 0, "there is something left, and a person is asked at {task}");
-        assert!(self.purse.asked.is_none() && !self.purse.refused, "a person is asked twice, the second time at {task}");
+        assert!(
+            self.purse.asked.is_none() && !self.purse.refused,
+            "a person is asked twice, the second time at {task}"
+        );
         self.purse.asked = Some(task.clone());
         true
     }
