@@ -108,3 +108,16 @@ fn a_command_that_nobody_saw_end_is_verified_in_its_tree_and_lands() {
     assert_eq!(office.git(&["show", &format!("{}:a.txt", branch(&office))]), "done\n");
     assert_eq!(office.project.ledger().len(), 1, "it did not begin again");
 }
+
+#[test]
+fn a_command_without_a_tree_does_not_see_what_landed_and_check_says_so() {
+    let tasks =
+        [("a", "", ""), ("b", "a", "executor: shell\nrun: touch b"), ("c", "b", "executor: shell\nrun: touch c")];
+    let office = Office::of(&document("", &tasks), &[("a", &["finish"])]);
+    let told = office.outpost(&["check", "blueprint.md"]).with(0).stdout;
+    let words = ["BP308", "`b`, and 1 task like it, does not see what `a` lands", "isolation: worktree"];
+    assert!(words.iter().all(|word| told.contains(word)) && told.matches("BP308").count() == 1, "{told}");
+    let office = Office::of(&document(COMMANDS_TOO, &tasks), &[]);
+    let told = office.outpost(&["check", "blueprint.md"]).with(0).stdout;
+    assert!(!told.contains("BP308"), "{told}");
+}
