@@ -2,9 +2,10 @@
 //! see what others landed.
 
 use super::links::Links;
+use crate::blueprint::format::EXECUTORS;
 use crate::blueprint::model::Draft;
 use crate::blueprint::{TaskIndex, agent, executor, is_isolated};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, nearest};
 
 /// Executors for which a command is what they do.
 const OF_COMMANDS: &[&str] = &["shell", "ssm", "outpost"];
@@ -12,7 +13,9 @@ const OF_COMMANDS: &[&str] = &["shell", "ssm", "outpost"];
 pub(super) fn check(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnostic>) {
     for index in draft.indices() {
         let (task, who) = (draft.task(index), executor(draft, index));
-        if let Some(run) = task.run.as_ref().filter(|_| !OF_COMMANDS.contains(&who)) {
+        // A slip of the pen is told as one.
+        let is_slip = !EXECUTORS.contains(&who) && nearest(who, EXECUTORS.iter().copied()).is_some();
+        if let Some(run) = task.run.as_ref().filter(|_| !OF_COMMANDS.contains(&who) && !is_slip) {
             let (by, way_out) = if agent(draft, index).is_some() {
                 (
                     format!("the agent `{who}` does the work of `{}`", task.id),

@@ -126,6 +126,23 @@ fn the_gateway_has_the_key_and_stops_at_what_is_left_of_the_budget() {
 }
 
 #[test]
+fn a_price_of_the_users_own_lets_dollars_be_counted() {
+    let model = Listener::new(&[]);
+    let script = TWO_CALLS.replace("trouble 'the model does not answer'", "finish");
+    let office =
+        Office::of(&document("isolation: none, budget: {usd: 100}", &[("a", "", "")]), &[("a", &[script.as_str()])]);
+    let definition = office.at("config/outpost-bp/agents/fake.toml");
+    let text = fs::read_to_string(&definition).expect("a definition");
+    fs::write(&definition, text.replace("https://127.0.0.1", &model.address)).expect("ours");
+    office.run();
+    assert!(model.seen().is_empty(), "nobody knows what `m` costs: {:?}", office.project.ledger());
+    let prices = "version = 1\ndated = \"2026-01-01\"\n[[model]]\nname = \"m\"\ninput = 1\noutput = 2\n";
+    fs::write(office.at("config/outpost-bp/models.toml"), prices).expect("ours");
+    office.outpost(&["run", "--new-run", "blueprint.md"]);
+    assert_eq!(model.seen().len(), 2, "{:?}", office.project.ledger());
+}
+
+#[test]
 fn a_refused_key_is_for_good() {
     let office = Office::of(&document(HERE, &[("a", "", "")]), &[("a", &["trouble '401: no such key'"])]);
     office.run().with(1).says(&["401: no such key"]);
