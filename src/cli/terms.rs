@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::blueprint::model::AgentTerms;
 use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms};
+use crate::document::Text;
 use crate::run::{Usage, micro};
 
 /// How an agent reaches its model.
@@ -88,8 +89,8 @@ impl<'b> Terms<'b> {
         };
         json!({
             "agent": self.agent,
-            "model": self.terms.model.as_ref().map(|model| model.as_str()),
-            "effort": self.terms.effort.as_ref().map(|effort| effort.as_str()),
+            "model": self.terms.model.as_ref().map(Text::as_str),
+            "effort": self.terms.effort.as_ref().map(Text::as_str),
             "access": access,
             "variable": variable,
             "isolation": if self.terms.is_isolated() { "worktree" } else { "none" },

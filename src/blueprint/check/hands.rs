@@ -7,27 +7,20 @@ use crate::blueprint::model::Draft;
 use crate::blueprint::{TaskIndex, agent, executor, is_isolated};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 
-/// Executors for which a command is what they do.
-const OF_COMMANDS: &[&str] = &["shell", "ssm", "outpost"];
-
 pub(super) fn check(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnostic>) {
     for index in draft.indices() {
         let (task, who) = (draft.task(index), executor(draft, index));
         // A slip of the pen is told as one.
         let is_slip = !EXECUTORS.contains(&who) && nearest(who, EXECUTORS.iter().copied()).is_some();
-        if let Some(run) = task.run.as_ref().filter(|_| !OF_COMMANDS.contains(&who) && !is_slip) {
-            let (by, way_out) = if agent(draft, index).is_some() {
-                (
-                    format!("the agent `{who}` does the work of `{}`", task.id),
-                    "let the agent be told of it in the prose of the task, or show with `verification` what it must come to",
-                )
-            } else {
-                (format!("a person does the work of `{}`", task.id), "tell the person in the prose of the task")
-            };
+        if let Some(run) = task.run.as_ref().filter(|_| agent(draft, index).is_some() && !is_slip) {
+            let message = format!("the agent `{who}` does the work of `{}`, and nobody carries out its `run`", task.id);
             problems.push(
-                Diagnostic::new(Code::IdleCommand, run.span, format!("{by}, and nobody carries out its `run`"))
+                Diagnostic::new(Code::IdleCommand, run.span, message)
                     .label("not carried out")
-                    .help(format!("write `executor: shell` if the command is the work; else remove it and {way_out}"))
+                    .help(
+                        "write `executor: shell` if the command is the work; else remove it and let the agent be told of \
+                         it in the prose of the task, or show with `verification` what it must come to",
+                    )
                     .task(&task.id),
             );
         }

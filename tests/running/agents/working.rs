@@ -128,7 +128,7 @@ fn the_terms_of_an_agent_are_told_before_and_after() {
         "{why}"
     );
     assert!(!office.outpost(&["why", "c"]).with(0).stdout.contains("its agent"));
-    let report = office.outpost(&["report", "--format", "markdown"]).with(0).stdout;
+    let report = office.outpost(&["report", "--format", "md"]).with(0).stdout;
     assert!(report.contains("Agents used $0.02, 13 tokens."), "{report}");
 }
 
