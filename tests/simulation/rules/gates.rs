@@ -51,14 +51,14 @@ impl Rules {
                     if approvers.len() >= gate.approvals as usize {
                         if is_paid {
                             self.purse.answered(true);
-                        } else if is_paid {
-                            self.purse.answered(false);
                         } else if is_asked {
                             self.goes_on(now, &decision.task, true);
                         } else {
                             self.passed.insert(decision.task.clone());
                         }
                     }
+                } else if is_paid {
+                    self.purse.answered(false);
                 } else if is_asked {
                     self.goes_on(now, &decision.task, false);
                 }
