@@ -136,5 +136,5 @@ fn the_terms_of_an_agent_are_told_before_and_after() {
 fn a_command_beside_an_agent_is_refused() {
     let office = Office::of(&document(HERE, &[("a", "", "run: touch it")]), &[("a", &["finish"])]);
     let told = office.outpost(&["check", "blueprint.md"]).with(2).stdout;
-    assert!(told.contains("BP307") && told.contains("executor: shell"), "{told}");
+    assert!(told.contains("BP309") && told.contains("executor: shell"), "{told}");
 }
