@@ -85,8 +85,8 @@ pub fn not_started(reason: &NotStarted, stage: Stage) -> Failure {
 
 const fn words(stage: Stage) -> (FailureCode, FailurePhase) {
     match stage {
-        Stage::Setup => (FailureCode::SetupFailed, FailurePhase::Setup),
-        Stage::Run | Stage::Land => (FailureCode::ExecutionFailed, FailurePhase::Execution),
+        Stage::Tree | Stage::Setup => (FailureCode::SetupFailed, FailurePhase::Setup),
+        Stage::Run | Stage::Commit | Stage::Land => (FailureCode::ExecutionFailed, FailurePhase::Execution),
         Stage::Verify { .. } => (FailureCode::VerificationFailed, FailurePhase::Verification),
     }
 }

@@ -7,6 +7,7 @@ mod execution;
 mod fallbacks;
 mod graph;
 mod graph_edits;
+mod hands;
 mod jq;
 pub(super) mod links;
 mod notify;
@@ -37,6 +38,7 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
     }
     graph::check(draft, &links, &found.unreadable, source, problems);
     tasks::check(draft, problems);
+    hands::check(draft, &links, problems);
     schemas::Schemas::default().check_all(draft, problems);
     bindings::check(draft, &mut jq::Expressions::default(), problems);
     if !found.execution_unreadable {

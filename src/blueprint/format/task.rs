@@ -221,6 +221,7 @@ record! { CONTEXT "execution context" {
     may "shell" Filled, "the shell of this task";
     may "shell_args" TEXTS, "the arguments of the shell";
     may "exec" Word(EXECS), "whether a shell is left out that would only start a program (extension)";
+    may "isolation" Word(ISOLATIONS), "whether the commands work in a worktree of their own, out of which the work lands (extension)";
     may "shell_override" Filled, "the same as `shell`";
     legacy_timeout "timeout_seconds" Seconds, "v1's `timeout`";
 }}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AgentTerms, Cleanup, GateNotice, Network, TaskIndex};
+use super::{AgentTerms, Cleanup, GateNotice, Isolation, Network, TaskIndex};
 use crate::blueprint::capability::Capability;
 use crate::blueprint::status::Status;
 use crate::diagnostic::Span;
@@ -315,6 +315,8 @@ pub struct Context<'s> {
     pub shell_args: Option<Box<[Text<'s>]>>,
     /// As of the document, which it overrules.
     pub direct: Option<bool>,
+    /// Where commands work, and where that is written.
+    pub isolation: Option<(Isolation, Span)>,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -32,6 +32,7 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
         shell: node.filled("shell"),
         shell_flags: node.field("shell_flags").map(texts),
         direct: node.scalar("exec").map(|word| word.as_str() == "auto"),
+        isolation: agent::isolation(node),
         max_parallel_tasks: node
             .count("max_parallel_tasks")
             .or_else(|| parallelism.and_then(|node| node.count("max_concurrent_tasks"))),
@@ -49,6 +50,7 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
             .unwrap_or_default(),
         executor: node.filled("executor"),
         agent: node.field("agent").map(agent::terms).unwrap_or_default(),
+        run_budget: agent::budget(node, "run_budget"),
         rollback: node.choice("rollback", ROLLBACK_MODES),
         environments: node
             .field("environments")

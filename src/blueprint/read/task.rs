@@ -369,6 +369,7 @@ fn context<'s>(task: &Node<'s>) -> Option<Box<Context<'s>>> {
         shell: node.filled("shell_override").or_else(|| node.filled("shell")),
         shell_args: node.field("shell_args").map(texts),
         direct: node.scalar("exec").map(|word| word.as_str() == "auto"),
+        isolation: agent::isolation(node).zip(node.field("isolation").map(|node| node.span)),
     }))
 }
 

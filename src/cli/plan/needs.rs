@@ -8,7 +8,7 @@ use super::super::secrets::Wanted;
 use super::super::walls::{Walls, is_required};
 use crate::blueprint::capability::Requirement;
 use crate::blueprint::format::NO_AGENTS;
-use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms, executor};
+use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms, executor, is_isolated};
 use crate::engine::capability::{self, Outcome};
 use crate::engine::secret::{self, Standing};
 use crate::plan::Plan;
@@ -26,9 +26,11 @@ pub(in crate::cli) struct Needs<'a> {
     pub(in crate::cli) secrets: Vec<Need<String, Standing>>,
     /// Executors by the number of their tasks; absent where nothing needs to be installed.
     pub(in crate::cli) executors: Vec<Need<&'a str, Option<Outcome>>>,
+    /// The definitions of agents, where there is one among them.
+    pub(in crate::cli) hired: Option<Hired>,
     /// Why agents among them cannot be asked.
     pub(in crate::cli) lacking: BTreeMap<&'a str, String>,
-    /// Tasks whose agents have trees of their own.
+    /// Tasks that have trees of their own.
     pub(in crate::cli) trees: Vec<TaskIndex>,
     /// Tasks whose agents have to be in a sandbox, and why they cannot.
     pub(in crate::cli) exposed: Vec<(TaskIndex, String)>,
@@ -73,9 +75,7 @@ impl<'a> Needs<'a> {
         };
         let mut executors: Vec<_> =
             executors.into_iter().map(|(name, tasks)| Need { name, tasks, here: here(name) }).collect();
-        let has_tree =
-            |index: &TaskIndex| agent(blueprint, *index).is_some() && agent_terms(blueprint, *index).is_isolated();
-        let trees = plan.running().filter(has_tree).collect();
+        let trees = plan.running().filter(|index| is_isolated(blueprint, *index)).collect();
         let required: Vec<TaskIndex> = plan
             .running()
             .filter(|index| agent(blueprint, *index).is_some() && is_required(&agent_terms(blueprint, *index)))
@@ -91,7 +91,7 @@ impl<'a> Needs<'a> {
         });
         let exposed = exposed.collect();
         executors.sort_by_key(|need| std::cmp::Reverse(need.tasks.len()));
-        Self { capabilities, secrets: secrets(blueprint, plan), executors, lacking, trees, exposed }
+        Self { capabilities, secrets: secrets(blueprint, plan), executors, hired, lacking, trees, exposed }
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::super::{Failure, Output};
 use super::needs::Need;
-use super::{Shown, when};
+use super::{Shown, run_budget, terms_of, when};
 use crate::blueprint::{Blueprint, Status, TaskIndex, executor, is_verify_only};
 use crate::engine::capability::Outcome;
 use crate::engine::secret::Standing;
@@ -151,6 +151,7 @@ fn needs(shown: &Shown<'_, '_>, page: &mut Page) {
             );
         }
     }
+    agents(shown, page);
     if !needs.capabilities.is_empty() {
         page.heading("capabilities");
         for need in &needs.capabilities {
@@ -167,6 +168,25 @@ fn needs(shown: &Shown<'_, '_>, page: &mut Page) {
             };
             page.line(2, &format!("{}: {}", need.name, of_tasks(need, Some(here.to_owned()))));
         }
+    }
+}
+
+/// On which terms agents would work.
+fn agents(shown: &Shown<'_, '_>, page: &mut Page) {
+    let Shown { blueprint, plan, .. } = shown;
+    let agents: Vec<(TaskIndex, String)> =
+        plan.running().filter_map(|index| Some((index, terms_of(shown, index)?.told()))).collect();
+    if agents.is_empty() {
+        return;
+    }
+    page.heading("agents");
+    let longest = agents.iter().map(|(index, _)| blueprint.task(*index).id.len()).max().unwrap_or(0).min(16);
+    for (index, told) in &agents {
+        page.entry(&blueprint.task(*index).id, longest, told);
+    }
+    let budget = run_budget(blueprint);
+    if !budget.is_unbounded() {
+        page.line(2, &format!("all of them together: at most {}, then a person is asked", budget.plain()));
     }
 }
 

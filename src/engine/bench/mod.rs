@@ -74,7 +74,7 @@ pub fn limit(task: &Task<'_>, stage: Stage, spent: Duration) -> Limit {
             let stage = task.verification.iter().find(|stage| stage.stage == tier);
             stage.map(|stage| (stage.timeout(), "verification timeout"))
         }
-        Stage::Land => None,
+        Stage::Tree | Stage::Commit | Stage::Land => None,
     };
     own.filter(|(limit, _)| *limit < left).unwrap_or((left, "resources.timeout"))
 }
@@ -105,12 +105,7 @@ impl Bench<'_> {
     }
 
     pub(super) fn variables(&self, index: TaskIndex, at: Moment) -> Variables<'_> {
-        self.variables_in(index, at, self.root_of(index))
-    }
-
-    /// The values of variables where this is the directory of the project.
-    fn variables_in(&self, index: TaskIndex, at: Moment, root: PathBuf) -> Variables<'_> {
-        let task = self.task(index);
+        let (task, root) = (self.task(index), self.root_of(index));
         let seconds = at.0 / 1000;
         let variables = Variables {
             task: task.id.as_str(),
@@ -214,13 +209,12 @@ impl Bench<'_> {
         let Start { task: index, attempt, stage, at, stage_at, inputs, last, checkpoint, limit, locks, turn } = start;
         let task = self.task(index);
         let file = |name| self.files.of_attempt(&task.id, attempt, name);
-        // What is set up is the project: there is no tree before an agent begins.
-        let variables = match stage {
-            Stage::Setup => self.variables_in(index, at, self.root.clone()),
-            _ => self.variables(index, at),
-        };
-        let hand = self.agent(index).filter(|_| matches!(stage, Stage::Run | Stage::Land));
-        let Some(command) = command(task, stage).or(hand.as_ref().map(|_| "")) else {
+        if let Some(failure) = self.lost_tree(index, stage) {
+            return Err(failure);
+        }
+        let variables = self.variables(index, at);
+        let hired = self.is_hired(index, stage);
+        let Some(command) = command(task, stage).or(hired.then_some("")) else {
             let message = "there is no command for this stage".to_owned();
             return Err(failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message));
         };
@@ -239,7 +233,7 @@ impl Bench<'_> {
         work.env = self.environment_of(task, &variables, attempt, stage.word());
         work.env.push(("OUTPOST_OUTPUT".into(), self.files.of_attempt(&task.id, attempt, "output").into()));
         work.env.extend(self.trace_of(Part::Stage { task: &task.id, attempt, stage: stage.word(), at: stage_at }));
-        if hand.is_none() {
+        if !hired {
             self.give(&mut work, command);
         }
         let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
@@ -265,7 +259,7 @@ impl Bench<'_> {
             }
         }
         self.hand_off(&mut work, index, (attempt, stage, at), checkpoint)?;
-        if hand.is_some() {
+        if hired {
             self.hire(&mut work, (index, attempt, stage), inputs, &turn, &variables)?;
         }
         Ok(work)
@@ -342,7 +336,7 @@ fn command<'t>(task: &'t Task<'_>, stage: Stage) -> Option<&'t str> {
         Stage::Verify { tier, .. } => {
             task.verification.iter().find(|stage| stage.stage == tier).map(|stage| stage.command.as_str())
         }
-        Stage::Land => None,
+        Stage::Tree | Stage::Commit | Stage::Land => None,
     }
 }
 

@@ -9,14 +9,16 @@ use tracing::{Instrument as _, debug};
 
 use super::{Answer, Driver, Job, Piece, sound};
 use crate::blueprint::TaskIndex;
-use crate::engine::agent::course::Unfinished;
+use crate::engine::agent::course::{Unfinished, told};
 use crate::engine::bench::{Limit, Start, Turn};
 use crate::engine::error::Broken;
 use crate::engine::inputs;
 use crate::engine::moment::now;
 use crate::engine::output::{self, Values};
 use crate::engine::verdict;
-use crate::run::{self, Failure, FailureCode, FailurePhase, KeptPort, Moment, Phase, Refusal, Stage, StageReport};
+use crate::run::{
+    self, Failure, FailureCode, FailurePhase, KeptPort, Moment, Phase, Refusal, Stage, StageReport, Usage,
+};
 
 impl Driver<'_> {
     /// Asks what became of work that an earlier runner started, and waits for what still runs.
@@ -61,8 +63,12 @@ impl Driver<'_> {
         }
         while let Some(answer) = asked.join_next().await {
             let (piece, report) = sound(answer);
-            if let Piece::Stage(index, attempt, _) = piece {
+            if let Piece::Stage(index, attempt, word) = piece {
                 self.take_last_checkpoint(index, attempt);
+                // Also of what nobody saw end.
+                if word == Stage::Run.word() {
+                    self.count_usage(index, attempt);
+                }
             }
             match (piece, report) {
                 (Piece::Stage(index, ..), Some(Report { outcome: Outcome::NotStarted(NotStarted::Cancelled), .. })) => {
@@ -206,7 +212,7 @@ impl Driver<'_> {
         }
         let expected = match stage {
             Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
-            Stage::Setup | Stage::Run | Stage::Land => None,
+            Stage::Tree | Stage::Setup | Stage::Run | Stage::Commit | Stage::Land => None,
         };
         let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
         let outputs = match verdict::on(stage, report, expected, limit) {
@@ -298,6 +304,9 @@ impl Driver<'_> {
             Ok(outputs) => (outputs, None),
             Err(failure) => (Vec::new(), Some(Box::new(self.bench.secrets.clean_failure(failure)))),
         };
+        if Stage::Run.word() == stage {
+            self.count_usage(index, attempt);
+        }
         match self.run.stage_ended(self.clock, index, StageReport { attempt, stage, milliseconds, failure, outputs }) {
             Ok(events) => {
                 self.happened(events);
@@ -312,11 +321,37 @@ impl Driver<'_> {
     fn turn_of(&self, index: TaskIndex) -> Turn<'_> {
         let spec = &self.run.program().tasks[index.get()];
         let last = self.run.decisions(&spec.id).last().filter(|last| last.approved && !last.comment.is_empty());
-        Turn { source: self.source, attempts: spec.max_retries + 1, said: last.map(|last| last.comment.clone()) }
+        Turn {
+            source: self.source,
+            attempts: spec.max_retries + 1,
+            said: last.map(|last| last.comment.clone()),
+            left: self.left_for_agents(index),
+            now: self.clock,
+        }
+    }
+
+    /// What is left for all agents of the run together, as the agent of a task begins.
+    fn left_for_agents(&self, index: TaskIndex) -> Usage {
+        let budget = self.run.program().budget;
+        if budget.is_unbounded() {
+            return budget;
+        }
+        let others = self.run.uncounted().into_iter().filter(|(task, _)| *task != index);
+        let underway = others.filter_map(|(task, attempt)| self.bench.usage(task, attempt));
+        budget.less(underway.fold(self.run.used(), Usage::plus))
+    }
+
+    /// Writes down what the agent of an attempt used.
+    fn count_usage(&mut self, index: TaskIndex, attempt: u32) {
+        if let Some(usage) = self.bench.usage(index, attempt) {
+            let events = self.run.usage_counted(self.clock, index, attempt, usage).unwrap_or_default();
+            self.happened(events);
+        }
     }
 
     /// Where an agent does the work, it knows better than the document what follows from a failure.
     fn judged(&self, index: TaskIndex, attempt: u32, stage: Stage, failure: Failure) -> Failure {
+        let failure = told(stage, failure);
         let Some((agent, terms)) = self.bench.agent(index) else {
             return failure;
         };

@@ -72,7 +72,7 @@ impl Play<'_, '_> {
         let task = self.blueprint.task(index);
         let known = match stage {
             Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
-            Stage::Setup | Stage::Run | Stage::Land => None,
+            Stage::Tree | Stage::Setup | Stage::Run | Stage::Commit | Stage::Land => None,
         };
         known.map_or(0, |known| i32::from(known.expected_exit_code))
     }
