@@ -10,7 +10,8 @@ use outpost_agent::prompt::Brief;
 use outpost_executor::Work;
 use outpost_workspace::Name;
 
-use super::{Bench, Failure, Variables, failure, shell, unusable};
+use super::command::shell;
+use super::{Bench, Failure, Variables, failure, unusable};
 use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Task};
 use crate::blueprint::{TaskIndex, agent, agent_terms};
 use crate::document::{Source, Text};

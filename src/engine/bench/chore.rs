@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use outpost_executor::{Token, Work};
 
-use super::{Bench, Limit, TASK_TIMEOUT, may_be_direct, set_aside, shell, unusable};
+use super::command::{may_be_direct, shell};
+use super::{Bench, Limit, TASK_TIMEOUT, set_aside, unusable};
 use crate::blueprint::{Blueprint, TaskIndex, secret};
 use crate::document::Text;
 use crate::run::{Chore, Failure, FailureCode, FailurePhase, Hook, Part, Run};
