@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AgentTerms, LockMode, LockRequest, Logging, MailServer, RunNotice, Storage};
+use super::{AgentTerms, LockMode, LockRequest, Logging, Machines, MailServer, RunNotice, Storage};
 use crate::diagnostic::Span;
 use crate::document::Text;
 
@@ -23,6 +23,8 @@ pub struct Execution<'s> {
     pub executor: Option<Text<'s>>,
     /// The terms of agents, where a task does not say otherwise.
     pub agent: AgentTerms<'s>,
+    /// The machines of `ssm`, where a task does not say otherwise.
+    pub machines: Option<Box<Machines<'s>>>,
     pub rollback: Option<RollbackMode>,
     pub environments: Vec<Environment<'s>>,
     /// Who is told how the run goes.
