@@ -9,6 +9,7 @@ mod command;
 mod handoff;
 mod left;
 mod secret;
+mod site;
 
 pub use agent::{Turn, private};
 pub use chore::chore_limit;
@@ -27,6 +28,7 @@ use command::{command, may_be_direct};
 use left::clear;
 use outpost_executor::{StdoutFile, Token, Work};
 use serde_json::{Map, Value};
+use site::{bind_there, root_there};
 
 use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
@@ -141,11 +143,6 @@ impl Bench<'_> {
         Fence::new(&self.root, self.files.folder())
     }
 
-    /// Which start this is, beyond doubt: two projects may have runs of one name, begun in one second.
-    pub fn token(&self, index: TaskIndex, attempt: u32, stage: Stage) -> Token {
-        self.named(&self.task(index).id, attempt, stage.word())
-    }
-
     fn named(&self, owner: &str, attempt: u32, word: &str) -> Token {
         let run = self.files.folder().to_string_lossy().into_owned();
         Token { run, task: owner.to_owned(), attempt, stage: word.to_owned() }
@@ -166,17 +163,16 @@ impl Bench<'_> {
         let Start { task: index, attempt, stage, at, stage_at, inputs, last, checkpoint, limit, locks, turn } = start;
         let task = self.task(index);
         let file = |name| self.files.of_attempt(&task.id, attempt, name);
+        let there = root_there(&self.site_of(index, stage));
         // What is set up is the project: there is no tree before an agent begins.
-        let variables = match stage {
-            Stage::Setup => self.variables_in(index, at, self.root.clone()),
-            _ => self.variables(index, at),
-        };
+        let root = there.clone().or_else(|| (stage == Stage::Setup).then(|| self.root.clone()));
+        let variables = self.variables_in(index, at, root.unwrap_or_else(|| self.root_of(index)));
         let hand = self.agent(index).filter(|_| matches!(stage, Stage::Run | Stage::Land));
         let Some(command) = command(task, stage).or(hand.as_ref().map(|_| "")) else {
             let message = "there is no command for this stage".to_owned();
             return Err(failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message));
         };
-        let token = self.token(index, attempt, stage);
+        let token = self.token(index, attempt, stage, stage_at);
         let log = self.files.log(&task.id, attempt, stage.word());
         // The work of an attempt starts once.
         if stage.is_repeatable() {
@@ -189,13 +185,20 @@ impl Bench<'_> {
         work.timeout = Some(limit);
         work.locks = locks;
         work.env = self.environment_of(task, &variables, attempt, stage.word());
-        work.env.push(("OUTPOST_OUTPUT".into(), self.files.of_attempt(&task.id, attempt, "output").into()));
         work.env.extend(self.trace_of(Part::Stage { task: &task.id, attempt, stage: stage.word(), at: stage_at }));
         if hand.is_none() {
             self.give(&mut work, command);
         }
-        let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
         self.refuse_secrets(inputs)?;
+        if there.is_some() {
+            bind_there(&mut work, inputs)?;
+            if stage == Stage::Run && task.output.as_ref().is_some_and(|output| output.location == Transfer::Stdout) {
+                work.stdout_file = Some(StdoutFile { path: file("stdout"), most: MOST_BYTES });
+            }
+            return Ok(work);
+        }
+        work.env.push(("OUTPOST_OUTPUT".into(), file("output").into()));
+        let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
         bind(&mut work, inputs, file_of_inputs)?;
         if let Some(last) = last {
             let text = format!("{}\n{}\n{}", last.message, last.stdout, last.stderr);
