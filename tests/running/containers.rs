@@ -60,7 +60,7 @@ fn asked(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn f_06_all_commands_of_a_task_run_in_its_container_but_those_that_say_here() {
+fn x_02_all_commands_of_a_task_run_in_its_container_but_those_that_say_here() {
     let a = format!(
         "{IMAGE}, env: {{WHO: '${{task_id}}'}}}}, setup_command: 'note setup $CONTAINED'}}\noutput: {{location: file, path: out.json, ports: {{n: {{type: integer}}}}}}\nrun: |\n  note run $CONTAINED $WHO; echo '{{\"n\": 7}}' > out.json\nverification:\n  smoke: note smoke $CONTAINED\n  unit: {{command: 'note unit ${{CONTAINED:-no}}', on: here}}\non_success: note after $CONTAINED\nrollback: note undone $CONTAINED"
     );
@@ -80,7 +80,7 @@ fn f_06_all_commands_of_a_task_run_in_its_container_but_those_that_say_here() {
 }
 
 #[test]
-fn f_21_a_guard_that_is_killed_leaves_no_container_behind_its_report() {
+fn x_02_a_guard_that_is_killed_leaves_no_container_behind_its_report() {
     let a = format!("{IMAGE}}}}}\nrun: note begins; sleep 1000");
     let project = scripted("", &[("a", "", &a)]);
     let running = project.start(command(&project, &["run", "blueprint.md"]));
@@ -96,7 +96,7 @@ fn f_21_a_guard_that_is_killed_leaves_no_container_behind_its_report() {
 }
 
 #[test]
-fn f_22_containers_that_nobody_drives_are_removed_when_a_run_begins() {
+fn x_02_containers_that_nobody_drives_are_removed_when_a_run_begins() {
     let a = format!("{IMAGE}}}}}\nrun: note begins; await go");
     let project = scripted("", &[("a", "", &a)]);
     let running = project.start(command(&project, &["run", "blueprint.md"]));
@@ -118,7 +118,7 @@ fn f_22_containers_that_nobody_drives_are_removed_when_a_run_begins() {
 }
 
 #[test]
-fn f_19_a_missing_engine_is_told_before_anything_starts() {
+fn x_02_a_missing_engine_is_told_before_anything_starts() {
     let a = format!("{}}}}}\nrun: note ran", "execution_context: {container: {image: 'tools:1'");
     let project = project("", &[("a", "", &a), ("b", "", "run: note ran")]);
     fs::create_dir(project.path("empty")).expect("a folder");
@@ -163,7 +163,7 @@ fn left(project: &Project) -> usize {
 }
 
 #[test]
-fn f_06_work_in_a_real_container_is_work() {
+fn x_02_work_in_a_real_container_is_work() {
     let Some(image) = image() else { return };
     let project = contained(
         &image,
@@ -175,7 +175,7 @@ fn f_06_work_in_a_real_container_is_work() {
 }
 
 #[test]
-fn f_21_a_real_container_ends_with_its_cancel_its_time_and_its_runner() {
+fn x_02_a_real_container_ends_with_its_cancel_its_time_and_its_runner() {
     let Some(image) = image() else { return };
     let stubborn = "run: |\n  trap '' TERM; touch begun; while :; do sleep 0.1; done";
     let handoff = "handoff: {on_interrupt: {timeout: PT1S}}\nidempotent: true\n";
@@ -204,7 +204,7 @@ fn f_21_a_real_container_ends_with_its_cancel_its_time_and_its_runner() {
 }
 
 #[test]
-fn f_22_a_real_container_that_nobody_watches_is_removed_when_its_run_goes_on() {
+fn x_02_a_real_container_that_nobody_watches_is_removed_when_its_run_goes_on() {
     let Some(image) = image() else { return };
     let project = contained(&image, "idempotent: true\nrun: '[ -e second ] && exit 0; touch begun; sleep 1000'");
     let running = project.start(project.command(&["run", "blueprint.md"]));

@@ -91,7 +91,7 @@ impl Farm {
 }
 
 #[test]
-fn f_06_all_of_a_task_runs_on_its_machine_and_what_it_prints_comes_back() {
+fn x_02_all_of_a_task_runs_on_its_machine_and_what_it_prints_comes_back() {
     let a = "executor: ssm\nexecution_context: {environment_variables: {WHO: '${task_id}'}, setup_command: 'echo setup > did'}\noutput: {location: stdout, ports: {n: {type: integer}, dir: {type: string}}}\nrun: |\n  echo \"run $WHO $OUTPOST_STAGE ${OUTPOST_OUTPUT:-none} ${LEDGER:-none}\" >> did\n  echo \"{\\\"n\\\": 7, \\\"dir\\\": \\\"$(pwd)\\\"}\"\nverification:\n  smoke: echo smoke ${LEDGER:-none} >> did\n  unit: {command: 'note here', on: here}";
     let b = "executor: ssm\ninput_bindings: {n: {source: a, output_port: n}}\nrun: test \"$OUTPOST_INPUT_N\" = 7 -a -z \"$OUTPOST_INPUTS\"";
     let c = "input_bindings: {dir: {source: a, output_port: dir}}\nrun: note \"$OUTPOST_INPUT_DIR\"";
@@ -104,12 +104,14 @@ fn f_06_all_of_a_task_runs_on_its_machine_and_what_it_prints_comes_back() {
 }
 
 #[test]
-fn f_22_work_on_a_machine_outlives_its_runner_and_is_taken_up() {
+fn x_02_work_on_a_machine_outlives_its_runner_and_is_taken_up() {
     let a = format!(
         "executor: ssm\nrun: |\n  echo x >> effects; {WAITS}; echo done >> effects; exit 0\nverification: {{smoke: test -s effects}}"
     );
-    let farm =
-        Farm::of("", &[("a", "", &a), ("b", "", "idempotent: true\nrun: await begin; note beside"), ("c", "a", "run: note after")]);
+    let farm = Farm::of(
+        "",
+        &[("a", "", &a), ("b", "", "idempotent: true\nrun: await begin; note beside"), ("c", "a", "run: note after")],
+    );
     farm.killed_once("effects");
     assert!(!farm.at_work().is_empty(), "it goes on");
     let resumed = farm.start(&["resume"]);
@@ -121,11 +123,12 @@ fn f_22_work_on_a_machine_outlives_its_runner_and_is_taken_up() {
     resumed.end().with(0);
     assert_eq!(farm.text("effects"), "x\ndone\n", "it was performed once");
     assert_eq!(farm.project.told("stage_started").iter().filter(|what| what.starts_with("a/")).count(), 2);
-    assert_eq!(farm.project.told("task_unknown"), [""; 0]);
+    let unknown = farm.project.told("task_unknown");
+    assert!(!unknown.iter().any(|what| what.starts_with("a/")), "{unknown:?}");
 }
 
 #[test]
-fn f_22_what_ended_while_nobody_looked_is_told_and_hides_its_secrets() {
+fn x_02_what_ended_while_nobody_looked_is_told_and_hides_its_secrets() {
     // The machine finds the secret out by itself: nobody sends it there.
     let a =
         format!("executor: ssm\nrun: |\n  touch begun; {WAITS}; a=correct; echo $a-horse-battery; touch over; exit 4");
@@ -152,7 +155,7 @@ fn f_22_what_ended_while_nobody_looked_is_told_and_hides_its_secrets() {
 }
 
 #[test]
-fn f_21_cancel_ends_what_machines_do_also_when_its_runner_is_dead() {
+fn x_02_cancel_ends_what_machines_do_also_when_its_runner_is_dead() {
     let a = format!("executor: ssm\nrun: touch begun; (setsid sleep 1000 &); {WAITS}");
     for dies in [false, true] {
         let farm = Farm::of("", &[("a", "", &a)]);
@@ -172,7 +175,7 @@ fn f_21_cancel_ends_what_machines_do_also_when_its_runner_is_dead() {
 }
 
 #[test]
-fn f_20_time_that_is_up_ends_the_whole_tree_there() {
+fn x_02_time_that_is_up_ends_the_whole_tree_there() {
     let a = "executor: ssm\nexecution_context: {timeout: PT3S}\nrun: touch begun; (setsid sleep 1000 &); sleep 1000";
     let farm = Farm::of("", &[("a", "", a)]);
     farm.outpost(&["run", "blueprint.md"]).with(1).says(&["took longer than 3s (execution_context.timeout)"]);
@@ -181,7 +184,7 @@ fn f_20_time_that_is_up_ends_the_whole_tree_there() {
 }
 
 #[test]
-fn f_22_a_verification_that_was_cut_short_begins_again() {
+fn x_02_a_verification_that_was_cut_short_begins_again() {
     let a = format!(
         "executor: ssm\nrun: echo x >> effects\nverification: {{smoke: 'touch looks; {WAITS}; test -s effects'}}"
     );
@@ -206,14 +209,14 @@ fn x_06_what_a_machine_did_is_undone_there() {
 }
 
 #[test]
-fn f_16_output_that_did_not_come_back_whole_is_no_output() {
+fn x_02_output_that_did_not_come_back_whole_is_no_output() {
     let a = "executor: ssm\noutput: {location: stdout, ports: {all: {type: string}}}\nrun: head -c 200000 /dev/zero | tr '\\\\0' x";
     let farm = Farm::of("", &[("a", "", a)]);
     farm.outpost(&["run", "blueprint.md"]).with(1).says(&["is not whole", "name a bucket in `output`"]);
 }
 
 #[test]
-fn f_19_what_aws_does_not_take_did_not_start() {
+fn x_02_what_aws_does_not_take_did_not_start() {
     let a = "executor: ssm\nexecution_context: {ssm: {document: AWS-RunNothing}}\nrun: touch ran";
     let farm = Farm::of("", &[("a", "", a)]);
     farm.outpost(&["run", "blueprint.md"]).with(1).says(&["`run` did not start: AWS takes no command"]);
