@@ -21,7 +21,7 @@ use crate::run::{self, Mode, Phase, World as _};
 enum Heard {
     /// It goes on, and may be taken up.
     Going(Arc<dyn Executor>, Handle),
-    Ended(Option<Report>),
+    Ended(Option<Box<Report>>),
 }
 
 impl Driver<'_> {
@@ -54,9 +54,9 @@ impl Driver<'_> {
                         if outlives && matches!(piece, Piece::Stage(..)) {
                             executor.cancel(&handle).await;
                         }
-                        Some(executor.wait(&handle).await)
+                        Some(Box::new(executor.wait(&handle).await))
                     }
-                    Standing::Ended(report) => Some(*report),
+                    Standing::Ended(report) => Some(report),
                     Standing::Unknown => None,
                 };
                 (piece, Heard::Ended(report))
@@ -65,7 +65,7 @@ impl Driver<'_> {
         while let Some(answer) = asked.join_next().await {
             let (piece, heard) = sound(answer);
             match heard {
-                Heard::Ended(report) => self.heard(piece, report).await?,
+                Heard::Ended(report) => self.heard(piece, report.map(|report| *report)).await?,
                 Heard::Going(executor, handle) => self.take_up(piece, executor, handle).await?,
             }
         }
