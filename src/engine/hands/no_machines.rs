@@ -15,7 +15,6 @@ impl Fleet {
         Self
     }
 
-    #[expect(clippy::unused_async, reason = "as in a build with AWS")]
     pub(super) async fn executor(&self, _machines: &Machines<'_>) -> Result<Arc<dyn Executor>, NotStarted> {
         Err(NotStarted::Refused(NO_AWS.to_owned()))
     }
