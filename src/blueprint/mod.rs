@@ -16,6 +16,7 @@ mod read;
 pub mod schema;
 pub mod secret;
 pub mod shape;
+pub mod site;
 pub mod status;
 pub mod statuses;
 pub mod variable;
@@ -173,7 +174,7 @@ pub fn is_isolated(draft: &Draft<'_>, index: TaskIndex) -> bool {
 
 /// Whether nobody is named to do a task's work: it is complete when its verification passes.
 pub fn is_verify_only(draft: &Draft<'_>, index: TaskIndex) -> bool {
-    draft.task(index).run.is_none() && executor(draft, index) == "shell"
+    draft.task(index).run.is_none() && matches!(executor(draft, index), "shell" | "ssm")
 }
 
 /// The diagnostic for a word that is near one of the known executors but is none.

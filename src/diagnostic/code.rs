@@ -103,6 +103,7 @@ codes! {
     UnknownExecutor     "BP304" Warning "an executor that looks misspelt";
     DuplicateExecution  "BP305" Error   "a second execution block";
     LockContradiction   "BP306" Error   "a lock that is both exclusive and shared";
+    BadSite             "BP307" Error   "work that cannot be done where it should be";
     UnseenLanding       "BP308" Warning "a task that does not see what another one lands";
     IdleCommand         "BP309" Error   "a command that nobody carries out";
     // Variables and secrets.

@@ -349,6 +349,12 @@ impl Run {
             Event::StageStarted { .. } => {
                 self.unmet[place] == 0 && (self.tasks[place].phase != Phase::Waiting || self.is_wanted(index))
             }
+            // What goes on takes its room again: nobody else may have it.
+            Event::StageHandle { .. } if matches!(self.tasks[place].phase, Phase::Interrupted { .. }) => {
+                self.has_free_slot()
+                    && self.taken_lock(index).is_none()
+                    && self.used.leaves_room_for(self.program.tasks[place].amounts, self.program.capacity)
+            }
             Event::FallbackCalled { fallback, .. } => {
                 let own = self.program.tasks[place].fallback;
                 own.is_some_and(|own| self.program.tasks[own.get()].id == *fallback)

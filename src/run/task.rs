@@ -47,6 +47,8 @@ pub struct TaskState {
     pub checkpoint: Option<Checkpoint>,
     /// The executor's name for the stage that was started last, if it has noted one.
     pub handle: Option<String>,
+    /// When its last stage was started.
+    pub stage_started: Option<Moment>,
     /// When the attempt began.
     pub attempt_started: Option<Moment>,
     pub started: Option<Moment>,
@@ -93,6 +95,7 @@ impl TaskState {
             acted_before: None,
             checkpoint: None,
             handle: None,
+            stage_started: None,
             attempt_started: None,
             started: None,
             ended: None,
@@ -139,6 +142,7 @@ impl TaskState {
                 }
                 self.attempts = *attempt;
                 self.handle = None;
+                self.stage_started = Some(at);
                 self.started.get_or_insert(at);
             }
             Event::StageHandle { handle, .. } => self.handle = Some(handle.clone()),
@@ -224,6 +228,10 @@ impl TaskState {
                 if *attempt == self.attempts =>
             {
                 working.clone()
+            }
+            // Its executor found it going on.
+            (Phase::Interrupted { stage }, Event::StageHandle { attempt, .. }) if *attempt == self.attempts => {
+                Phase::Working { stage: *stage, running: true }
             }
             (
                 Phase::Working { stage: now, running: true } | Phase::Interrupted { stage: now },

@@ -16,6 +16,7 @@ mod references;
 mod remote;
 mod schemas;
 mod secrets;
+mod sites;
 mod tasks;
 
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
         execution::check(draft, problems);
         notify::check_run(&draft.execution, problems);
     }
+    sites::check(draft, !found.execution_unreadable, problems);
     remote::check_storage(draft, problems);
     secrets::check(source, problems);
     quotes::check(draft, problems);

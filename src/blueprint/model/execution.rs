@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AgentTerms, Budget, Isolation, LockMode, LockRequest, Logging, MailServer, RunNotice, Storage};
+use super::{AgentTerms, Budget, Isolation, LockMode, LockRequest, Logging, Machines, MailServer, RunNotice, Storage};
 use crate::diagnostic::Span;
 use crate::document::Text;
 
@@ -27,6 +27,8 @@ pub struct Execution<'s> {
     pub agent: AgentTerms<'s>,
     /// What agents may use together in a run.
     pub run_budget: Budget,
+    /// The machines of `ssm`, where a task does not say otherwise.
+    pub machines: Option<Box<Machines<'s>>>,
     pub rollback: Option<RollbackMode>,
     pub environments: Vec<Environment<'s>>,
     /// Who is told how the run goes.

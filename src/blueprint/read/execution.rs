@@ -12,6 +12,7 @@ use super::field::{Fields, pairs, texts};
 use super::logging;
 use super::notify::{mail_server, run_notices};
 use super::remote;
+use super::site;
 use super::task::ROLLBACK_MODES;
 
 const LOCK_MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
@@ -51,6 +52,7 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
         executor: node.filled("executor"),
         agent: node.field("agent").map(agent::terms).unwrap_or_default(),
         run_budget: agent::budget(node, "run_budget"),
+        machines: node.field("ssm").map(site::machines),
         rollback: node.choice("rollback", ROLLBACK_MODES),
         environments: node
             .field("environments")

@@ -69,6 +69,11 @@ pub(super) fn render(shown: &Shown<'_, '_>, selection: &[String]) -> Value {
         "contention": contention,
         "capabilities": needs.capabilities.iter().map(|need| tool(blueprint, need, Some(&need.here))).collect::<Vec<_>>(),
         "executors": needs.executors.iter().map(|need| tool(blueprint, need, need.here.as_ref())).collect::<Vec<_>>(),
+        "containers": needs.engines.iter().map(|need| json!({
+            "engine": need.name,
+            "status": if need.here.is_ok() { "present" } else { "missing" },
+            "tasks": ids(blueprint, &need.tasks),
+        })).collect::<Vec<_>>(),
         "secrets": needs.secrets.iter().map(|need| json!({
             "name": need.name,
             "status": match need.here {

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use super::super::{Failure, Output};
 use super::needs::Need;
 use super::{Shown, run_budget, terms_of, when};
+use crate::blueprint::site::{self, Site};
 use crate::blueprint::{Blueprint, Status, TaskIndex, executor, is_verify_only};
 use crate::engine::capability::Outcome;
 use crate::engine::secret::Standing;
@@ -65,6 +66,9 @@ fn about(shown: &Shown<'_, '_>, index: TaskIndex) -> String {
     let who = executor(blueprint, index);
     if who != "shell" {
         mark(format_args!("{who}"));
+    }
+    if let Site::Container(container) = site::of_task(blueprint, index) {
+        mark(format_args!("container {}", container.image));
     }
     if task.status != Status::NotStarted {
         mark(format_args!("{}", task.status));
@@ -152,6 +156,13 @@ fn needs(shown: &Shown<'_, '_>, page: &mut Page) {
         }
     }
     agents(shown, page);
+    if !needs.engines.is_empty() {
+        page.heading("containers");
+        for need in &needs.engines {
+            let here = need.here.as_ref().map_or_else(|why| format!("MISSING here: {why}"), |()| "is here".to_owned());
+            page.line(2, &format!("{}: {}", need.name, of_tasks(need, Some(here))));
+        }
+    }
     if !needs.capabilities.is_empty() {
         page.heading("capabilities");
         for need in &needs.capabilities {

@@ -11,7 +11,8 @@ use outpost_agent::prompt::Brief;
 use outpost_executor::Work;
 use outpost_workspace::Name;
 
-use super::{Bench, Failure, Variables, failure, shell, unusable};
+use super::command::shell;
+use super::{Bench, Failure, Variables, failure, unusable};
 use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, BindingSource, SandboxMode, Task};
 use crate::blueprint::{TaskIndex, agent, agent_terms, is_isolated};
 use crate::document::{Source, Text};
@@ -59,7 +60,7 @@ impl Bench<'_> {
     }
 
     /// The directory of the project as a task sees it: in its tree, if it works in one of its own.
-    pub(super) fn root_of(&self, index: TaskIndex) -> PathBuf {
+    pub(in crate::engine) fn root_of(&self, index: TaskIndex) -> PathBuf {
         let tree = is_isolated(self.blueprint, index).then(|| Some(self.tree_of(index)?.join(self.prefix()))).flatten();
         tree.filter(|tree| tree.is_dir()).unwrap_or_else(|| self.root.clone())
     }
