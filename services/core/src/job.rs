@@ -33,10 +33,15 @@ pub const KEPT: Duration = Duration::from_secs(90 * 86_400);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// An agent, or [`COMMAND`].
     pub agent: String,
+    /// What is run where no agent is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Command>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What is to be done, in words.
+    /// What is to be done, in words; empty for a command.
+    #[serde(default)]
     pub task: String,
     /// `owner/name` or an `https` address; a service on one machine may allow folders too. None: an empty workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,6 +52,9 @@ pub struct Spec {
     /// Values for the agent, as data.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub inputs: Map<String, Value>,
+    /// Variables for whoever does it. Never secrets: those lie in the vault.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
     /// What the agent has to answer with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
@@ -61,6 +69,17 @@ pub struct Spec {
     /// The tenant's own words for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+}
+
+/// The `agent` of a job that runs a command: in the same workspace, behind the same walls, with no model.
+pub const COMMAND: &str = "command";
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    pub argv: Vec<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdin: String,
 }
 
 /// A value that the agent has to leave.
@@ -214,6 +233,8 @@ pub enum Verdict {
 pub enum Code {
     /// The agent gave up, failed, or answered with what was not asked for.
     AgentFailed,
+    /// The command ended with another status than 0, or could not be started.
+    CommandFailed,
     /// The agent says that a person is needed.
     NeedsHuman,
     AgentMissing,
