@@ -1,13 +1,16 @@
 //! A job and the one place that says what may become of it.
 //!
 //! ```text
-//!            ┌────────── hand back ───────────┐
-//!            ▼                                │
-//! pending ─► queued ─────── claim ───────► running ──────── finish ──► succeeded · failed · timed_out
-//!            │                           ▲  │  │
-//!            │        lease over: claim  └──┘  └─ cancel ─► cancelling ── finish, lease over ─► cancelled
-//!            └─ cancel ─► cancelled                              (or what it came to before it noticed)
+//!    ┌──────────── hand back, lease over ─────────────┐
+//!    ▼                                                │
+//! pending ─ ticket ─► queued ─────── claim ───────► running ──────── finish ──► succeeded · failed · timed_out
+//!    │                  │                         ▲  │  │
+//!    │                  │      lease over: claim  └──┘  └─ cancel ─► cancelling ── finish, lease over ─► cancelled
+//!    └──────────────────┴─ cancel ─► cancelled                             (or what it came to before it noticed)
 //! ```
+//! `pending` is every job whose ticket may not be in a queue: also one that came back. So a ticket that could not be sent is
+//! always found missing. From there and from `queued`, a ticket that nobody could use counts as a lost worker.
+//!
 //! Every claim raises the lease's epoch. Who writes shows worker and epoch: a worker that was away too long finds that its
 //! epoch is no longer the job's, and whatever it brings is refused. A final job changes no more.
 //!
@@ -21,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::id::{JobId, TenantId, WorkerId};
-use crate::moment::Moment;
+use crate::moment::{Day, Moment};
 use crate::tenant::Tier;
 
 /// How many workers a job may take down before nobody else is asked to try.
@@ -333,7 +336,7 @@ impl Job {
         let cancelled = self.status == Status::Cancelling;
         self.losses = self.losses.saturating_add(1);
         self.lease = None;
-        self.status = Status::Queued;
+        self.status = Status::Pending;
         if cancelled {
             self.end(
                 Outcome::of(Verdict::Cancelled, Code::Cancelled, "cancelled; the worker that ran it was lost"),
@@ -374,8 +377,7 @@ impl Job {
         if self.status == Status::Cancelling {
             self.end(Outcome::of(Verdict::Cancelled, Code::Cancelled, "cancelled"), now);
         } else {
-            self.status = Status::Queued;
-            self.queued_at = Some(now);
+            self.status = Status::Pending;
             self.returns = self.returns.saturating_add(1);
         }
         Ok(self)
@@ -385,7 +387,8 @@ impl Job {
     pub fn cancel(mut self, now: Moment) -> Result<Self, Refusal> {
         match self.status {
             Status::Pending | Status::Queued => {
-                self.end(Outcome::of(Verdict::Cancelled, Code::Cancelled, "cancelled before it began"), now);
+                let told = if self.began() { "cancelled while it waited" } else { "cancelled before it began" };
+                self.end(Outcome::of(Verdict::Cancelled, Code::Cancelled, told), now);
                 Ok(self)
             }
             Status::Running | Status::Cancelling => {
@@ -394,6 +397,18 @@ impl Job {
             }
             _ => Err(Refusal::Final),
         }
+    }
+
+    /// Whether a worker ever had it. What never began costs nothing, and gives its place of the day back.
+    #[must_use]
+    pub fn began(&self) -> bool {
+        self.epoch > 0
+    }
+
+    /// Which day's counter it was counted in.
+    #[must_use]
+    pub fn day(&self) -> Day {
+        self.created_at.day()
     }
 
     /// When the store may forget it.

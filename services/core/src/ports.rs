@@ -187,6 +187,11 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Moment;
 }
 
+/// Waits: for a store that is busy to be less so. A port, because waiting is the runtime's.
+pub trait Pause: Send + Sync + fmt::Debug {
+    fn pause(&self, how_long: Duration) -> Pending<'_, ()>;
+}
+
 pub trait Chance: Send + Sync + fmt::Debug {
     /// Fills it with bytes that nobody can guess.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Problem>;

@@ -146,6 +146,9 @@ pub struct Billing {
     /// When the newest event that was applied was made.
     #[serde(default)]
     pub applied_at: Option<Moment>,
+    /// Subscriptions that have ended, the last one last: whatever is still told of them is old news.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<String>,
 }
 
 /// Where a tenant wants to be told, and with which secrets its messages are signed: two while one is replaced.
