@@ -4,14 +4,17 @@
 //! HTTP, worker, admin ──► actions ──► rules (job, key, tenant: pure) ──► writes ──► store
 //!                            └──────► ports: queue, blobs, vault, wake, clock, chance
 //! ```
-//! [`job`], [`key`] and [`tenant`] hold the rules; [`store`] the one way to change what is kept; [`ports`] the rest of the
-//! world. Nothing here starts a thread, opens a file or asks for the time.
+//! [`job`], [`key`], [`spec`] and [`tenant`] hold the rules; [`actions`] is all that can be done; [`store`] the one way to
+//! change what is kept; [`ports`] the rest of the world. Nothing here starts a thread, opens a file or asks for the time.
 
+pub mod actions;
 pub mod id;
 pub mod job;
 pub mod key;
 pub mod moment;
 pub mod ports;
 pub mod record;
+pub mod spec;
 pub mod store;
 pub mod tenant;
+pub mod web;
