@@ -157,8 +157,11 @@ pub struct Hook {
     pub id: HookId,
     pub url: String,
     pub created_at: Moment,
-    /// Versions of the signing secret in the vault, the newest first.
+    /// What the signing secrets are called in the vault, the newest first.
     pub secrets: Vec<String>,
+    /// When the newest replaced another one, which signs beside it for a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Moment>,
 }
 
 /// An address that a letter could be sent to, in the form in which it is unique: its domain in lower case.

@@ -17,31 +17,44 @@
 //! **The quota of a day** (W6) is never exceeded, not by one: the place is taken in the commit that creates the job. A job
 //! that ends without ever having been claimed gives it back, in the commit that ends it, to the day it was taken from.
 
+mod billing;
 mod caller;
 mod change;
 mod cursor;
 mod ending;
 mod error;
 mod files;
+mod hooks;
 mod jobs;
 mod keys;
 mod log;
+mod messages;
 mod once;
+mod reap;
+mod records;
 mod register;
+mod secrets;
 mod settings;
+mod tenants;
 mod work;
 
 use std::sync::Arc;
 
+pub use billing::{Applied, Subscription};
 pub use caller::{Authority, Caller, RequestInfo};
 pub use error::{Denied, Error};
 pub use files::Link;
+pub use hooks::{HookView, NewHook};
 pub use jobs::{Accepted, Submitted};
 pub use keys::{KeyRequest, NewKey};
 pub use log::{Line, LogPage, Stream};
+pub use messages::{Post, Sent};
 pub use once::{Idempotency, Once};
+pub use reap::Reaped;
+pub use records::{Current, UsageDay};
 pub use register::{Registered, Registration};
 pub use settings::{Door, Settings};
+pub use tenants::{TenantChange, TenantRequest};
 pub use work::{Claim, Claimed};
 
 use crate::ports::{Blobs, Chance, Clock, Pause, Queue, Vault, Wake};

@@ -3,12 +3,15 @@
 //! A worker shows its [`Claim`] with everything it writes, and what it shows is compared with the job as it is then. Whoever
 //! was away for too long is told so, and has to stop what it runs: nothing that it brings is taken any more.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::ending::Step;
 use super::{Authority, Desk, Error};
 use crate::id::{JobId, TenantId, WorkerId};
 use crate::job::{Code, Directive, Job, Outcome, Refusal, Status, Verdict};
+use crate::moment::Moment;
 use crate::ports::{Secret, SecretKind, Ticket};
 use crate::record::Actor;
 use crate::store::{Address, Problem, Row};
@@ -70,7 +73,7 @@ pub enum Claimed {
     Yes(Box<Claim>),
     /// Another worker has it until then. The ticket is hidden until a little later; handed out for the last time, it is
     /// removed: the reaper sends another one if that worker is lost.
-    Held(crate::moment::Moment),
+    Held(Moment),
     /// It has ended, now or before, or there is none: the ticket is removed.
     Over,
 }
@@ -78,9 +81,9 @@ pub enum Claimed {
 impl Desk {
     /// Takes the job of a ticket.
     pub async fn claim(&self, ticket: &Ticket, worker: &WorkerId) -> Result<Claimed, Error> {
-        let tenant = match self.read(&ticket.tenant, &Address::tenant(&ticket.tenant)).await? {
-            Some(Row::Tenant(tenant)) => tenant,
-            _ => return Ok(Claimed::Over),
+        let place = Address::tenant(&ticket.tenant);
+        let Some(Row::Tenant(tenant)) = self.read(&ticket.tenant, &place).await? else {
+            return Ok(Claimed::Over);
         };
         let gone = tenant.standing == Standing::Deleted;
         // The epoch that this call tried to claim: a store that failed after the change must not make us strangers to it.
@@ -193,11 +196,11 @@ impl Desk {
 }
 
 /// A job whose tenant was deleted while it waited is not begun.
-fn without_tenant(job: &Job, worker: &WorkerId, now: crate::moment::Moment) -> Result<Job, Refusal> {
+fn without_tenant(job: &Job, worker: &WorkerId, now: Moment) -> Result<Job, Refusal> {
     if matches!(job.status, Status::Pending | Status::Queued) {
         return job.clone().cancel(now);
     }
-    let job = job.clone().claim(worker, now, std::time::Duration::ZERO)?;
+    let job = job.clone().claim(worker, now, Duration::ZERO)?;
     if job.status.is_final() {
         return Ok(job);
     }
