@@ -7,6 +7,8 @@
 //! [`job`], [`key`] and [`tenant`] hold the rules; [`store`] the one way to change what is kept; [`ports`] the rest of the
 //! world. Nothing here starts a thread, opens a file or asks for the time.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod id;
 pub mod job;
 pub mod key;
