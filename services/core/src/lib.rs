@@ -8,6 +8,8 @@
 //! change what is kept; [`ports`] the rest of the world. Nothing here starts a thread, opens a file or asks for the time.
 
 pub mod actions;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod id;
 pub mod job;
 pub mod key;

@@ -67,7 +67,31 @@ pub trait Queue: Send + Sync + fmt::Debug {
     fn bury<'a>(&'a self, delivery: &'a Delivery) -> Pending<'a, Result<(), Problem>>;
 }
 
-/// Files of jobs, each below its tenant. A path is relative, of plain segments (`[A-Za-z0-9._-]`, none `.` or `..`).
+/// The longest path of a file.
+pub const PATH_BYTES: usize = 512;
+
+/// Whether a text is the path of a file: segments of `[A-Za-z0-9._-]` with `/` between them, none `.` or `..`. For stores
+/// of files, so that all of them say the same.
+#[must_use]
+pub fn is_path(text: &str) -> bool {
+    text.len() <= PATH_BYTES && text.split('/').all(|segment| !matches!(segment, "" | "." | "..") && is_plain(segment))
+}
+
+/// Whether a path may begin like this.
+#[must_use]
+pub fn is_prefix(text: &str) -> bool {
+    match text.rsplit_once('/') {
+        Some((folders, begun)) => text.len() <= PATH_BYTES && is_path(folders) && is_plain(begun),
+        None => text.len() <= PATH_BYTES && is_plain(text),
+    }
+}
+
+fn is_plain(segment: &str) -> bool {
+    segment.len() <= 255 && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// Files of jobs, each below its tenant, at a [path](is_path); what is none is `Broken`. No file has a path that is a folder
+/// of another one's.
 pub trait Blobs: Send + Sync + fmt::Debug {
     /// Stores a file, in place of one that was there.
     fn put<'a>(&'a self, tenant: &'a TenantId, path: &'a str, bytes: Vec<u8>) -> Pending<'a, Result<(), Problem>>;
@@ -92,7 +116,8 @@ pub trait Blobs: Send + Sync + fmt::Debug {
         limit: usize,
     ) -> Pending<'a, Result<Vec<String>, Problem>>;
 
-    /// An address under which whoever has it may fetch the file until then, under a name and as a type that are given.
+    /// An address under which whoever has it may fetch the file until then; a browser keeps it under its last segment and
+    /// does not show it.
     fn link<'a>(&'a self, tenant: &'a TenantId, path: &'a str, until: Moment) -> Pending<'a, Result<String, Problem>>;
 
     /// Removes all paths that begin like this.
@@ -104,6 +129,9 @@ pub trait Blobs: Send + Sync + fmt::Debug {
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
+    /// Of how many characters a secret is at least, if four of them are to be shown.
+    const TELLING: usize = 16;
+
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
@@ -112,6 +140,13 @@ impl Secret {
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// What may be shown of it: its end, if that is a small part of it.
+    #[must_use]
+    pub fn last4(&self) -> String {
+        let count = self.0.chars().count();
+        if count < Self::TELLING { String::new() } else { self.0.chars().skip(count - 4).collect() }
     }
 }
 
@@ -195,4 +230,32 @@ pub trait Pause: Send + Sync + fmt::Debug {
 pub trait Chance: Send + Sync + fmt::Debug {
     /// Fills it with bytes that nobody can guess.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Problem>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_plain() {
+        let long = "a".repeat(PATH_BYTES + 1);
+        for fine in ["a", "a/b", "job_1/a1/diff.patch", "...", "a/.b", "-"] {
+            assert!(is_path(fine) && is_prefix(fine), "{fine}");
+        }
+        for bad in ["/", "/a", "a//b", "../a", "a/../b", "a/./b", "a b", "a\\b", "a\0", "ä", "a:b", "a\n", &long] {
+            assert!(!is_path(bad) && !is_prefix(bad), "{bad}");
+        }
+        // Something may begin so, and is not named so.
+        for begun in ["", "a/", "..", ".", "a/.."] {
+            assert!(!is_path(begun) && is_prefix(begun), "{begun}");
+        }
+    }
+
+    #[test]
+    fn little_is_shown_of_a_secret_and_nothing_of_a_short_one() {
+        let last4 = |text: &str| Secret::new(text.to_owned()).last4();
+        assert_eq!(last4("sk-ant-0123456789abcd"), "abcd");
+        assert_eq!([last4(""), last4("hunter2"), last4("fifteen-letters")], [""; 3]);
+        assert_eq!(last4("ßßßßßßßßßßßßßßßß"), "ßßßß");
+    }
 }

@@ -8,6 +8,7 @@
 //! What belongs to a tenant is reached through its id only, and a store refuses a row of another tenant in a change. The
 //! few questions that are nobody's ("whose key is this?") have a trait of their own.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -216,6 +217,36 @@ pub enum Write {
     Count { counter: Counter, add: i64, most: Option<u64> },
 }
 
+/// How many writes one change may have.
+pub const WRITES: usize = 25;
+
+impl Write {
+    /// What it changes; a counter counts as its tenant's.
+    #[must_use]
+    pub fn address(&self, tenant: &TenantId) -> Address {
+        match self {
+            Self::Create(row) | Self::Replace(row) => row.address(),
+            Self::Remove { address, .. } => address.clone(),
+            Self::Count { counter, .. } => Address::counter(tenant, *counter),
+        }
+    }
+
+    /// Whether a list of writes can be one change at all. For stores, so that all of them say the same.
+    pub fn fit(tenant: &TenantId, writes: &[Self]) -> Result<(), Problem> {
+        if writes.len() > WRITES {
+            return Err(Problem::Broken(format!("a change of {} writes, and {WRITES} is the most", writes.len())));
+        }
+        let mut seen = HashSet::new();
+        match writes.iter().find(|write| !seen.insert(write.address(tenant))) {
+            Some(twice) => {
+                let table = twice.address(tenant).table.name();
+                Err(Problem::Broken(format!("a change with two writes at one address of `{table}`")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// Why nothing of a change happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
@@ -279,8 +310,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Where a counter stands.
     fn count<'a>(&'a self, tenant: &'a TenantId, counter: Counter) -> Pending<'a, Result<u64, Problem>>;
 
-    /// Changes all or nothing: at most 25 writes, no two at one address, all of rows of this tenant. When it returns without a
-    /// problem, the change outlives the machine. Told `Broken`, it may have happened all the same.
+    /// Changes all or nothing: writes that [fit](Write::fit), all of rows of this tenant. When it returns without a problem,
+    /// the change outlives the machine. Told `Broken`, it may have happened all the same.
     fn commit<'a>(&'a self, tenant: &'a TenantId, writes: Vec<Write>) -> Pending<'a, Result<(), Problem>>;
 }
 
