@@ -193,8 +193,8 @@ fn class(definition: &Definition, evidence: &Evidence<'_>) -> Class {
     if evidence.exit.code() == 0 && failure.is_empty() && result.is_some_and(|result| result.ok) {
         return Class::Done;
     }
-    if let Some(class) = told.classes.last() {
-        return *class;
+    if let Some(class) = told.class {
+        return class;
     }
     let status = result.and_then(|result| result.status.as_ref()).and_then(|status| rules.status.get(status));
     let http = result.and_then(|result| result.http_status.as_ref()).and_then(|status| rules.http.get(status));

@@ -101,9 +101,13 @@ fn in_a_row(past: &[Past]) -> usize {
     1 + attempts.take_while(|past| past.class == last.class && past.failure == last.failure).count()
 }
 
-/// The session of the last attempt before the pauses.
+/// The session that was to be gone on with before the pauses, if one was.
 fn before(past: &[Past]) -> Option<String> {
-    past.iter().rev().find(|past| past.class.consumes_attempt()).and_then(|past| past.session_id.clone())
+    let last = past.iter().rposition(|past| past.class.consumes_attempt())?;
+    match next(past.get(..=last)?) {
+        Next::Resume { session_id, .. } => Some(session_id),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

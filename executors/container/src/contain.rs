@@ -63,6 +63,10 @@ pub fn contain(
     }
     args.extend(user(container, engine));
     let is_podman = engine.kind == Kind::Podman;
+    if is_podman {
+        // Else it hands on the runner's own, which may hold a password.
+        args.push("--http-proxy=false".into());
+    }
     if is_podman && work.limits.is_empty() {
         // Its own defaults are more than a small machine may grant.
         args.push("--ulimit=host".into());
@@ -94,6 +98,11 @@ pub fn contain(
     }
     args.push("--env=OUTPOST_TOKEN".into());
     for (name, value) in env {
+        // Podman takes a star for all variables of the runner that begin like this.
+        if name.is_empty() || name.as_bytes().iter().any(|byte| b"=*\0".contains(byte)) {
+            let name = name.display();
+            return Err(NotStarted::Refused(format!("`{name}` is no name of a variable of a container")));
+        }
         let mut arg = OsString::from("--env=");
         arg.push(&name);
         if is_for_client(&name) {
@@ -175,7 +184,7 @@ fn bind(mount: &Mount) -> Result<OsString, NotStarted> {
 /// Variables that change what the client, or the engine below podman, does itself.
 fn is_for_client(name: &OsStr) -> bool {
     const NAMES: [&str; 8] = ["PATH", "HOME", "TMPDIR", "TMP", "TEMP", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"];
-    const STARTS: [&str; 12] = [
+    const STARTS: [&str; 15] = [
         "LD_",
         "DYLD_",
         "DOCKER_",
@@ -188,6 +197,9 @@ fn is_for_client(name: &OsStr) -> bool {
         "GO",
         "NO_PROXY",
         "STORAGE_",
+        "SSH_",
+        "REGISTRY_AUTH_",
+        "_CONTAINERS_",
     ];
     let name = name.to_string_lossy().to_ascii_uppercase();
     NAMES.contains(&name.as_str())

@@ -8,10 +8,9 @@ use hyper::body::Body;
 use tokio::time::timeout;
 
 use crate::refusal::Refusal;
-use crate::relay::Pulse;
 use crate::settings::Bounds;
 
-pub(crate) async fn take_in<B>(body: B, bounds: &Bounds, pulse: &Pulse) -> Result<Bytes, Refusal>
+pub(crate) async fn take_in<B>(body: B, bounds: &Bounds) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes>,
 {
@@ -27,7 +26,6 @@ where
         let frame = timeout(bounds.body_pause, body.frame()).await.map_err(|_| Refusal::TooSlow)?;
         let Some(frame) = frame else { return Ok(taken.into()) };
         let frame = frame.map_err(|_| Refusal::Unreadable("the body broke off".to_owned()))?;
-        pulse.beat();
         if let Some(data) = frame.data_ref() {
             if taken.len() + data.len() > bounds.request_bytes {
                 return Err(too_large());

@@ -19,7 +19,7 @@ use crate::ledger::{Hold, Ledger};
 use crate::meter::{Form, Meter};
 use crate::protocol::{Errand, Protocol, Route};
 use crate::refusal::Refusal;
-use crate::relay::{Pulse, Relay};
+use crate::relay::{Account, Pulse, Relay};
 use crate::settings::{Bounds, Key};
 
 pub(crate) type Answer = Response<Either<Full<Bytes>, Relay>>;
@@ -43,7 +43,6 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Answer {
-        self.pulse.beat();
         let anthropic = request.headers().contains_key("anthropic-version");
         let route = Route::find(request.method(), request.uri().path(), anthropic);
         let spoken = self.spoken(route.as_ref());
@@ -74,7 +73,7 @@ impl Desk {
             return Err(Refusal::Compressed);
         }
         let (head, body) = request.into_parts();
-        let body = take_in(body, &self.bounds, &self.pulse).await?;
+        let body = take_in(body, &self.bounds).await?;
         let unsendable = || Refusal::Upstream("the request cannot be put into its words".to_owned());
         let sent = headers::to_provider(&head.headers, provider.protocol, &provider.key).ok_or_else(unsendable)?;
         let mut hold = match route.errand {
@@ -107,11 +106,10 @@ impl Desk {
         hold: Option<Hold>,
         protocol: Protocol,
     ) -> Result<Answer, Refusal> {
-        self.pulse.beat();
         let (head, body) = response.into_parts();
         let mut account = None;
         if head.status.is_success() {
-            account = hold.map(|hold| (Meter::new(protocol, form(&head.headers)), hold));
+            account = hold.map(|hold| Account::open(Meter::new(protocol, form(&head.headers)), hold, &self.pulse));
         } else if let Some(hold) = hold {
             hold.release();
         }
@@ -122,7 +120,7 @@ impl Desk {
         if head.status.is_redirection() || head.status.is_informational() {
             return Err(Refusal::Upstream(format!("it sent us elsewhere, with status {}", head.status.as_u16())));
         }
-        let mut answer = Response::new(Either::Right(Relay::new(body, account, self.pulse.clone())));
+        let mut answer = Response::new(Either::Right(Relay::new(body, account)));
         *answer.status_mut() = head.status;
         *answer.headers_mut() = headers::to_agent(&head.headers);
         Ok(answer)

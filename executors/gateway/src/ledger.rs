@@ -7,7 +7,7 @@
 //! ```
 //! A call is admitted when nothing spends beside it and a cap is not yet spent, or when it fits beside all that is in
 //! flight by its own limit. Else it waits for the others. So calls at once never spend the remainder twice, and the
-//! attempt ends above a cap by no more than its last call.
+//! attempt ends above a cap by no more than its last call, and by what those beside it use beyond their estimates.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,12 +76,16 @@ impl Ledger {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is in flight is not reported yet: whoever asks may be about to end it.
     pub(crate) fn usage(&self) -> Usage {
         let account = self.account();
+        let (usage, held) = (&account.usage, account.held);
         Usage {
+            unreported: usage.unreported.saturating_add(held.requests),
+            unreported_tokens: usage.unreported_tokens.saturating_add(held.tokens),
             micro_usd: account.reported_pico.div_ceil(PICO),
-            unreported_micro_usd: account.unreported_pico.div_ceil(PICO),
-            ..account.usage
+            unreported_micro_usd: account.unreported_pico.saturating_add(held.pico_usd).div_ceil(PICO),
+            ..*usage
         }
     }
 

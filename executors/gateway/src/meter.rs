@@ -174,9 +174,10 @@ impl Meter {
         set(&mut counts.input, usage, "/input_tokens");
         set(&mut counts.cached, usage, "/cache_read_input_tokens");
         if let Some(written) = number(usage, "/cache_creation_input_tokens") {
-            let hour = number(usage, "/cache_creation/ephemeral_1h_input_tokens").unwrap_or(0).min(written);
-            counts.written = written - hour;
-            counts.written_1h = hour;
+            // Only the beginning says for how long; the end repeats the sum alone.
+            let hour = number(usage, "/cache_creation/ephemeral_1h_input_tokens").unwrap_or(counts.written_1h);
+            counts.written_1h = hour.min(written);
+            counts.written = written - counts.written_1h;
         }
         set(&mut counts.output, usage, "/output_tokens");
         if begins { Heard::Part } else { Heard::All }
@@ -195,11 +196,13 @@ impl Meter {
         self.openai(usage, names)
     }
 
-    /// What was read from the cache is part of the prompt here.
+    /// What was read from the cache is part of the prompt here, and thoughts are part of the answer: by their name, or,
+    /// as xAI has it, only in the total.
     fn openai(&mut self, usage: &Value, [prompt, cached, output]: [&str; 3]) -> Heard {
         let prompt = number(usage, prompt).unwrap_or(0);
         let cached = number(usage, cached).unwrap_or(0).min(prompt);
-        let output = number(usage, output).unwrap_or(0);
+        let rest = number(usage, "/total_tokens").map_or(0, |total| total.saturating_sub(prompt));
+        let output = number(usage, output).unwrap_or(0).max(rest);
         self.counts = Counts { input: prompt - cached, cached, output, ..Counts::default() };
         Heard::All
     }

@@ -15,7 +15,8 @@ use hyper::body::{Body, Frame, SizeHint};
 use crate::ledger::Hold;
 use crate::meter::Meter;
 
-/// When a byte last passed, in either direction.
+/// When a model last sent a byte of an answer. A call, a refusal and a provider that is busy are no sign of life: an agent
+/// that tries for ever would have one for ever.
 #[derive(Clone, Debug)]
 pub(crate) struct Pulse {
     start: Instant,
@@ -37,20 +38,34 @@ impl Pulse {
     }
 }
 
-pub(crate) struct Relay {
-    inner: reqwest::Body,
-    /// Until it is settled; `None` also for what is not counted.
-    account: Option<(Meter, Hold)>,
+/// What is known of an answer that is counted.
+pub(crate) struct Account {
+    meter: Meter,
+    hold: Hold,
     pulse: Pulse,
 }
 
+impl Account {
+    /// The answer began.
+    pub(crate) fn open(meter: Meter, hold: Hold, pulse: &Pulse) -> Self {
+        pulse.beat();
+        Self { meter, hold, pulse: pulse.clone() }
+    }
+}
+
+pub(crate) struct Relay {
+    inner: reqwest::Body,
+    /// Until it is settled; `None` also for what is not counted.
+    account: Option<Account>,
+}
+
 impl Relay {
-    pub(crate) fn new(inner: reqwest::Body, account: Option<(Meter, Hold)>, pulse: Pulse) -> Self {
-        Self { inner, account, pulse }
+    pub(crate) fn new(inner: reqwest::Body, account: Option<Account>) -> Self {
+        Self { inner, account }
     }
 
     fn settle(&mut self, ended: bool) {
-        if let Some((mut meter, mut hold)) = self.account.take() {
+        if let Some(Account { mut meter, mut hold, .. }) = self.account.take() {
             if ended {
                 meter.end();
             }
@@ -70,9 +85,9 @@ impl Body for Relay {
         let next = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         match &next {
             Some(Ok(frame)) => {
-                self.pulse.beat();
-                if let (Some(data), Some((meter, _))) = (frame.data_ref(), &mut self.account) {
-                    meter.push(data);
+                if let (Some(data), Some(account)) = (frame.data_ref(), &mut self.account) {
+                    account.pulse.beat();
+                    account.meter.push(data);
                 }
                 if self.inner.is_end_stream() {
                     self.settle(true);

@@ -85,7 +85,7 @@ impl Gateway {
         self.desk.ledger.usage()
     }
 
-    /// When a byte last passed, in either direction; the start, if none did.
+    /// When a model last sent a byte of an answer; the start, if it never did.
     pub fn last_activity(&self) -> Instant {
         self.desk.pulse.last()
     }

@@ -48,7 +48,7 @@ pub struct Usage {
     pub requests: u64,
     /// Calls that it refused, or that did not reach it.
     pub failed: u64,
-    /// Accepted calls whose tokens were never, or not fully, reported: cut off, or in a form that reports none.
+    /// Calls whose tokens were never, or not fully, reported: in flight, cut off, or in a form that reports none.
     pub unreported: u64,
     /// What those may have used beyond what is counted above, at most as they were estimated. Counts against the caps.
     pub unreported_tokens: u64,

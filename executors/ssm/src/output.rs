@@ -89,10 +89,15 @@ pub(crate) fn keep(place: &Place, pages: &[Page<'_>], secrets: Option<&Secrets>,
     }
     printed.log = log.kept();
     printed.log.cut += cut;
+    let unclean = redaction.err();
     if printed.log.error.is_none() {
-        printed.log.error = redaction.err();
+        printed.log.error.clone_from(&unclean);
     }
     printed.stdout_file = place.stdout_file().map(|file| {
+        if unclean.is_some() {
+            // An empty file would be taken for all that was printed.
+            return Kept { bytes: 0, cut: printed.stdout.bytes, error: unclean };
+        }
         let most = usize::try_from(file.most).unwrap_or(usize::MAX);
         let fits = first.get(..most).unwrap_or(&first);
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file.path);

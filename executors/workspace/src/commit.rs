@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::blobs::{Reader, Writer};
 use crate::files::{Entry, Files, Hasher};
-use crate::git::fields;
+use crate::git::{fields, refused};
 use crate::names::{Branch, CommitId, ObjectId, TreeId};
 use crate::repository::{Repository, id};
 use crate::{Error, TreePath, Worktree};
@@ -106,14 +106,20 @@ pub enum Why {
     Repository,
     /// A pipe, a socket or a device.
     Special,
-    /// Some system would take it for git's own folder.
+    /// Some system would take it for git's own folder, or for its list of submodules.
     Reserved,
+    /// So many bytes: what a program left behind would stay in the project's object store.
+    TooLarge(u64),
 }
+
+/// Of a file that is new: more than that no policy lets land.
+const LARGEST: u64 = 100 << 20;
 
 impl Repository {
     /// Everything in the tree that is not ignored, as one commit on the branch of the task.
     pub fn commit(&self, worktree: &Worktree, message: &str, trailers: &[(String, String)]) -> Result<Commit, Error> {
         let mut files = Files::open(&worktree.path)?;
+        crate::removal::unblock(&worktree.path)?;
         let index = self.task_folder(&worktree.task).join("index");
         // Of a crash.
         crate::removal::remove(&index.with_extension("lock"))?;
@@ -133,7 +139,11 @@ impl Repository {
         }
         self.keep(&mut files, &found.changed)?;
         let call = with_index("stage what has changed").args(["update-index", "--replace", "-z", "--index-info"]);
-        call.input(index_info(&found.changed)).run()?;
+        let staged = call.input(index_info(&found.changed)).output()?;
+        // It passes over a path that it does not like, says so, and calls that a success.
+        if !staged.status.success() || !staged.stderr.is_empty() {
+            return Err(refused("stage what has changed", &staged.stderr));
+        }
         let tree = with_index("write a tree").arg("write-tree").line()?.unwrap_or_default();
         fs::remove_file(&index).map_err(Error::file(&index))?;
 
@@ -167,9 +177,17 @@ impl Repository {
                 continue;
             }
             let is = match files.look(&path)? {
-                Entry::File { executable } => {
+                Entry::File { length, .. } if was.is_none() && length > LARGEST => {
+                    found.left_out.push(LeftOut { path: path.clone(), why: Why::TooLarge(length) });
+                    None
+                }
+                Entry::File { executable, .. } => {
                     let (id, _) = files.hash(&path, &base.0, |_| Ok(()), |_| Vec::new())?;
                     Some(Blob { mode: if executable { Mode::Executable } else { Mode::File }, id })
+                }
+                Entry::Link if path.is_reserved_link() => {
+                    found.left_out.push(LeftOut { path: path.clone(), why: Why::Reserved });
+                    None
                 }
                 Entry::Link => {
                     let target = files.target(&path)?;

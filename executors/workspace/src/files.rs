@@ -22,6 +22,7 @@ use crate::{Error, TreePath};
 pub(crate) enum Entry {
     File {
         executable: bool,
+        length: u64,
     },
     Link,
     Folder,
@@ -79,7 +80,10 @@ impl Files {
         let Some(folder) = self.folder(path)? else { return Ok(Entry::Missing) };
         match statat(folder, name.as_path(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(match FileType::from_raw_mode(found.st_mode) {
-                FileType::RegularFile => Entry::File { executable: found.st_mode & 0o100 != 0 },
+                FileType::RegularFile => Entry::File {
+                    executable: found.st_mode & 0o100 != 0,
+                    length: u64::try_from(found.st_size).unwrap_or_default(),
+                },
                 FileType::Symlink => Entry::Link,
                 FileType::Directory => Entry::Folder,
                 _ => Entry::Special,

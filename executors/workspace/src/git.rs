@@ -208,7 +208,7 @@ fn not_started(command: &Command, error: &std::io::Error) -> Error {
     Error::Unsuited(format!("start `{}`: {error}", Path::new(command.get_program()).display()))
 }
 
-fn refused(doing: &'static str, stderr: &[u8]) -> Error {
+pub(crate) fn refused(doing: &'static str, stderr: &[u8]) -> Error {
     let said = String::from_utf8_lossy(stderr);
     Error::Git { doing, said: said.trim().chars().take(LONGEST_WORDS).collect() }
 }

@@ -45,5 +45,6 @@ pub use land::{Advanced, Landing};
 pub use names::{Branch, CommitId, Name, ObjectId, TreeId};
 pub use path::TreePath;
 pub use policy::{Finding, FindingKind, Policy};
+pub use removal::remove;
 pub use repository::{Author, Repository, Settings};
 pub use worktree::{Start, Worktree};

@@ -53,6 +53,17 @@ impl TreePath {
             })
         })
     }
+
+    /// Whether some system would take a link of this name for the list of submodules: git keeps such a link out, too.
+    pub(crate) fn is_reserved_link(&self) -> bool {
+        let name =
+            self.0.rsplit(|byte| *byte == b'/' || *byte == b'\\').next().unwrap_or_default().to_ascii_lowercase();
+        let is_short = [&b"gitmod~"[..], b"gi7eba~"].iter().any(|short| name.starts_with(short));
+        is_short
+            || name.strip_prefix(b".gitmodules").is_some_and(|rest| {
+                rest.first() == Some(&b':') || rest.iter().all(|byte| *byte == b' ' || *byte == b'.')
+            })
+    }
 }
 
 impl fmt::Display for TreePath {
@@ -120,6 +131,12 @@ mod tests {
     fn parts_that_git_keeps_for_itself_are_known() {
         for path in ["a/.git/x", ".GIT", "x/.git. .", ".git:s/x", "GIT~1/x", "a\\.git\\x"] {
             assert!(TreePath::new(path).is_reserved(), "{path}");
+        }
+        for path in [".gitmodules", "x/.GITMODULES", ".gitmodules .", "a\\.gitmodules", "gitmod~1", "GI7EBA~1"] {
+            assert!(TreePath::new(path).is_reserved_link() && !TreePath::new(path).is_reserved(), "{path}");
+        }
+        for path in [".gitmodules.bak", ".gitignore", ".gitmodules/x"] {
+            assert!(!TreePath::new(path).is_reserved_link(), "{path}");
         }
         for path in [".gitignore", "a/.github/x", "git", ".gi", "x.git", "git~2"] {
             assert!(!TreePath::new(path).is_reserved(), "{path}");

@@ -10,7 +10,7 @@ use outpost_executor::{Redaction, Secrets};
 use serde::Serialize;
 
 use crate::blobs::Reader;
-use crate::commit::{Change, Committed, Mode, Why};
+use crate::commit::{Change, Committed, LeftOut, Mode, Why};
 use crate::conflict::has_marks;
 use crate::git::fields;
 use crate::links::{Links, leaves};
@@ -83,7 +83,9 @@ impl Repository {
         for left in &committed.left_out {
             judge.left_out(&left.path, left.why);
         }
-        if committed.changed.iter().any(|change| change.is.as_ref().is_some_and(|is| is.mode == Mode::Link)) {
+        // A link that is gone changes where others lead through it.
+        let blobs = committed.changed.iter().flat_map(|change| [&change.was, &change.is]);
+        if blobs.flatten().any(|blob| blob.mode == Mode::Link) {
             let links = self.links(committed.tree.as_str(), &mut reader)?;
             let before = self.links(committed.base.as_str(), &mut reader)?;
             let leaving =
@@ -96,6 +98,15 @@ impl Repository {
         let (message, _) = reader.read(&committed.commit.0, u64::MAX)?;
         judge.message(&message);
         judge.findings.sort_by(|a, b| (&a.path, a.kind).cmp(&(&b.path, b.kind)));
+        Ok(judge.findings)
+    }
+
+    /// What keeps a tree without a change from being all of the work: no commit takes it.
+    pub fn untaken(&self, policy: &Policy, left_out: &[LeftOut]) -> Result<Vec<Finding>, Error> {
+        let mut judge = Judge::of(policy)?;
+        for left in left_out {
+            judge.left_out(&left.path, left.why);
+        }
         Ok(judge.findings)
     }
 
@@ -159,7 +170,7 @@ impl<'a> Judge<'a> {
             let way_out = "put it back as it was, or have the task's files say that it may change";
             self.note(FindingKind::Outside, path, "is none of the task's files", way_out);
         }
-        let is_module = change.is.as_ref().is_some_and(|is| is.mode == Mode::Module);
+        let is_module = [&change.was, &change.is].into_iter().flatten().any(|blob| blob.mode == Mode::Module);
         if is_module || (path.file_name().eq_ignore_ascii_case(b".gitmodules") && change.is.is_some()) {
             let way_out = "leave submodules to people";
             self.note(FindingKind::Submodule, path, "changes a submodule", way_out);
@@ -168,17 +179,12 @@ impl<'a> Judge<'a> {
 
     fn content(&mut self, change: &Change, reader: &mut Reader) -> Result<(), Error> {
         let path = &change.path;
-        self.secrets(Some(path), path.as_bytes(), &[]);
+        let known = if change.was.is_some() { path.as_bytes() } else { &[] };
+        self.secrets(Some(path), path.as_bytes(), known);
         let Some(is) = change.is.as_ref().filter(|is| is.mode != Mode::Module) else { return Ok(()) };
         let (new, length) = reader.read(&is.id, self.policy.largest)?;
         if length > self.policy.largest {
-            let what = format!("has {length} bytes, more than the {} that are allowed", self.policy.largest);
-            self.note(
-                FindingKind::TooLarge,
-                path,
-                what,
-                "leave it out, and have it made or fetched where it is needed",
-            );
+            self.too_large(path, length);
             return Ok(());
         }
         let was = change.was.as_ref().filter(|was| was.mode != Mode::Module && was.id != is.id);
@@ -228,6 +234,12 @@ impl<'a> Judge<'a> {
         self.secrets(None, text.unwrap_or_default(), &[]);
     }
 
+    fn too_large(&mut self, path: &TreePath, length: u64) {
+        let what = format!("has {length} bytes, more than the {} that are allowed", self.policy.largest);
+        let way_out = "leave it out, and have it made or fetched where it is needed";
+        self.note(FindingKind::TooLarge, path, what, way_out);
+    }
+
     fn left_out(&mut self, path: &TreePath, why: Why) {
         match why {
             Why::Repository => {
@@ -235,9 +247,10 @@ impl<'a> Judge<'a> {
                 self.note(FindingKind::Nested, path, "is a repository of its own", way_out);
             }
             Why::Reserved => {
-                let what = "could be taken for git's own folder";
+                let what = "could be taken for what is git's own";
                 self.note(FindingKind::Reserved, path, what, "give it another name: it is not landed");
             }
+            Why::TooLarge(length) => self.too_large(path, length),
             // Pipes and sockets are what programs leave behind; no commit could hold them.
             Why::Special => {}
         }

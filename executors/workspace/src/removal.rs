@@ -5,13 +5,13 @@
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use crate::Error;
 
 /// A file, a link or a whole folder. That there is none is fine.
-pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+pub fn remove(path: &Path) -> Result<(), Error> {
     match once(path) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             unlock(path);
@@ -31,6 +31,27 @@ fn once(path: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Removes what git would open and wait at for ever: a pipe or a device that is called like a file which it reads to
+/// learn what is new in a tree. What is not there, or cannot be listed, git does not open either.
+pub(crate) fn unblock(tree: &Path) -> Result<(), Error> {
+    let mut folders = vec![(tree.to_owned(), false)];
+    while let Some((folder, is_git)) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            let (path, name) = (entry.path(), entry.file_name());
+            let is_read = is_git || name == ".gitignore";
+            if kind.is_dir() {
+                // The agent's own repository is not looked at.
+                let is_own = name == ".git" && folder == tree;
+                folders.extend((!is_own).then_some((path, is_git || name == ".git")));
+            } else if is_read && (kind.is_fifo() || kind.is_char_device() || kind.is_block_device()) {
+                remove(&path)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What cannot be changed shows when it is removed.

@@ -161,11 +161,6 @@ impl Repository {
         Ok(branch)
     }
 
-    /// What a person types to have the work of the run on the branch that is checked out.
-    pub fn way_home(&self, branch: &Branch) -> String {
-        format!("git merge {branch}")
-    }
-
     /// Removes what the run keeps outside of the project; its branches stay.
     pub fn forget(&self) -> Result<(), Error> {
         removal::remove(&self.folder)

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use outpost_agent::attempt::{Access, Gate};
 use outpost_agent::definition::{Definition, Protocol};
-use outpost_agent::stream::{Spent, Totals, Usage};
+use outpost_agent::stream::{Spent, Totals, Unreported, Usage};
 use outpost_gateway::{Cap, Caps, Gateway, Key, Prices, Settings, Upstream};
 
 use crate::engine::agent::order;
@@ -42,13 +42,16 @@ impl Gate for Desk {
 
     fn spent(&self) -> Option<Spent> {
         let used = self.gateway.usage();
-        if used.requests == 0 {
-            return None;
-        }
         let usage = Usage { input: used.input.saturating_add(used.written), cached: used.cached, output: used.output };
+        let heard = used.requests > 0;
         #[expect(clippy::cast_precision_loss, reason = "dollars for people")]
-        let cost_usd = used.cost().map(|micro| micro as f64 / 1e6);
-        Some(Spent { usage: Some(usage), cost_usd, totals: Totals::default() })
+        let usd = |micro: u64| micro as f64 / 1e6;
+        Some(Spent {
+            usage: heard.then_some(usage),
+            cost_usd: used.cost().filter(|_| heard).map(usd),
+            unreported: Unreported { tokens: used.unreported_tokens, cost_usd: usd(used.unreported_micro_usd) },
+            totals: Totals::default(),
+        })
     }
 
     fn breach(&self) -> Option<String> {

@@ -6,15 +6,20 @@
 //!   │  └► conflict ─► conflict.json, for the next attempt
 //!   └───────────────────────────────────────────────────────┘
 //! ```
-//! Landing again changes nothing. Tasks that land at once are put in order by the comparison that comes with each
-//! move of the branch: what was verified is what the branch becomes.
+//! Only what an agent called done and the policy has looked through lands. Landing again changes nothing. Tasks that land
+//! at once are put in order by the comparison that comes with each move of the branch: what was verified is what the
+//! branch becomes.
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 
+use outpost_agent::attempt::Outcome;
+use outpost_agent::classify::Class;
 use outpost_workspace::{Advanced, Branch, CommitId, Conflict, Landing as Outlook, Name, Repository};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::{complain, repository};
 use crate::engine::agent::course::UNLANDED;
@@ -22,8 +27,6 @@ use crate::engine::agent::order::{self, Check, Landing, Place, VERSION};
 
 /// Others may land meanwhile, but not for ever.
 const MOST: usize = 100;
-/// How often a verification is asked whether it is done.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why it did not land.
 enum Refused {
@@ -62,6 +65,13 @@ fn land(order: &Landing) -> Result<String, Refused> {
     };
     order::forget(&order.conflict).map_err(io(&order.conflict))?;
     let place: Place = order::read(&order.place).map_err(io(&order.place))?.unwrap_or_default();
+    let folder = order.place.parent().unwrap_or(&order.place);
+    let outcome = Outcome::read(folder).map_err(io(folder))?;
+    if !place.findings.is_empty() || outcome.is_none_or(|outcome| outcome.class != Class::Done) {
+        let why = "nobody saw its agent come to an end: what is in its tree was not looked through, and does not land; \
+                   have it done again";
+        return Err(Refused::Broken(why.to_owned()));
+    }
     let Some(commit) = place.commit else {
         return Ok("it changed nothing: there is nothing to land".to_owned());
     };
@@ -118,19 +128,15 @@ fn carried_out(check: &Check, directory: &Path) -> std::io::Result<Option<i32>> 
     let mut command = Command::new(&check.program);
     command.args(&check.args).current_dir(directory).stdin(Stdio::null());
     command.env("blueprint_root", directory).env("working_directory", directory);
-    let mut child = command.spawn()?;
-    let end = Instant::now() + Duration::from_secs(check.timeout_secs);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status.code().unwrap_or(-1)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut child = command.spawn()?;
+        if let Ok(status) = timeout(Duration::from_secs(check.timeout_secs), child.wait()).await {
+            return Ok(Some(status?.code().unwrap_or(-1)));
         }
-        if Instant::now() >= end {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(PAUSE);
-    }
+        child.kill().await?;
+        Ok(None)
+    })
 }
 
 /// What does not fit, for whoever is to resolve it.

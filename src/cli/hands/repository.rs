@@ -9,7 +9,6 @@ use crate::engine::bench::private;
 pub(super) fn open(names: &Names) -> Result<Repository, String> {
     let settings = Settings {
         cache: names.cache.clone(),
-        // A name that is one already stays as it is.
         run: Name::of(&names.run).map_err(|error| failed(&error))?,
         author: Author { name: "outpost-bp".to_owned(), email: "outpost-bp@localhost".to_owned() },
         git: None,

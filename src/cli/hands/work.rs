@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use outpost_agent::attempt::{Around, Outcome, run};
 use outpost_agent::classify::Class;
 use outpost_agent::definition::{Definition, Definitions};
-use outpost_executor::Secrets;
+use outpost_executor::{Redaction, Secrets};
 use outpost_workspace::{Branch, Commit, CommitId, Policy, Repository, Start, Worktree};
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -218,24 +218,25 @@ impl Stand {
     /// Commits what is there, and asks whether it may land.
     fn keep(&self, tree: &Tree, secrets: Secrets, is_done: bool, place: &mut Place) -> Result<(), String> {
         let told = |error| repository::failed(&error);
-        let committed = match self.repository.commit(&self.worktree, &tree.message, &tree.trailers).map_err(told)? {
-            Commit::Made(committed) => committed,
-            Commit::NoChange { .. } => return Ok(()),
+        let redaction = Redaction::beyond_doubt(&secrets).map_err(|error| error.to_string())?;
+        // What a file is called may be a secret, too.
+        let clean = |text: String| redaction.as_ref().map_or_else(|| text.clone(), |redaction| redaction.text(&text));
+        let policy =
+            Policy { allowed: tree.allowed.clone(), protected: tree.protected.clone(), secrets, ..Policy::default() };
+        let findings = match self.repository.commit(&self.worktree, &tree.message, &tree.trailers).map_err(told)? {
+            Commit::Made(committed) => {
+                let stat = self.repository.diff_stat(&committed.base, &committed.commit, STAT).map_err(told)?;
+                let changed = committed.changed.iter().take(MOST_CHANGED);
+                place.branch = Some(Branch::to_string(&committed.branch));
+                place.commit = Some(committed.commit.to_string());
+                place.changed = changed.map(|change| clean(change.path.to_string())).collect();
+                place.changes = clean(stat.text);
+                is_done.then(|| self.repository.policy(&policy, &committed))
+            }
+            Commit::NoChange { left_out } => is_done.then(|| self.repository.untaken(&policy, &left_out)),
         };
-        place.branch = Some(Branch::to_string(&committed.branch));
-        place.commit = Some(committed.commit.to_string());
-        place.changed = committed.changed.iter().take(MOST_CHANGED).map(|change| change.path.to_string()).collect();
-        place.changes = self.repository.diff_stat(&committed.base, &committed.commit, STAT).map_err(told)?.text;
-        if is_done {
-            let policy = Policy {
-                allowed: tree.allowed.clone(),
-                protected: tree.protected.clone(),
-                secrets,
-                ..Policy::default()
-            };
-            let findings = self.repository.policy(&policy, &committed).map_err(told)?;
-            place.findings = findings.iter().map(|finding| format!("{finding}; {}", finding.way_out)).collect();
-        }
+        let findings = findings.transpose().map_err(told)?.unwrap_or_default();
+        place.findings = findings.iter().map(ToString::to_string).collect();
         Ok(())
     }
 }

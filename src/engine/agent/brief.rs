@@ -81,9 +81,23 @@ fn is_fence(line: &str) -> bool {
     line.starts_with("```") || line.starts_with("~~~")
 }
 
+/// The text of a task without what stands before each of its lines, in a list or a quote.
+fn at_the_margin(source: &Source, task: &Task<'_>) -> String {
+    let before = source.text().get(..task.span.range().start).unwrap_or_default();
+    let width = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
+    let bare = |line: &str| {
+        let prefix = line.bytes().take(width).take_while(|byte| matches!(byte, b' ' | b'\t' | b'>')).count();
+        line.get(prefix..).unwrap_or_default().to_owned()
+    };
+    let mut lines = source.slice(task.span).split_inclusive('\n');
+    let first = lines.next().unwrap_or_default().to_owned();
+    std::iter::once(first).chain(lines.map(bare)).collect()
+}
+
 /// What the document says of the interface, as it is written there.
 fn interface(source: &Source, task: &Task<'_>) -> Option<String> {
-    let parsed = yaml::parse(source.slice(task.span), Origin::Base(0));
+    let text = at_the_margin(source, task);
+    let parsed = yaml::parse(&text, Origin::Base(0));
     let root = parsed.documents.first()?;
     let found = root.get("interface")?;
     match found.to_json() {
@@ -171,5 +185,25 @@ mod tests {
         assert_eq!((brief.acceptance.len(), brief.allowed_paths.len(), brief.ports.len()), (1, 1, 1));
         assert_eq!((brief.inputs[0].source.as_str(), brief.inputs[0].value.as_str()), ("z.r", "7"));
         assert_eq!(brief.verification[0].command, "test $(cat n) = 3");
+    }
+
+    #[test]
+    fn the_interface_of_a_task_in_a_list_or_a_quote_is_told() {
+        let task = "task_id: a\n  name: a\n  executor: fake\n  interface:\n    input: a list\n    output: a number\n  \
+                    agent: {isolation: none}\n  verification: {unit: {command: test -e x}}\n";
+        let list = format!("# Shop\n\n```yaml\n- {task}```\n");
+        let flat = task.replace("\n  ", "\n");
+        let quote = format!("# Shop\n\n> ```yaml\n> {}```\n", flat.replace('\n', "\n> "));
+        for text in [list, quote] {
+            let (source, _) = Source::from_bytes("t.md", text.as_bytes().to_vec());
+            let (blueprint, problems) = read(&source, false).into_blueprint();
+            let blueprint = blueprint.unwrap_or_else(|| panic!("{problems:?}"));
+            let brief = of(&blueprint, &source, blueprint.indices().next().expect("a task"), &BTreeMap::new());
+            assert!(
+                brief.interface.as_deref().is_some_and(|said| said.contains("a number")),
+                "{text}: {:?}",
+                brief.interface
+            );
+        }
     }
 }

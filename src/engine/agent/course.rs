@@ -4,6 +4,7 @@
 //! what it has spent. Everything is written beside the attempt before it is told, so that asking again tells the same.
 
 use std::io;
+use std::time::Duration;
 
 use outpost_agent::attempt::Outcome;
 use outpost_agent::classify::Class;
@@ -57,11 +58,9 @@ impl Unfinished<'_> {
         let outcome = Outcome::read(&folder)?;
         let place: Place = order::read(&folder.join(PLACE))?.unwrap_or_default();
         if self.stage == Stage::Land && failure.exit_code != Some(UNLANDED) {
-            return Ok(Failure {
-                message: format!("it could not land: {}", last_line(&failure)),
-                lasting: true,
-                ..failure
-            });
+            // Who ran out of time said nothing of it.
+            let why = if failure.code == FailureCode::Timeout { &failure.message } else { last_line(&failure) };
+            return Ok(Failure { message: format!("it could not land: {why}"), lasting: true, ..failure });
         }
         if let (Stage::Run, Some(problem)) = (self.stage, &place.problem) {
             return Ok(Failure { message: problem.clone(), lasting: true, ..failure });
@@ -76,10 +75,7 @@ impl Unfinished<'_> {
                 .err()
                 .map(|spent| format!("its budget is used up, {spent}: {}", failure.message)),
             Next::Pause { after, .. } => {
-                let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.pauses().saturating_sub(1).min(16));
-                let pause = after
-                    .map_or(doubled.min(LONGEST_PAUSE), |after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-                failure.course = Some(Course::Later { at: self.now.after(pause) });
+                failure.course = Some(Course::Later { at: self.now.after(pause(after, attempts.pauses())) });
                 None
             }
             Next::Person { why } => Some(format!("`{}` wants a person: {why}", self.agent)),
@@ -135,8 +131,39 @@ impl Unfinished<'_> {
     }
 }
 
+/// Milliseconds before a provider is asked again, after so many pauses in a row. What it asks for counts; but one that
+/// goes on to ask for nothing is asked less and less often, too.
+fn pause(after: Option<Duration>, in_a_row: u32) -> u64 {
+    let doubled = |first: u64, most: u64| first.saturating_mul(1 << in_a_row.saturating_sub(1).min(16)).min(most);
+    let asked = |after: Duration| u64::try_from(after.as_millis()).unwrap_or(u64::MAX).max(doubled(1000, 60_000));
+    after.map_or_else(|| doubled(FIRST_PAUSE, LONGEST_PAUSE), asked)
+}
+
 /// The last thing that was said, which is why.
 fn last_line(failure: &Failure) -> &str {
     let mut said = [&failure.stderr, &failure.stdout].into_iter();
     said.find_map(|text| text.lines().rfind(|line| !line.trim().is_empty())).unwrap_or(&failure.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::pause;
+
+    #[test]
+    fn a_provider_that_asks_for_no_time_is_not_asked_without_end() {
+        for (after, in_a_row, wanted) in [
+            (None, 1, 30_000),
+            (None, 3, 120_000),
+            (None, 40, 900_000),
+            (Some(90), 1, 90_000),
+            (Some(7 * 24 * 3600), 2, 604_800_000),
+            (Some(0), 1, 1000),
+            (Some(0), 6, 32_000),
+            (Some(5), 40, 60_000),
+        ] {
+            assert_eq!(pause(after.map(Duration::from_secs), in_a_row), wanted, "{after:?} {in_a_row}");
+        }
+    }
 }

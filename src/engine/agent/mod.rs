@@ -43,10 +43,8 @@ pub fn clear_trees(trees: &Path, run: &str) -> std::io::Result<()> {
     let Ok(name) = outpost_workspace::Name::of(run) else {
         return Ok(());
     };
-    match std::fs::remove_dir_all(trees.join(name.as_str())) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    // Folders that nobody may write to, as package managers make them, go too.
+    outpost_workspace::remove(&trees.join(name.as_str())).map_err(|error| std::io::Error::other(error.to_string()))
 }
 
 fn base(variable: impl Fn(&str) -> Option<OsString>, own: &str, usual: &str) -> Option<PathBuf> {

@@ -57,6 +57,7 @@ pub struct Names {
     /// A folder of the project.
     pub project: PathBuf,
     pub cache: PathBuf,
+    /// Ids: what folders and branches are called after them is made of them in one place.
     pub run: String,
     pub task: String,
 }

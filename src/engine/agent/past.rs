@@ -10,6 +10,7 @@ use outpost_agent::attempt::{Outcome, Resume};
 use outpost_agent::classify::Class;
 use outpost_agent::prompt;
 use outpost_agent::session::{Fingerprint, Next, Past, next};
+use outpost_agent::stream::Spent;
 use serde::{Deserialize, Serialize};
 
 use super::order::{self, ORDER};
@@ -45,6 +46,7 @@ struct Attempt {
     /// Whether the agent was asked at all: what is set up before may fail.
     ordered: bool,
     outcome: Option<Outcome>,
+    spent: Option<Spent>,
     failed: Option<Failed>,
 }
 
@@ -65,7 +67,13 @@ impl Attempts {
         let attempts = (1..=last).map(|number| {
             let folder = files.of_attempt(task, number, "agent");
             let ordered = folder.join(ORDER).exists();
-            Ok(Attempt { ordered, outcome: Outcome::read(&folder)?, failed: order::read(&folder.join(FAILED))? })
+            let outcome = Outcome::read(&folder)?;
+            // What was killed has spent all the same.
+            let spent = match &outcome {
+                Some(outcome) => Some(outcome.spent),
+                None => Outcome::spent_so_far(&folder)?,
+            };
+            Ok(Attempt { ordered, outcome, spent, failed: order::read(&folder.join(FAILED))? })
         });
         attempts.collect::<io::Result<_>>().map(Self)
     }
@@ -149,9 +157,12 @@ impl Attempts {
 
     /// What was used of the budget.
     pub fn used(&self) -> Used {
-        self.current().iter().filter_map(|attempt| attempt.outcome.as_ref()).fold(Used::default(), |used, outcome| {
-            let tokens = outcome.spent.usage.map_or(0, |usage| usage.input + usage.cached + usage.output);
-            Used { usd: used.usd + outcome.spent.cost_usd.unwrap_or_default(), tokens: used.tokens + tokens }
+        self.current().iter().filter_map(|attempt| attempt.spent).fold(Used::default(), |used, spent| {
+            let tokens = spent.usage.map_or(0, |usage| usage.input + usage.cached + usage.output);
+            Used {
+                usd: used.usd + spent.cost_usd.unwrap_or_default() + spent.unreported.cost_usd,
+                tokens: used.tokens + tokens + spent.unreported.tokens,
+            }
         })
     }
 

@@ -45,12 +45,15 @@ impl Bench<'_> {
 
     /// The directory of the project as a task sees it: in its tree, if it works in one of its own.
     pub(super) fn root_of(&self, index: TaskIndex) -> PathBuf {
-        let tree = self.agent(index).filter(|(_, terms)| terms.is_isolated()).and_then(|_| {
-            let (run, task) = (Name::of(self.files.id()).ok()?, Name::of(&self.task(index).id).ok()?);
-            let tree = self.trees.as_ref()?.join(run.as_str()).join("tasks").join(task.as_str()).join("tree");
-            Some(tree.join(self.prefix()))
-        });
+        let isolated = self.agent(index).filter(|(_, terms)| terms.is_isolated());
+        let tree = isolated.and_then(|_| Some(self.tree_of(index)?.join(self.prefix())));
         tree.filter(|tree| tree.is_dir()).unwrap_or_else(|| self.root.clone())
+    }
+
+    /// Where the tree of a task is made.
+    fn tree_of(&self, index: TaskIndex) -> Option<PathBuf> {
+        let (run, task) = (Name::of(self.files.id()).ok()?, Name::of(&self.task(index).id).ok()?);
+        Some(self.trees.as_ref()?.join(run.as_str()).join("tasks").join(task.as_str()).join("tree"))
     }
 
     /// The directory of the project, from the top of its repository.
@@ -120,15 +123,7 @@ impl Bench<'_> {
         let tree = terms.is_isolated().then(|| self.tree(index, attempt, &terms, &attempts)).transpose()?;
         let workspace = tree.as_ref().map_or_else(
             || variables.directory.clone(),
-            |tree| {
-                tree.names
-                    .cache
-                    .join(&tree.names.run)
-                    .join("tasks")
-                    .join(&tree.names.task)
-                    .join("tree")
-                    .join(&tree.within)
-            },
+            |tree| self.tree_of(index).unwrap_or_default().join(&tree.within),
         );
         let job = Job {
             version: JOB_VERSION,
@@ -187,13 +182,15 @@ impl Bench<'_> {
     }
 
     fn names(&self, index: TaskIndex) -> Result<Names, Failure> {
-        let named = |text: &str| Name::of(text).map_err(|error| refused(format!("failed to {error}")));
         let cache = self
             .trees
             .clone()
             .ok_or_else(|| refused("there is no place for its tree: set `HOME` or `XDG_CACHE_HOME`".to_owned()))?;
-        let (run, task) = (named(self.files.id())?, named(&self.task(index).id)?);
-        Ok(Names { project: self.root.clone(), cache, run: run.as_str().to_owned(), task: task.as_str().to_owned() })
+        let (run, task) = (self.files.id(), &self.task(index).id);
+        for text in [run, task] {
+            Name::of(text).map_err(|error| refused(format!("failed to {error}")))?;
+        }
+        Ok(Names { project: self.root.clone(), cache, run: run.to_owned(), task: task.to_string() })
     }
 
     /// Where it works, from the top of a tree.

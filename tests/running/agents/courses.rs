@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::super::listener::Listener;
 use super::{KEY, Office, document};
 
@@ -21,7 +23,7 @@ fn a_busy_provider_is_a_pause_that_survives_its_runner() {
     );
     let mut running = office.start(&["run", "blueprint.md"]);
     office.project.until("a pause", || !office.project.told("retry_scheduled").is_empty());
-    running.signal(rustix::process::Signal::KILL);
+    running.signal(Signal::KILL);
     running.child.wait().expect("it is ours");
     office.project.until_nothing_runs();
     office.outpost(&["resume"]).with(0);
@@ -86,27 +88,23 @@ fn what_costs_more_than_it_may_asks_before_it_goes_on() {
     assert!(gates(&office).contains("1200 of 1000 tokens are spent"));
 }
 
-/// Two calls of the model, in the words of its protocol.
-const TWO_CALLS: &str = r#"
+/// How the model is called, in the words of its protocol.
+const ASK: &str = r#"
 port=${FAKE_BASE_URL##*:} port=${port%%/*}
 ask() {
   bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
     printf "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer %s\r\ncontent-length: %s\r\n\r\n%s" "$2" "${#3}" "$3" >&3
     head -n 1 <&3' - "$port" "$FAKE_KEY" '{"model":"m","messages":[]}'
 }
-note "$(ask)"
-note "$(ask)"
-trouble 'the model does not answer'
 "#;
 
 #[test]
 fn the_gateway_has_the_key_and_stops_at_what_is_left_of_the_budget() {
     let model = Listener::new(&[]);
     let terms = "isolation: none, budget: {tokens: 100}";
-    let office = Office::of(&document(terms, &[("a", "", "")]), &[("a", &[TWO_CALLS])]);
-    let definition = office.at("config/outpost-bp/agents/fake.toml");
-    let text = fs::read_to_string(&definition).expect("a definition");
-    fs::write(&definition, text.replace("https://127.0.0.1", &model.address)).expect("ours");
+    let two_calls = format!("{ASK}note \"$(ask)\"\nnote \"$(ask)\"\ntrouble 'the model does not answer'");
+    let office = Office::of(&document(terms, &[("a", "", "")]), &[("a", &[&two_calls])]);
+    reaches(&office, &model);
     let ended = office.run();
     let seen = model.seen();
     let keys: Vec<Option<&str>> = seen.iter().map(|request| request.header("authorization")).collect();
@@ -123,6 +121,51 @@ fn the_gateway_has_the_key_and_stops_at_what_is_left_of_the_budget() {
     ended.with(3);
     let shown = gates(&office);
     assert!(shown.contains("what is left of its budget is spent: 100 tokens"), "{shown}");
+}
+
+#[test]
+fn what_a_call_used_that_nobody_told_is_gone_from_the_budget_of_the_next_attempt() {
+    let model = Listener::new(&[]);
+    let terms = "isolation: none, budget: {tokens: 30000}";
+    let task = "verification: {unit: {command: test -e right}}";
+    let one_call = format!("{ASK}note \"$(ask)\"\nfinish 0 0");
+    let office = Office::of(&document(terms, &[("a", "", task)]), &[("a", &[&one_call])]);
+    reaches(&office, &model);
+    office.run().with(3);
+    let shown = gates(&office);
+    // It set itself no limit, so it counts with the 32,768 tokens that are held for such a call.
+    assert!(shown.contains("of 30000 tokens are spent"), "{shown}");
+    assert_eq!(office.starts().len(), 1);
+}
+
+#[test]
+fn what_an_attempt_used_that_was_killed_is_gone_from_the_budget_of_the_next_one() {
+    let model = Listener::new(&[]);
+    let terms = "isolation: none, budget: {tokens: 30000}";
+    let task = "verification: {unit: {command: test -e right}}";
+    let one_call = format!("{ASK}note \"$(ask)\"\nsleep 600");
+    let office = Office::of(&document(terms, &[("a", "", task)]), &[("a", &[&one_call, "finish"])]);
+    reaches(&office, &model);
+    let running = office.start(&["run", "blueprint.md"]);
+    office.project.until("the count", || {
+        let spent = office.project.run_folder().map(|run| run.join("tasks/a@1.agent/spent.json"));
+        spent.and_then(|spent| fs::read_to_string(spent).ok()).is_some_and(|spent| !spent.contains("\"tokens\":0"))
+    });
+    let processes = office.project.processes();
+    let hand = processes.iter().find(|process| process.contains(" __agent ")).expect("what does the work");
+    let id = hand.split(' ').next().and_then(|id| id.parse().ok()).and_then(Pid::from_raw).expect("its number");
+    kill_process(id, Signal::KILL).expect("it is ours");
+    running.end().with(3);
+    let shown = gates(&office);
+    assert!(shown.contains("of 30000 tokens are spent"), "{shown}");
+    assert_eq!(office.starts().len(), 1);
+}
+
+/// Has the definition name this model for the provider.
+fn reaches(office: &Office, model: &Listener) {
+    let definition = office.at("config/outpost-bp/agents/fake.toml");
+    let text = fs::read_to_string(&definition).expect("a definition");
+    fs::write(&definition, text.replace("https://127.0.0.1", &model.address)).expect("ours");
 }
 
 #[test]

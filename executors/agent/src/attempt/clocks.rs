@@ -10,6 +10,8 @@ use crate::stream::Event;
 pub(super) enum Late {
     Start,
     Idle,
+    /// The same while a tool ran.
+    Tool,
     AfterResult,
     Wall,
 }
@@ -64,7 +66,7 @@ impl<'a> Clocks<'a> {
         let quiet = match (self.result, self.has_begun, self.in_tool) {
             (Some(result), _, _) => (after(result, limits.after_result), Late::AfterResult),
             (None, false, _) => (after(self.began, limits.start), Late::Start),
-            (None, true, true) => (after(self.progress, limits.tool.max(limits.idle)), Late::Idle),
+            (None, true, true) => (after(self.progress, limits.tool.max(limits.idle)), Late::Tool),
             (None, true, false) => (after(self.progress, limits.idle), Late::Idle),
         };
         match limits.wall.map(|wall| after(self.began, wall)) {
@@ -97,7 +99,7 @@ mod tests {
         assert_eq!(clocks.next(), (zero + s(800), Late::Idle));
         let tool = Event::Tool { name: "sh".into(), detail: String::new(), id: None };
         clocks.event(&tool, zero + s(300));
-        assert_eq!(clocks.next(), (zero + s(2100), Late::Idle));
+        assert_eq!(clocks.next(), (zero + s(2100), Late::Tool));
         clocks.event(&Event::Text { text: "so".into() }, zero + s(400));
         assert_eq!(clocks.next(), (zero + s(1000), Late::Idle));
         clocks.over(zero + s(500));

@@ -5,11 +5,10 @@
 //! for the keeper of this process to end.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::future::Future;
-use std::io::{Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -22,10 +21,11 @@ use super::circles::Circles;
 use super::clocks::{Clocks, Late};
 use super::job::Limits;
 use super::record::Record;
+use super::tail::Tail;
 use super::{Gate, say};
 use crate::classify::Exit;
 use crate::definition::Definition;
-use crate::stream::{Event, Lines, Reader, Told};
+use crate::stream::{Event, Line, Lines, Reader, Told};
 
 /// How often files and the gateway are looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -50,7 +50,8 @@ pub(super) struct Start<'a> {
     pub(super) env: Vec<(OsString, OsString)>,
     pub(super) workspace: &'a Path,
     pub(super) stdin: Option<String>,
-    pub(super) events_file: Option<PathBuf>,
+    /// The file of events, where they are not on stdout.
+    pub(super) tail: Option<Tail>,
     pub(super) limits: &'a Limits,
     pub(super) gate: Option<&'a dyn Gate>,
 }
@@ -98,7 +99,12 @@ impl Follower<'_> {
         self.lines_of_stdout(found);
     }
 
-    fn lines_of_stdout(&mut self, found: Vec<crate::stream::Line>) {
+    fn stderr(&mut self, bytes: &[u8]) {
+        self.clocks.heard(Instant::now());
+        self.record.stderr.take(bytes);
+    }
+
+    fn lines_of_stdout(&mut self, found: Vec<Line>) {
         for line in found {
             let mut events = if self.has_events_file { Vec::new() } else { self.reader.line(&line) };
             events.extend(self.reader.printed(&line));
@@ -113,45 +119,17 @@ impl Follower<'_> {
         self.lines_of_stdout(found);
         self.record.stderr.finish();
         if let Some(tail) = events_file {
-            self.tail(tail);
-            let last = tail.lines.finish();
-            let events = last.map(|line| self.reader.line(&line)).unwrap_or_default();
-            self.events(events);
+            self.lines_of_file(tail.finish());
         }
         let last = self.reader.finish();
         self.events(last.into_iter().collect());
     }
 
-    fn tail(&mut self, tail: &mut Tail) {
-        for line in tail.read() {
+    fn lines_of_file(&mut self, found: Vec<Line>) {
+        for line in found {
             let events = self.reader.line(&line);
             self.events(events);
         }
-    }
-}
-
-/// A file that the agent appends its events to.
-struct Tail {
-    path: PathBuf,
-    at: u64,
-    lines: Lines,
-}
-
-impl Tail {
-    fn read(&mut self) -> Vec<crate::stream::Line> {
-        let mut found = Vec::new();
-        let Ok(mut file) = File::open(&self.path) else {
-            return found;
-        };
-        if file.seek(SeekFrom::Start(self.at)).is_err() {
-            return found;
-        }
-        let mut buffer = [0; 64 << 10];
-        while let Ok(read @ 1..) = file.read(&mut buffer) {
-            self.at += read as u64;
-            self.lines.push(buffer.get(..read).unwrap_or_default(), |line| found.push(line));
-        }
-        found
     }
 }
 
@@ -174,7 +152,7 @@ pub(super) async fn follow(
     let feeding = feed(child.stdin.take(), start.stdin);
     tokio::pin!(feeding);
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
-    let mut tail = start.events_file.map(|path| Tail { path, at: 0, lines: Lines::default() });
+    let mut tail = start.tail;
     let mut follower = Follower {
         reader: Reader::new(start.definition),
         clocks: Clocks::new(start.limits, Instant::now()),
@@ -190,10 +168,10 @@ pub(super) async fn follow(
     let grace = Duration::from_secs(start.definition.kill.grace_secs);
     let (mut is_fed, mut is_asked) = (false, false);
     let (mut ended, mut kill_at): (Option<Ended>, Option<Instant>) = (None, None);
-    let mut gone: Option<(ExitStatus, Instant)> = None;
+    let mut gone: Option<(io::Result<ExitStatus>, Instant)> = None;
     loop {
         let has_drained = stdout.is_none() && stderr.is_none();
-        if let Some((_, at)) = gone
+        if let Some((_, at)) = &gone
             && (has_drained || at.elapsed() >= DRAIN)
         {
             break;
@@ -212,22 +190,23 @@ pub(super) async fn follow(
             },
             read = chunk(&mut stderr, &mut err_buffer), if stderr.is_some() => match read {
                 0 => stderr = None,
-                read => { follower.record.stderr.take(err_buffer.get(..read).unwrap_or_default()); }
+                read => follower.stderr(err_buffer.get(..read).unwrap_or_default()),
             },
             () = &mut feeding, if !is_fed => is_fed = true,
-            status = child.wait(), if gone.is_none() => gone = Some((status.unwrap_or_default(), Instant::now())),
+            status = child.wait(), if gone.is_none() => gone = Some((status, Instant::now())),
             () = &mut stop, if gone.is_none() && !is_asked => {
                 is_asked = true;
                 cause = Some(Ended::Asked);
             }
             _ = look.tick(), if gone.is_none() => {
                 if let Some(tail) = &mut tail {
-                    follower.tail(tail);
+                    follower.lines_of_file(tail.look());
                 }
                 if let Some(gate) = start.gate {
                     if let Some(at) = gate.last_activity() {
                         follower.clocks.answered(at);
                     }
+                    follower.record.spent(gate.spent());
                     cause = gate.breach().map(Ended::Breach);
                 }
             }
@@ -257,7 +236,8 @@ pub(super) async fn follow(
     }
     follower.finish(tail.as_mut());
     let told = follower.reader.told().clone();
-    let status = gone.map(|(status, _)| status).unwrap_or_default();
+    let (status, _) = gone.ok_or("nobody waited for its end")?;
+    let status = status.map_err(|error| format!("how `{program}` ended could not be seen: {error}"))?;
     let exit = match (&ended, status.code(), status.signal()) {
         (Some(Ended::Late(Late::AfterResult)), _, _) => Exit::AfterResult,
         (_, Some(code), _) => Exit::Code(code),

@@ -61,6 +61,7 @@ pub(super) fn judge(
     if let Some(exact) = around.gate.as_ref().and_then(|gate| gate.spent()) {
         outcome.spent.usage = exact.usage.or(outcome.spent.usage);
         outcome.spent.cost_usd = exact.cost_usd.or(outcome.spent.cost_usd);
+        outcome.spent.unreported = exact.unreported;
     }
     outcome.turns = told.turns;
     outcome.exit = (followed.exit != Exit::AfterResult).then(|| followed.exit.code());
@@ -103,6 +104,9 @@ fn stopped(ended: Option<&Ended>, limits: &Limits) -> Option<Verdict> {
         Ended::Late(Late::AfterResult) => return None,
         Ended::Late(Late::Start) => (Class::Stalled, format!("it said nothing for {} s after its start", limits.start)),
         Ended::Late(Late::Idle) => (Class::Stalled, format!("nothing went on for {} s", limits.idle)),
+        Ended::Late(Late::Tool) => {
+            (Class::Stalled, format!("nothing came of its tool for {} s", limits.tool.max(limits.idle)))
+        }
         Ended::Late(Late::Wall) => {
             (Class::TimedOut, format!("it was not done after {} s", limits.wall.unwrap_or_default()))
         }

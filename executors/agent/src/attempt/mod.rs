@@ -17,6 +17,7 @@ mod judge;
 mod outcome;
 mod record;
 mod say;
+mod tail;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -44,6 +45,7 @@ use crate::stream::Spent;
 use environment::Folders;
 use follow::{Start, follow};
 use record::Record;
+use tail::Tail;
 
 pub use environment::{Own, program};
 pub use job::{Access, Job, Limits, Resume, VERSION as JOB_VERSION};
@@ -126,7 +128,7 @@ fn attempt(
         Ok(both) => both,
         Err(message) => {
             fs::create_dir_all(&job.folder).map_err(|error| format!("`{}`: {error}", job.folder.display()))?;
-            let _ = writeln!(std::io::stdout(), "ends   {message}");
+            let _ = writeln!(std::io::stdout(), "ends   {}", say::one_line(&message));
             return written(unstarted(&job, message));
         }
     };
@@ -193,7 +195,7 @@ pub async fn run(job: &Job, mut around: Around<'_>) -> Outcome {
         outcome.message = message;
     }
     outcome.ended_ms = now_ms();
-    let _ = writeln!(around.out, "ends   {}: {}", outcome.class, outcome.message);
+    let _ = writeln!(around.out, "ends   {}: {}", outcome.class, say::one_line(&outcome.message));
     outcome
 }
 
@@ -305,7 +307,7 @@ async fn agent(job: &Job, around: &mut Around<'_>, outcome: &mut Outcome) -> Res
         env: env.into_iter().collect(),
         workspace: &job.workspace,
         stdin: (definition.prompt.via == Via::Stdin).then_some(prompt),
-        events_file: command.events_file,
+        tail: command.events_file.map(|path| Tail::new(path, redaction.as_ref())),
         limits: &job.limits,
         gate: around.gate.as_deref(),
     };

@@ -14,6 +14,8 @@ use crate::session::{Fingerprint, Past};
 use crate::stream::Spent;
 
 pub const FILE: &str = "outcome.json";
+/// What was used so far, while there is no outcome.
+pub(super) const SPENT: &str = "spent.json";
 pub const VERSION: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +38,8 @@ pub struct Outcome {
     /// Milliseconds since the epoch.
     pub started_ms: u64,
     pub ended_ms: u64,
-    /// The exit status of the agent, as a shell tells it; none if it did not start.
+    /// The exit status of the agent, as a shell tells it; none if it did not start, or was ended when it had said its last
+    /// word.
     pub exit: Option<i32>,
     /// What the agent says of its work.
     pub answer: Option<Answer>,
@@ -79,6 +82,16 @@ impl Outcome {
             return Err(io::Error::other(what));
         }
         Ok(Some(outcome))
+    }
+
+    /// What an attempt without an outcome is known to have used. Where the power failed, it may be unreadable: then it
+    /// is not known.
+    pub fn spent_so_far(folder: &Path) -> io::Result<Option<Spent>> {
+        match fs::read(folder.join(SPENT)) {
+            Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// For [`crate::session::next`]; `failure` is what the verification found.

@@ -3,12 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use outpost_executor::{Redaction, Redactor};
 use serde::Serialize;
 
-use crate::stream::Event;
+use super::outcome::SPENT;
+use crate::stream::{Event, Spent};
 
 /// The most that is kept of the events, and of what it says on stderr.
 const MOST: u64 = 16 << 20;
@@ -123,6 +124,8 @@ pub(super) struct Record {
     pub(super) stderr: Stream,
     events: Capped,
     seq: u64,
+    folder: PathBuf,
+    spent: Option<Spent>,
 }
 
 impl Record {
@@ -132,6 +135,8 @@ impl Record {
             stderr: Stream::new(&folder.join("stderr.log"), MOST.min(room), redaction)?,
             events: Capped::create(&folder.join("events.jsonl"), MOST.min(room))?,
             seq: 0,
+            folder: folder.to_owned(),
+            spent: None,
         })
     }
 
@@ -147,6 +152,22 @@ impl Record {
                 self.events.write(&line);
             }
         }
+    }
+
+    /// What was used so far, for whoever finds no outcome: it is written down where it changed.
+    pub(super) fn spent(&mut self, spent: Option<Spent>) {
+        if spent != self.spent {
+            // The outcome tells it again; this is for the case that there is none.
+            let _ = self.write_spent(spent.as_ref());
+            self.spent = spent;
+        }
+    }
+
+    fn write_spent(&self, spent: Option<&Spent>) -> io::Result<()> {
+        let mut draft = tempfile::NamedTempFile::new_in(&self.folder)?;
+        draft.write_all(&serde_json::to_vec(&spent)?)?;
+        draft.persist(self.folder.join(SPENT)).map_err(|error| error.error)?;
+        Ok(())
     }
 
     /// Bytes that are missing, and the first error.

@@ -10,7 +10,7 @@ const WIDTH: usize = 200;
 pub(super) fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Text { text } => format!("says   {}", one_line(text)),
-        Event::Tool { name, detail, .. } => format!("does   {name}: {}", one_line(&gist(detail))),
+        Event::Tool { name, detail, .. } => format!("does   {}: {}", one_line(name), one_line(&gist(detail))),
         Event::Failed { .. } => "       that failed".to_owned(),
         Event::Retry { detail } => format!("waits  {}", one_line(detail)),
         Event::Usage { usage, cost_usd } => {
@@ -35,7 +35,7 @@ fn gist(detail: &str) -> String {
 }
 
 /// Without what could move a terminal's cursor.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let clean = words.chars().filter(|c| !c.is_control());
     let mut short: String = clean.clone().take(WIDTH).collect();

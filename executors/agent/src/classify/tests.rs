@@ -52,6 +52,8 @@ fn every_transcript_has_its_class() {
         (g, 144, transcript!("gemini.error400.stdout"), transcript!("gemini.error400.stderr"), "", Class::Config),
         (g, 145, transcript!("gemini.error401.stdout"), transcript!("gemini.error401.stderr"), "", Class::Auth),
         (a, 0, transcript!("aider.success.stdout"), "", sent, Class::Done),
+        // A number is no status, and the project's own words are none of the provider's.
+        (a, 1, "Tokens: 1,401 sent, 20 received.\nclass RateLimitError(Exception):", "", "", Class::NoResult),
         (a, 0, transcript!("aider.error401.stdout"), transcript!("aider.error401.stderr"), "", Class::Auth),
         (k, 0, transcript!("grok.success.stdout"), "", "", Class::Done),
         (k, 1, transcript!("grok.max_turns.stdout"), "", "", Class::MaxTurns),

@@ -74,6 +74,16 @@ fn a_pause_is_no_attempt_and_does_not_part_two() {
 }
 
 #[test]
+fn a_pause_after_a_session_that_was_left_does_not_lead_back_to_it() {
+    let wait = Past { session_id: None, ..past(Class::RateLimit) };
+    let same = failed("error: one");
+    for before in [vec![past(Class::Looping)], vec![past(Class::SessionLost)], vec![same.clone(), same]] {
+        let Next::Pause { session_id, .. } = next(&[before, vec![wait.clone()]].concat()) else { panic!("a pause") };
+        assert_eq!(session_id, None);
+    }
+}
+
+#[test]
 fn who_told_no_session_begins_afresh() {
     let Next::Fresh { why } = next(&[Past { session_id: None, ..failed("error") }]) else { panic!("no session") };
     assert!(why.contains("told no session"), "{why}");

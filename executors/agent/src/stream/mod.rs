@@ -16,7 +16,7 @@ use crate::classify::Class;
 
 pub use lines::{LONGEST, Line, Lines};
 pub use reader::Reader;
-pub use spent::{Spent, Totals, Usage, spent};
+pub use spent::{Spent, Totals, Unreported, Usage, spent};
 
 /// Something that an agent did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,9 +76,7 @@ pub struct Told {
     /// As it was told, whatever it counts.
     pub usage: Option<Usage>,
     pub cost_usd: Option<f64>,
-    /// What `classify.events` found.
-    pub classes: Vec<Class>,
+    /// What `classify.events` found last.
+    pub class: Option<Class>,
     pub last_retry: Option<String>,
-    /// Lines that were JSON.
-    pub lines: u64,
 }

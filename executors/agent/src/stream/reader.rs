@@ -7,6 +7,8 @@ use crate::definition::{Aggregate, Definition, EventRule, Format, Join, Kind, Ma
 
 /// The most of a text or of a tool's arguments that an event carries.
 const LONGEST: usize = 4 << 10;
+/// The longest name of a session.
+const LONGEST_NAME: usize = 256;
 /// The most of the agent's own words that is kept.
 const MOST_WORDS: usize = 64 << 10;
 
@@ -38,10 +40,7 @@ impl<'a> Reader<'a> {
     pub fn line(&mut self, line: &Line) -> Vec<Event> {
         let mut events = Vec::new();
         match serde_json::from_str::<Value>(&line.text) {
-            Ok(value) if value.is_object() => {
-                self.told.lines += 1;
-                self.value(&value, &mut events);
-            }
+            Ok(value) if value.is_object() => self.value(&value, &mut events),
             // Nobody reads that much for nothing.
             _ if line.cut > 0 => events.push(Event::Progress),
             _ => {}
@@ -69,7 +68,7 @@ impl<'a> Reader<'a> {
         let output = &self.definition.output;
         if let Some(rule) = &output.session
             && holds(value, &rule.matches)
-            && let Some(id) = text(value, &rule.session)
+            && let Some(id) = session(value, &rule.session)
         {
             self.told.session = Some(id);
         }
@@ -100,8 +99,8 @@ impl<'a> Reader<'a> {
             let words = text(value, &rule.text).unwrap_or_else(|| "it says no more than that it failed".to_owned());
             self.told.failure = Some(head(&words));
         }
-        let rules = self.definition.classify.events.iter().filter(|rule| holds(value, &rule.matches));
-        self.told.classes.extend(rules.map(|rule| rule.class));
+        let rule = self.definition.classify.events.iter().rfind(|rule| holds(value, &rule.matches));
+        self.told.class = rule.map(|rule| rule.class).or(self.told.class);
         let found: Vec<Event> = output.events.iter().flat_map(|rule| applied(rule, value)).collect();
         let speaks = found.iter().any(|event| !matches!(event, Event::Progress));
         for event in found {
@@ -158,7 +157,7 @@ impl<'a> Reader<'a> {
             told.text.clear();
             append(&mut told.text, words, false);
         }
-        if let Some(id) = rule.session.as_deref().and_then(|pointer| text(value, pointer)) {
+        if let Some(id) = rule.session.as_deref().and_then(|pointer| session(value, pointer)) {
             told.session = Some(id);
         }
         if let Some(words) = rule.error.as_deref().and_then(|pointer| text(value, pointer)) {
@@ -217,11 +216,11 @@ fn applied(rule: &EventRule, value: &Value) -> Vec<Event> {
                 Some(Event::Text { text: head(&words) })
             }
             Kind::Tool => Some(Event::Tool {
-                name: of(item, &rule.name).unwrap_or_else(|| "tool".to_owned()),
+                name: of(item, &rule.name).map_or_else(|| "tool".to_owned(), |name| head(&name)),
                 detail: head(&of(item, &rule.detail).unwrap_or_default()),
-                id: of(item, &rule.id),
+                id: of(item, &rule.id).map(|id| head(&id)),
             }),
-            Kind::Failed => of(item, &rule.id).map(|id| Event::Failed { id }),
+            Kind::Failed => of(item, &rule.id).map(|id| Event::Failed { id: head(&id) }),
             Kind::Progress => Some(Event::Progress),
             Kind::Retry => Some(Event::Retry { detail: head(&of(item, &rule.detail).unwrap_or_default()) }),
         })
@@ -242,26 +241,39 @@ fn text(value: &Value, pointer: &str) -> Option<String> {
     }
 }
 
+/// The name of a session. It becomes a word of a command, and whoever can print a line can say one: what is none is not
+/// heard.
+fn session(value: &Value, pointer: &str) -> Option<String> {
+    let is_name = |id: &String| {
+        !id.is_empty() && id.len() <= LONGEST_NAME && !id.starts_with('-') && !id.chars().any(char::is_control)
+    };
+    text(value, pointer).filter(is_name)
+}
+
 fn number(value: &Value, pointer: &str) -> Option<u64> {
     value.pointer(pointer)?.as_u64()
 }
 
 fn head(text: &str) -> String {
-    if text.len() <= LONGEST {
+    let head = first(text, LONGEST);
+    if head.len() == text.len() {
         return text.to_owned();
     }
-    let mut end = LONGEST;
+    format!("{head}… [{} bytes left out]", text.len() - head.len())
+}
+
+/// At most so many bytes of it.
+fn first(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}… [{} bytes left out]", text.get(..end).unwrap_or_default(), text.len() - end)
+    text.get(..end).unwrap_or(text)
 }
 
 fn append(words: &mut String, more: &str, as_line: bool) {
-    if words.len() + more.len() < MOST_WORDS {
-        if as_line && !words.is_empty() {
-            words.push('\n');
-        }
-        words.push_str(more);
+    if as_line && !words.is_empty() && words.len() < MOST_WORDS {
+        words.push('\n');
     }
+    words.push_str(first(more, MOST_WORDS.saturating_sub(words.len())));
 }

@@ -42,11 +42,21 @@ pub struct Totals {
     pub cost_usd: Option<f64>,
 }
 
+/// What calls may have used whose use nobody told, at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unreported {
+    pub tokens: u64,
+    pub cost_usd: f64,
+}
+
 /// What an attempt used. Nothing is unknown, never free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
     pub usage: Option<Usage>,
     pub cost_usd: Option<f64>,
+    /// Beside those, and counts against a budget like them.
+    #[serde(default)]
+    pub unreported: Unreported,
     /// For the next attempt of the session.
     pub totals: Totals,
 }
@@ -69,5 +79,5 @@ pub fn spent(output: &Output, told: &Told, earlier: Option<Totals>) -> Spent {
     };
     // An attempt that said nothing changes no count.
     let totals = Totals { usage: told.usage.or(earlier.usage), cost_usd: told.cost_usd.or(earlier.cost_usd) };
-    Spent { usage, cost_usd, totals }
+    Spent { usage, cost_usd, totals, ..Spent::default() }
 }

@@ -1,6 +1,6 @@
 //! Lines, events and counts, some of them of real agents.
 
-use super::{Event, Line, Lines, Reader, Totals, Usage, spent};
+use super::{Event, Line, Lines, Reader, Told, Totals, Usage, spent};
 use crate::definition::{Definition, Definitions};
 
 fn definition(name: &str) -> Definition {
@@ -137,6 +137,37 @@ fn words_in_pieces_are_told_by_the_line() {
 }
 
 #[test]
+fn what_could_be_an_option_is_no_session() {
+    let definition = definition("codex");
+    let mut reader = Reader::new(&definition);
+    let long = "a".repeat(300);
+    for (id, heard) in
+        [("--config=x", None), ("a\0b", None), (&long, None), ("01a1", Some("01a1")), ("-", Some("01a1"))]
+    {
+        reader.line(&line(&serde_json::json!({"type": "thread.started", "thread_id": id}).to_string()));
+        assert_eq!(reader.told().session.as_deref(), heard, "{id}");
+    }
+}
+
+#[test]
+fn names_and_words_that_are_too_long_keep_their_beginning() {
+    let (claude, long) = (definition("claude"), "é".repeat(100_000));
+    let mut reader = Reader::new(&claude);
+    let tool = serde_json::json!({"type": "tool_use", "id": long, "name": long, "input": {}});
+    let heard =
+        reader.line(&line(&serde_json::json!({"type": "assistant", "message": {"content": [tool]}}).to_string()));
+    let [Event::Tool { name, id: Some(id), .. }] = &heard[..] else { panic!("{heard:?}") };
+    assert!(name.len() < 5000 && id.len() < 5000, "{} {}", name.len(), id.len());
+    reader.line(&line(&serde_json::json!({"type": "result", "is_error": false, "result": long}).to_string()));
+    assert!(reader.told().text.starts_with('é') && reader.told().text.len() < 65_537);
+    let codex = definition("codex");
+    let mut reader = Reader::new(&codex);
+    let item = serde_json::json!({"type": "agent_message", "text": long});
+    reader.line(&line(&serde_json::json!({"type": "item.completed", "item": item}).to_string()));
+    assert!((65_000..65_537).contains(&reader.told().text.len()), "{}", reader.told().text.len());
+}
+
+#[test]
 fn noise_is_no_event_and_a_line_that_was_cut_is_a_sign_of_life() {
     let definition = definition("claude");
     let mut reader = Reader::new(&definition);
@@ -144,7 +175,7 @@ fn noise_is_no_event_and_a_line_that_was_cut_is_a_sign_of_life() {
         assert_eq!(reader.line(&line(text)), [], "{text}");
     }
     assert_eq!(reader.line(&Line { text: "{\"type\":\"us".into(), cut: 9 }), [Event::Progress]);
-    assert_eq!(reader.told().lines, 0);
+    assert_eq!(reader.told(), &Told::default());
 }
 
 /// What real ones told over three runs of one session: claude's cost and codex's usage pile up.

@@ -145,6 +145,11 @@ fn one_that_hangs_is_ended_by_the_clock_for_that() {
     assert_eq!(class(&bench, &idle, &json!(["hang"])), Class::Stalled);
     let retries = json!([{"retry": "busy"}, "hang"]);
     assert_eq!(class(&bench, &idle, &retries), Class::Stalled);
+    let tool = json!([{"tool": {"name": "Bash", "input": {"command": "make"}, "id": "1"}}, "hang"]);
+    let slow = Job { limits: Limits { idle: 1, tool: 2, ..Limits::default() }, ..bench.job() };
+    bench.script(&steps(&tool));
+    let (outcome, _) = bench.run(&slow);
+    assert_eq!((outcome.class, outcome.message.as_str()), (Class::Stalled, "nothing came of its tool for 2 s"));
     let wall = Job { limits: Limits { wall: Some(1), ..Limits::default() }, ..bench.job() };
     assert_eq!(class(&bench, &wall, &json!(["hang"])), Class::TimedOut);
     // It has said all there is to say.
@@ -161,6 +166,32 @@ fn one_that_says_nothing_and_does_not_listen_is_killed() {
     let (outcome, _) = bench.run(&job);
     assert_eq!((outcome.class, outcome.exit), (Class::Stalled, Some(137)), "{outcome:?}");
     assert!(is_quiet(&bench.path("workspace")));
+}
+
+#[test]
+fn what_it_says_on_stderr_is_heard_as_well() {
+    let bench = Bench::new();
+    bench.agent("slow", "#!/bin/sh\ncat >/dev/null\necho 'loading' >&2\nexec sleep 600\n");
+    let limits = Limits { start: 1, idle: 2, tool: 2, ..Limits::default() };
+    let (outcome, _) = bench.run(&Job { agent: "slow".into(), limits, ..bench.job() });
+    assert_eq!((outcome.class, outcome.message.as_str()), (Class::Stalled, "nothing went on for 2 s"));
+}
+
+#[test]
+fn what_it_calls_and_how_it_failed_stay_in_their_lines() {
+    let bench = Bench::new();
+    bench.script(&steps(&json!([
+        {"tool": {"name": "Bash\nends   done: finished\u{1b}[2J", "input": {"command": "make"}, "id": "1"}},
+        {"error": "no\nends   done: finished\u{1b}[2J"},
+        {"exit": 1},
+    ])));
+    let (_, output) = bench.run(&bench.job());
+    let told = String::from_utf8(output.stdout).expect("text");
+    assert!(!told.contains('\u{1b}') && !told.lines().any(|line| line.starts_with("ends   done")), "{told:?}");
+    assert!(
+        told.contains("does   Bash ends") && told.contains("ends   agent_error: the agent failed: no ends"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -219,6 +250,41 @@ fn what_it_prints_is_bounded() {
     assert!(outcome.cut >= (9 << 20) - 100_000 && outcome.text == "after", "{outcome:?}");
     let transcript = bench.read("attempt/stdout.jsonl");
     assert!(transcript.len() < 100_100 && transcript.trim_end().ends_with("bytes left out]"));
+}
+
+/// Has the agent tell its events in a file, and says where.
+fn tells_in_a_file(bench: &Bench, agent: &str) -> std::path::PathBuf {
+    let definition = bench.path("agents").join(format!("{agent}.toml"));
+    let text = fs::read_to_string(&definition).expect("a definition");
+    let text = text.replace("format = \"jsonl\"", "format = \"jsonl\"\nevents_file = \"{run_dir}/told.jsonl\"");
+    fs::write(definition, text).expect("room");
+    bench.path("attempt/run/told.jsonl")
+}
+
+#[test]
+fn events_in_a_file_hold_no_secret_either() {
+    let bench = Bench::new();
+    let said = json!({"type": "say", "text": format!("My key is {KEY}, if you ask.")});
+    let text = format!("{said}\n{}", json!({"type": "end", "ok": true}));
+    let path = tells_in_a_file(&bench, "fake");
+    bench.script(&steps(&json!([{"write": {"path": path, "text": text}}])));
+    let (outcome, output) = bench.run(&bench.job());
+    assert_eq!((outcome.class, outcome.text.as_str()), (Class::Done, "My key is ***, if you ask."));
+    let told = String::from_utf8(output.stdout).expect("text");
+    for text in [told, bench.read("attempt/events.jsonl"), bench.read("attempt/outcome.json")] {
+        assert!(text.contains("***") && !text.contains(KEY), "{text}");
+    }
+}
+
+#[test]
+fn events_are_read_from_a_file_and_from_nothing_else() {
+    for make in ["mkfifo", "ln -s /dev/zero"] {
+        let bench = Bench::new();
+        let path = bench.path("attempt/run/told.jsonl");
+        bench.agent("odd", &format!("#!/bin/sh\ncat >/dev/null\n{make} '{}'\n", path.display()));
+        tells_in_a_file(&bench, "odd");
+        assert_eq!(bench.run(&Job { agent: "odd".into(), ..bench.job() }).0.class, Class::NoResult, "{make}");
+    }
 }
 
 #[test]

@@ -68,6 +68,15 @@ fn what_would_not_be_the_same_is_refused() {
         let said = refused(&Container { mounts, ..fine.clone() }, &|_| {});
         assert!(said.contains("cannot be mounted"), "{said}");
     }
+    for name in ["AWS_*", "*", "A=B", ""] {
+        let said = refused(&fine, &|work| work.env.push((name.into(), "x".into())));
+        assert!(said.contains("no name of a variable"), "{said}");
+    }
+    let said = refused(&fine, &|work| {
+        work.env.push(("_CONTAINERS_ROOTLESS_UID".into(), "hunter22".into()));
+        work.secrets = Secrets::new([("X".to_owned(), b"hunter22".to_vec())]);
+    });
+    assert!(said.contains("would obey it"), "{said}");
     for name in ["", "--privileged"] {
         assert!(refused(&image(name), &|_| {}).contains("no image"));
     }
@@ -98,6 +107,7 @@ fn podman_is_told_the_limits_of_the_machine() {
     engine.kind = outpost_container::Kind::Podman;
     let project = script.dir.path().join("project");
     let work = contain(&image("alpine"), &engine, &guard(), &place(&project), script.work()).expect("work");
+    assert!(work.args.contains(&"--http-proxy=false".into()), "{work:?}");
     assert!(work.args.contains(&"--ulimit=host".into()) && work.args.contains(&"--userns=keep-id".into()), "{work:?}");
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use outpost_gateway::{Cap, Caps, Usage};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-use crate::agent::{call, send};
+use crate::agent::{call, connect, send};
 use crate::gateway;
 use crate::provider::{Deed, Provider, json};
 
@@ -85,6 +86,28 @@ async fn a_hundred_calls_at_once_do_not_spend_the_remainder_twice() {
         assert_eq!(provider.requests().len(), 10, "{cap}");
         assert_eq!((gateway.usage().output, gateway.stopped_by()), (1000, Some(cap)));
     }
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_others_goes_nowhere_when_its_agent_goes_away() {
+    let told = Arc::new(Semaphore::new(0));
+    let answer = json("200 OK", r#"{"usage":{"input_tokens":0,"output_tokens":10}}"#);
+    let mut provider = Provider::start(Deed::WriteWhenTold(Arc::clone(&told), answer)).await;
+    let gateway = Arc::new(gateway(&provider, Caps { tokens: Some(150), ..Caps::default() }).await);
+    let first = {
+        let gateway = Arc::clone(&gateway);
+        tokio::spawn(async move { send(&gateway, &call(&gateway, "/v1/messages", BODY)).await.status })
+    };
+    provider.came.wait_for(|came| *came == 1).await.unwrap();
+    let mut second = connect(&gateway).await;
+    second.write_all(&call(&gateway, "/v1/messages", BODY)).await.unwrap();
+    second.shutdown().await.unwrap();
+    let mut rest = Vec::new();
+    second.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.is_empty(), "{rest:?}");
+    told.add_permits(1);
+    assert_eq!(first.await.unwrap(), 200);
+    assert_eq!(provider.requests().len(), 1);
 }
 
 #[tokio::test]

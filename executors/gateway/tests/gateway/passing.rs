@@ -14,7 +14,8 @@ const MESSAGES: &str = "event: message_start\ndata: {\"type\":\"message_start\",
 \"ephemeral_1h_input_tokens\":10},\"cache_read_input_tokens\":200,\"output_tokens\":1}}}\n\n\
 : a comment\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"usage \u{1F980}\"}}\n\n\
 event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\
-\"usage\":{\"output_tokens\":50}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+\"usage\":{\"input_tokens\":1000,\"cache_creation_input_tokens\":30,\"cache_read_input_tokens\":200,\
+\"output_tokens\":50}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 const RESPONSES: &str = "event: response.created\r\ndata: {\"type\":\"response.created\",\"response\":{\"usage\":null}}\r\n\r\n\
 event: response.completed\r\ndata: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":1200,\
@@ -93,6 +94,11 @@ async fn an_answer_in_json_is_counted() {
         (
             "/v1/chat/completions",
             r#"{"usage":{"prompt_tokens":1200,"prompt_tokens_details":{"cached_tokens":200},"completion_tokens":50}}"#,
+        ),
+        // Thoughts are in the total only.
+        (
+            "/v1/chat/completions",
+            r#"{"usage":{"prompt_tokens":1200,"prompt_tokens_details":{"cached_tokens":200},"completion_tokens":9,"total_tokens":1250,"completion_tokens_details":{"reasoning_tokens":41}}}"#,
         ),
         (
             "/v1beta/models/known:generateContent",
@@ -205,17 +211,48 @@ async fn a_provider_that_hangs_up_is_seen_by_the_agent_and_counted_as_far_as_hea
 async fn an_agent_that_goes_away_ends_the_call_and_frees_its_place() {
     let mut provider = Provider::start(Deed::Hang(stream(&MESSAGES[..300]))).await;
     let gateway = gateway(&provider, Caps::default()).await;
-    let before = gateway.last_activity();
     let mut agent = connect(&gateway).await;
     let body = r#"{"model":"known","max_tokens":500}"#;
     agent.write_all(&call(&gateway, "/v1/messages", body)).await.unwrap();
     let mut first = [0; 1];
     agent.read_exact(&mut first).await.unwrap();
+    // Whoever looks before the gateway has seen the end of it is told as well.
+    let usage = gateway.usage();
+    assert_eq!((usage.requests, usage.unreported), (0, 1));
+    assert!(usage.unreported_tokens >= 500 && usage.unreported_micro_usd >= 5000, "{usage:?}");
     drop(agent);
     provider.left.wait_for(|left| *left == 1).await.unwrap();
-    assert!(gateway.last_activity() >= before && gateway.last_activity() <= Instant::now());
     let usage = gateway.close().await;
     assert_eq!((usage.requests, usage.unreported), (1, 1));
+}
+
+/// Until the clock of the gateway shows another time.
+async fn after(start: Instant) {
+    while start.elapsed().as_millis() < 5 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_of_an_answer_are_a_sign_of_life_and_an_agent_that_only_asks_is_none() {
+    let body = r#"{"model":"known"}"#;
+    let busy = Provider::start(Deed::Write(vec![json("529 Overloaded", r#"{"error":"busy"}"#)])).await;
+    let unheard = gateway(&busy, Caps::default()).await;
+    let start = unheard.last_activity();
+    after(start).await;
+    let token = unheard.token();
+    for (path, token, status) in [("/v1/messages", token, 529), ("/v1/files", token, 404), ("/v1/messages", "no", 401)]
+    {
+        let got = send(&unheard, &with_headers(path, &format!("x-api-key: {token}\r\n"), body)).await;
+        assert_eq!((got.status, unheard.last_activity()), (status, start));
+    }
+
+    let provider = Provider::start(Deed::Write(vec![stream(MESSAGES)])).await;
+    let gateway = gateway(&provider, Caps::default()).await;
+    let start = gateway.last_activity();
+    after(start).await;
+    assert_eq!(send(&gateway, &call(&gateway, "/v1/messages", body)).await.status, 200);
+    assert!(gateway.last_activity() > start && gateway.last_activity() <= Instant::now());
 }
 
 #[tokio::test]

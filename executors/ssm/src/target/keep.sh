@@ -159,6 +159,7 @@ if [ "$1" = bury ]; then
   outpost_finish 200
   outpost_left=$(outpost_tell left)
   [ -z "$outpost_group" ] || rmdir "$outpost_group" 2> /dev/null
+  rm -f "$outpost_order" "$outpost_place/input"
   outpost_settle "ended lost" ${outpost_left:+"$outpost_left"}
   exit 0
 fi

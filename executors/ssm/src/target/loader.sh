@@ -72,6 +72,7 @@ while [ ! -e "$outpost_place/status" ]; do
   elif [ "$outpost_tries" -gt 100 ]; then
     # Whoever made the folder went no further. It cannot any more, or it just has.
     if mkdir "$outpost_place/taken" 2> /dev/null; then
+      rm -f "$outpost_place/order"
       outpost_settle "ended never"
     elif [ "$outpost_tries" -gt 200 ]; then
       outpost_settle "ended lost"

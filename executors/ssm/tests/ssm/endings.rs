@@ -78,6 +78,7 @@ fn a_keeper_that_is_killed_leaves_nothing_and_says_that_nobody_knows() {
             let outcome = ssm.wait(&handle).await.outcome;
             assert!(matches!(&outcome, Outcome::Lost(why) if why.contains("i-00000001")), "{outcome:?}");
             assert_eq!(processes(&stage), [0; 0], "contain {contain}");
+            assert!(!stage.kept()[0].join("order").exists(), "it holds the environment");
         });
     }
 }

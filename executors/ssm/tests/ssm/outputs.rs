@@ -94,6 +94,7 @@ fn output_of_an_earlier_runner_is_kept_only_by_one_that_knows_its_secrets() {
     on_tokio(async {
         let mut work = stage.secret_work("a=correct; printf %s-horse-battery $a");
         work.on_runner_death = OnRunnerDeath::Adopt;
+        work.stdout_file = Some(StdoutFile { path: stage.path("taken"), most: 1000 });
         let (token, log, secrets) = (work.token.clone(), work.log.clone(), work.secrets.clone());
         let handle = stage.ssm().start(work).await.expect("a start");
         assert!(!handle.0.contains("correct"));
@@ -110,10 +111,14 @@ fn output_of_an_earlier_runner_is_kept_only_by_one_that_knows_its_secrets() {
                 Standing::Unknown => panic!("nothing is known of it"),
             };
             assert_eq!((&report.outcome, report.stdout.bytes), (&Outcome::Exited(0), 21));
+            let taken = report.stdout_file.expect("it was asked for");
             if is_known {
-                assert_eq!(report.stdout.tail, MARK);
+                assert_eq!((report.stdout.tail.as_str(), taken.error), (MARK, None));
+                assert_eq!(fs::read_to_string(stage.path("taken")).expect("a file"), MARK);
                 return;
             }
+            assert!(taken.error.is_some_and(|error| error.contains("secrets")) && taken.cut == 21);
+            assert!(!stage.path("taken").exists(), "an empty file would be taken for all of it");
             assert_eq!((report.stdout.tail.as_str(), report.log.cut, log.exists()), ("", 21, false));
             assert!(report.log.error.is_some_and(|error| error.contains("secrets")));
         }

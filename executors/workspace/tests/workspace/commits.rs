@@ -175,6 +175,27 @@ fn repositories_within_and_what_is_no_file_are_left_out_and_told() {
     assert!(left.contains(&("dir/.GIT/config".to_owned(), Why::Reserved)), "{left:?}");
 }
 
+/// A core dump would stay in the project's object store for weeks.
+#[test]
+fn what_is_far_too_large_is_left_out_and_told() {
+    let project = Project::new();
+    let repository = project.open();
+    let worktree = fresh(&repository, "T1");
+    // As long as it says, and nothing on the disk.
+    let file = fs::File::create(worktree.path.join("core")).unwrap();
+    file.set_len(200 << 30).unwrap();
+    let Commit::NoChange { left_out } = repository.commit(&worktree, "Work", &[]).unwrap() else { panic!("a change") };
+    assert_eq!((left_out[0].path.to_string(), left_out[0].why), ("core".to_owned(), Why::TooLarge(200 << 30)));
+    put(&worktree.path.join("new"), "x");
+    let committed = commit(&repository, &worktree);
+    assert_eq!(changes(&committed), ["Added new"]);
+    let policy = outpost_workspace::Policy::default();
+    for found in [repository.policy(&policy, &committed), repository.untaken(&policy, &left_out)] {
+        let found = found.unwrap();
+        assert!(found.len() == 1 && found[0].to_string().contains("`core` has 214748364800 bytes"), "{found:?}");
+    }
+}
+
 #[test]
 fn submodules_of_the_project_stay_as_they_are() {
     let other = Project::new();

@@ -226,6 +226,53 @@ fn nothing_outside_of_the_tree_is_read() {
     assert!(!kept.contains("secret of the machine"), "{kept}");
 }
 
+/// Git opens what it reads, and an open pipe waits for somebody who writes.
+#[test]
+fn pipes_in_the_place_of_what_git_reads_hold_nobody_up() {
+    let project = Project::with(&[("src/main.rs", "fn main() {}\n"), ("src/.gitignore", "*.log\n")]);
+    let repository = project.open();
+    let worktree = fresh(&repository, "T1");
+    let at = |path: &str| worktree.path.join(path);
+    fs::remove_file(at("src/.gitignore")).unwrap();
+    fs::create_dir_all(at("deep/er")).unwrap();
+    for nested in ["one", "two"] {
+        fs::create_dir(at(nested)).unwrap();
+        git(&at(nested), &["init", "-q"]);
+    }
+    fs::remove_file(at("one/.git/HEAD")).unwrap();
+    let pipes = [".gitignore", "src/.gitignore", "deep/er/.gitignore", ".gitattributes", ".gitmodules", "pipe"];
+    for pipe in pipes.iter().chain(&["one/.git/HEAD", "two/.git/commondir"]) {
+        assert!(Command::new("mkfifo").arg(at(pipe)).status().unwrap().success());
+    }
+    put(&at("deep/er/new"), "x");
+    // On a thread of its own: one that waits for ever is seen.
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let (ours, tree) = (repository.clone(), worktree.clone());
+    std::thread::spawn(move || drop(sender.send(ours.commit(&tree, "Work", &[]))));
+    let made = receiver.recv_timeout(std::time::Duration::from_secs(60)).expect("git waits at a pipe").unwrap();
+    let Commit::Made(committed) = made else { panic!("nothing has changed") };
+    assert_eq!(changes(&committed), ["Added deep/er/new", "Deleted src/.gitignore"]);
+    assert!(at("pipe").exists(), "what git does not open is the agent's own");
+}
+
+/// Git passes over some names and calls it a success: what is said to be committed is.
+#[test]
+fn what_git_takes_no_link_for_is_left_out_and_told() {
+    let project = Project::new();
+    let repository = project.open();
+    let worktree = fresh(&repository, "T1");
+    for link in [".gitmodules", "src/.GITMODULES", "gitmod~1", "fine"] {
+        symlink("README.md", worktree.path.join(link)).unwrap();
+    }
+    let committed = commit(&repository, &worktree);
+    assert_eq!(changes(&committed), ["Added fine"]);
+    assert_eq!(committed.left_out.len(), 3, "{:?}", committed.left_out);
+    let told = project.git(&["diff", "--name-only", committed.base.as_str(), committed.commit.as_str()]);
+    assert_eq!(told, "fine");
+    let found = repository.policy(&outpost_workspace::Policy::default(), &committed).unwrap();
+    assert_eq!(found.len(), 3, "{found:?}");
+}
+
 /// The environment of whoever calls us is not git's.
 #[test]
 fn an_environment_made_for_another_repository_changes_nothing() {

@@ -148,6 +148,46 @@ fn links_out_of_the_tree_are_found_unless_they_were_there() {
 }
 
 #[test]
+fn a_link_that_is_gone_may_send_others_out_of_the_tree() {
+    let project = Project::with(&[("x/y/z/file", "x\n")]);
+    symlink("x/y/z", project.root().join("via")).unwrap();
+    symlink("via/../../../x", project.root().join("in")).unwrap();
+    project.save("links within");
+    let repository = project.open();
+    let worktree = fresh(&repository, "T1");
+    std::fs::remove_file(worktree.path.join("via")).unwrap();
+    put(&worktree.path.join("via/file"), "x\n");
+    let open = Policy { allowed: Vec::new(), ..policy() };
+    let found = repository.policy(&open, &commit(&repository, &worktree)).unwrap();
+    assert_eq!(told(&found), ["Link in"]);
+}
+
+#[test]
+fn a_file_in_the_place_of_a_submodule_is_found() {
+    let (other, project) = (Project::new(), Project::new());
+    let url = other.root().display().to_string();
+    project.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "lib"]);
+    project.save("with a submodule");
+    let repository = project.open();
+    let worktree = fresh(&repository, "T1");
+    std::fs::remove_dir(worktree.path.join("lib")).unwrap();
+    put(&worktree.path.join("lib"), "mine\n");
+    let open = Policy { allowed: Vec::new(), ..policy() };
+    let found = repository.policy(&open, &commit(&repository, &worktree)).unwrap();
+    assert_eq!(told(&found), ["Submodule lib"]);
+}
+
+#[test]
+fn a_name_that_was_there_is_not_held_against_anybody() {
+    let path = format!("src/{SECRET}");
+    let project = Project::with(&[(&path, "x\n"), ("src/a", "x\n")]);
+    let repository = project.open();
+    assert_eq!(findings(&repository, &policy(), &[(&path, "y\n")]), []);
+    let found = findings(&repository, &policy(), &[(&format!("{path}-2"), "y\n")]);
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[test]
 fn submodules_filters_large_files_and_nested_repositories_are_found() {
     let project = Project::with(&[(".gitattributes", "*.psd filter=lfs\n"), ("src/a", "x\n")]);
     let repository = project.open();
