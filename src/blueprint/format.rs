@@ -68,6 +68,8 @@ pub const EXECS: &[&str] = &["auto", "shell"];
 pub const APPROVALS: &[&str] = &["full", "edits", "readonly"];
 pub const TRUSTS: &[&str] = &["own", "untrusted"];
 pub const ISOLATIONS: &[&str] = &["worktree", "none"];
+pub const SANDBOXES: &[&str] = &["auto", "require", "none"];
+pub const NETWORKS: &[&str] = &["open", "gateway"];
 pub const LOCK_MODES: &[&str] = &["exclusive", "shared"];
 /// How somebody is told of a gate; `command` is an extension.
 pub const CHANNELS: &[&str] = &["email", "slack", "webhook", "env", "console", "command"];

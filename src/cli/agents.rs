@@ -4,10 +4,13 @@ use std::fs;
 use std::io::{self, Write as _};
 
 use clap::{Args, Subcommand};
+use outpost_agent::attempt::Fence;
 use outpost_agent::trial::{Row, Table as Tried, trial};
+use outpost_sandbox::Layers;
 use serde_json::{Value, json};
 
 use super::hired::{Found, Hired};
+use super::walls::Walls;
 use super::{Exit, Failure, Output};
 use crate::report::table::{Table, wrapped};
 
@@ -30,6 +33,9 @@ enum What {
     Test {
         /// The agent
         name: String,
+        /// Try it as if there were no sandbox on this machine
+        #[arg(long)]
+        no_sandbox: bool,
     },
 }
 
@@ -37,7 +43,7 @@ pub(super) fn run(args: &AgentsArgs, output: &mut Output) -> Result<Exit, Failur
     match &args.what {
         What::List => list(args.json, output),
         What::Doctor => doctor(args.json, output),
-        What::Test { name } => test(name, args.json, output),
+        What::Test { name, no_sandbox } => test(name, *no_sandbox, args.json, output),
     }
 }
 
@@ -65,9 +71,14 @@ fn list(as_json: bool, output: &mut Output) -> Result<Exit, Failure> {
 fn doctor(as_json: bool, output: &mut Output) -> Result<Exit, Failure> {
     let all = all()?;
     let is_fit = all.iter().any(|found| found.lacking.is_none());
+    let walls = Walls::here();
     if as_json {
         let agents: Vec<Value> = all.iter().map(told).collect();
-        output.json(&json!({ "fit": is_fit, "agents": agents }))?;
+        output.json(&json!({
+            "fit": is_fit,
+            "agents": agents,
+            "sandbox": { "layers": walls.layers.describe(), "open": walls.open() },
+        }))?;
     } else {
         let mut table = Table::new(&["LEVEL", "AGENT", "VERSION", "KEY"]);
         for found in &all {
@@ -84,6 +95,10 @@ fn doctor(as_json: bool, output: &mut Output) -> Result<Exit, Failure> {
             if let Some(why) = &found.lacking {
                 text += &wrapped("      -> ", why, columns);
             }
+        }
+        text += &wrapped("sandbox: ", &walls.line(), columns);
+        if let Some(open) = walls.open() {
+            text += &wrapped("      -> ", &open, columns);
         }
         output.data(&text)?;
         output.note(if is_fit { "agents can be asked here\n" } else { "no agent can be asked here\n" });
@@ -103,7 +118,7 @@ fn told(found: &Found) -> Value {
     })
 }
 
-fn test(name: &str, as_json: bool, output: &mut Output) -> Result<Exit, Failure> {
+fn test(name: &str, no_sandbox: bool, as_json: bool, output: &mut Output) -> Result<Exit, Failure> {
     let hired = Hired::here();
     let definitions = hired
         .definitions()
@@ -112,8 +127,11 @@ fn test(name: &str, as_json: bool, output: &mut Output) -> Result<Exit, Failure>
     let folder = tempfile::Builder::new().prefix("outpost-agent-").tempdir();
     let folder = folder.map_err(|error| Failure::new(format!("no folder for it: {error}"), "set `TMPDIR`"))?;
     let own = |name: &str| std::env::var_os(name);
+    let layers = Layers::probe();
+    let fence = Fence { guarded: std::env::current_dir().into_iter().collect(), ..Fence::new(layers) };
+    let fence = Some(fence).filter(|fence| fence.layers.hold_files() && !no_sandbox);
     // What the agent says meanwhile is conversation.
-    let tried = trial(definitions, name, folder.path(), &own, &mut io::stderr());
+    let tried = trial(definitions, name, folder.path(), (&own, fence.as_ref()), &mut io::stderr());
     let tried = tried.map_err(|why| Failure {
         exit: Exit::Unprepared,
         ..Failure::new(why, "`outpost-bp agents doctor` tells more")
@@ -123,10 +141,12 @@ fn test(name: &str, as_json: bool, output: &mut Output) -> Result<Exit, Failure>
             "agent": tried.agent,
             "version": tried.version,
             "good": tried.is_good(),
+            "sandbox": fence.as_ref().map(|fence| fence.layers.names()),
             "situations": tried.rows.iter().map(row).collect::<Vec<_>>(),
         }))?;
     } else {
-        output.data(&tried.to_string())?;
+        let sandbox = fence.as_ref().map_or_else(|| "none".to_owned(), |fence| fence.layers.names());
+        output.data(&format!("{tried}sandbox: {sandbox}\n"))?;
     }
     Ok(kept(&tried, folder))
 }

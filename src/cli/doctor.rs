@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::gc::room;
 use super::hired::Hired;
 use super::kept::store;
+use super::walls::Walls;
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::{Range, Requirement, Version};
 use crate::engine::capability::{Outcome, probe};
@@ -80,6 +81,7 @@ pub(super) fn run(args: &DoctorArgs, output: &mut Output) -> Result<Exit, Failur
     findings.extend(files()?);
     findings.extend(programs());
     findings.extend(agents());
+    findings.push(sandbox());
     findings.push(aws());
     findings.push(secrets());
     findings.push(terminal(output));
@@ -247,6 +249,15 @@ fn agents() -> Vec<Finding> {
         }
     });
     found.collect()
+}
+
+/// What agents run behind.
+fn sandbox() -> Finding {
+    let walls = Walls::here();
+    match walls.open() {
+        None => Finding::ok("sandbox", walls.line()),
+        Some(open) => Finding::bad("sandbox", Level::Warn, walls.line(), open),
+    }
 }
 
 fn version(here: &Outcome) -> String {

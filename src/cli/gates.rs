@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::kept::{Kept, look_back, store};
+use super::kept::{Kept, look, look_back, store};
 use super::{Exit, Failure, Output, remind};
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::Channel;
@@ -89,6 +89,11 @@ pub(super) fn run(args: &GatesArgs, output: &mut Output) -> Result<Exit, Failure
     let blocks = gates.iter().map(|gate| gate.text(now, columns)).chain(decided.iter().map(Decided::text));
     output.data(&blocks.collect::<Vec<_>>().join("\n"))?;
     Ok(Exit::Done)
+}
+
+/// What waits for a person in one run, as `--json` tells it.
+pub(super) fn waiting(files: &RunFiles) -> Result<Vec<Value>, Failure> {
+    look(files, |kept| Ok(open(files, kept).iter().map(|gate| gate.json(now())).collect()))
 }
 
 fn open(files: &RunFiles, kept: &Kept<'_>) -> Vec<Gate> {

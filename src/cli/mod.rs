@@ -17,6 +17,7 @@ mod kept;
 mod load;
 mod locks;
 mod logs;
+mod mcp;
 mod observe;
 mod plan;
 mod prepare;
@@ -35,6 +36,7 @@ mod sync;
 mod test;
 mod text;
 mod unattended;
+mod walls;
 mod why;
 
 use std::io::{self, IsTerminal, Write};
@@ -145,6 +147,9 @@ enum Command {
         after_help = "An agent is a definition: one that is built in, or a file of yours in the folder `outpost-bp/agents` of your configuration. `test` costs nothing: the model is on this machine and knows no key.\n\nExamples:\n  outpost-bp agents list\n  outpost-bp agents doctor --json\n  outpost-bp agents test claude\n\nExit codes: 0, 1 what was tried went otherwise, 2 no such agent or a faulty definition,\n8 no agent can be asked here"
     )]
     Agents(agents::AgentsArgs),
+    /// Serve coding agents on standard input and output (MCP): a look at runs, a place to report
+    #[command(after_help = mcp::HELP)]
+    Mcp,
     /// Tell what this machine offers, and what is missing
     #[command(
         after_help = "Examples:\n  outpost-bp doctor\n  outpost-bp doctor --json\n\nExit codes: 0 blueprints can be run here, 8 something that `run` needs is missing"
@@ -344,6 +349,7 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Replay(args) => return replay::run(args, output),
         Command::Gc(args) => return gc::run(args, output),
         Command::Agents(args) => return agents::run(args, output),
+        Command::Mcp => return mcp::run(),
         Command::Doctor(args) => return doctor::run(args, output),
         Command::Test(args) => return test::run(args, output),
         Command::Graph(args) => return graph::run(args, output),
@@ -353,7 +359,7 @@ fn run(command: &Command, output: &mut Output) -> Result<Exit, Failure> {
         Command::Schema { .. } => output.json(&crate::blueprint::schema::json_schema())?,
         Command::New { title } => output.data(&text::starter(title))?,
         Command::Completions { shell } => output.data(&completions(shell)?)?,
-        Command::Man { command } => output.data(&manual(command.as_deref())?)?,
+        Command::Man { command } => output.data(&text::manual(command.as_deref())?)?,
     }
     Ok(Exit::Done)
 }
@@ -369,29 +375,4 @@ fn completions(shell: &str) -> Result<String, Failure> {
         Some(Err(error)) => Err(Failure::new(format!("failed to write the script: {error}"), "try again")),
         None => Err(Failure::new(format!("there is no script for `{shell}`"), "run `outpost-bp completions --help`")),
     }
-}
-
-fn manual(command: Option<&str>) -> Result<String, Failure> {
-    let mut tool = Cli::command();
-    tool.build();
-    let page = match command {
-        None => tool,
-        Some(name) => match tool.find_subcommand(name) {
-            Some(found) => found.clone().name(format!("outpost-bp-{name}")).version(env!("CARGO_PKG_VERSION")),
-            None => {
-                let names = tool.get_subcommands().map(clap::Command::get_name);
-                let meant = crate::diagnostic::nearest(name, names);
-                return Err(Failure::new(
-                    format!("there is no command `{name}`"),
-                    meant
-                        .map_or_else(|| "run `outpost-bp help`".to_owned(), |meant| format!("did you mean `{meant}`?")),
-                ));
-            }
-        },
-    };
-    let mut text = Vec::new();
-    clap_mangen::Man::new(page)
-        .render(&mut text)
-        .map_err(|error| Failure::new(format!("failed to write the page: {error}"), "try again"))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -1,5 +1,6 @@
 //! What stands between a document and its run: the plan, the environment, and what this machine has to have.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -165,6 +166,16 @@ fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>, root: &Pat
     }
     if let Some(why) = no_trees(root).filter(|_| !needs.trees.is_empty()) {
         missing.push(format!("E_CAPABILITY_MISSING: {why} ({})", ids(blueprint, &needs.trees, MOST)));
+    }
+    let mut exposed: BTreeMap<&str, Vec<TaskIndex>> = BTreeMap::new();
+    for (index, why) in &needs.exposed {
+        exposed.entry(why).or_default().push(*index);
+    }
+    for (why, tasks) in exposed {
+        missing.push(format!(
+            "E_CAPABILITY_MISSING: a sandbox is required: {why}; or let them run without with `agent: {{sandbox: none}}` ({})",
+            ids(blueprint, &tasks, MOST)
+        ));
     }
     let task_output = |index: &TaskIndex| blueprint.task(*index).output.as_deref();
     let speaks_s3 = |index: &TaskIndex| {

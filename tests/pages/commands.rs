@@ -23,6 +23,10 @@ fn root() -> &'static Path {
 }
 
 fn help(command: Option<&str>) -> String {
+    help_of(command.as_slice())
+}
+
+fn help_of(command: &[&str]) -> String {
     let mut tool = Command::new(env!("CARGO_BIN_EXE_outpost-bp"));
     let output = tool.args(command).arg("--help").env_clear().env("COLUMNS", "100").output().expect("a run");
     assert!(output.status.success(), "{command:?}");
@@ -32,8 +36,12 @@ fn help(command: Option<&str>) -> String {
 
 /// The names in the list of commands, in its order.
 fn commands() -> Vec<String> {
-    let text = help(None);
-    let (_, list) = text.split_once("Commands:\n").expect("the list");
+    listed(&help(None))
+}
+
+/// The names that a help text lists as commands.
+fn listed(text: &str) -> Vec<String> {
+    let Some((_, list)) = text.split_once("Commands:\n") else { return Vec::new() };
     let (list, _) = list.split_once("\n\n").expect("its end");
     let names = list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     names.filter(|name| !name.is_empty() && *name != "help").map(str::to_owned).collect()
@@ -47,6 +55,13 @@ fn options(help: &str) -> BTreeSet<String> {
         None => line.strip_prefix('-')?.split_once(", --").map(|(_, rest)| rest),
     });
     long.map(|rest| format!("--{}", name(rest))).collect()
+}
+
+/// The long options of a command, and of those below it.
+fn all_options(command: &str) -> BTreeSet<String> {
+    let own = help(Some(command));
+    let below = listed(&own).into_iter().flat_map(|name| options(&help_of(&[command, &name])));
+    below.chain(options(&own)).collect()
 }
 
 /// The letters and hyphens a text begins with.
@@ -127,7 +142,7 @@ fn judge(line: &str, known: &BTreeMap<String, BTreeSet<String>>) -> Option<Strin
 #[test]
 fn no_page_names_a_command_or_an_option_that_does_not_exist() {
     let mut known: BTreeMap<String, BTreeSet<String>> =
-        commands().into_iter().map(|name| (name.clone(), options(&help(Some(&name))))).collect();
+        commands().into_iter().map(|name| (name.clone(), all_options(&name))).collect();
     known.insert("--".to_owned(), options(&help(None)));
     known.insert("help".to_owned(), BTreeSet::new());
     let all: BTreeSet<String> =

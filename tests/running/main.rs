@@ -23,6 +23,7 @@ mod leaving;
 mod listener;
 mod logging;
 mod mail;
+mod mcp;
 mod metrics;
 mod network;
 mod notices;

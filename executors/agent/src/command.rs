@@ -41,6 +41,17 @@ pub enum Approval {
     Readonly,
 }
 
+impl Approval {
+    /// As it is written.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Edits => "edits",
+            Self::Readonly => "readonly",
+        }
+    }
+}
+
 /// Whose the repository is: with `own`, its settings for the agent count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -5,11 +5,11 @@
 //! passes for one of this. What it says is a claim; the verification of the task decides.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,8 +17,11 @@ use serde_json::{Map, Value};
 /// The folder of the answer, within the workspace.
 pub const FOLDER: &str = ".outpost";
 pub const FILE: &str = "result.json";
+/// An answer that is being written.
+const UNFINISHED: &str = "result.json.new";
 /// The largest answer.
 pub const LONGEST: u64 = 256 << 10;
+const TOO_LARGE: &str = "`.outpost/result.json` is larger than 256 KiB";
 /// The longest text in it.
 const LONGEST_TEXT: usize = 64 << 10;
 
@@ -116,6 +119,36 @@ pub fn take(workspace: &Path, ports: &[Port]) -> Result<Option<Answer>, String> 
     Ok(Some(answer))
 }
 
+/// Leaves an answer where [`take`] finds it, for an agent that hands it to a program of ours instead of writing it: held to
+/// the same rules, and there as a whole or not at all. An output that nobody asked for is refused: whoever is told can
+/// mend the name.
+pub fn leave(workspace: &Path, ports: &[Port], answer: &Answer) -> Result<(), String> {
+    if let Some(name) = answer.outputs.keys().find(|name| !ports.iter().any(|port| port.name == **name)) {
+        let known: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
+        let known = if known.is_empty() { "has none".to_owned() } else { format!("has {}", known.join(", ")) };
+        return Err(format!("the task has no output `{name}`; it {known}"));
+    }
+    check(answer, ports, workspace)?;
+    let text = serde_json::to_vec_pretty(answer).map_err(|error| format!("it is no JSON: {error}"))?;
+    if text.len() as u64 > LONGEST {
+        return Err(TOO_LARGE.to_owned());
+    }
+    write(workspace, &text).map_err(|error| format!("`{FOLDER}/{FILE}` cannot be written: {error}"))
+}
+
+fn write(workspace: &Path, text: &[u8]) -> std::io::Result<()> {
+    match mkdirat(CWD, workspace.join(FOLDER), Mode::RWXU) {
+        Err(error) if error != Errno::EXIST => return Err(error.into()),
+        _ => {}
+    }
+    let folder = folder(workspace)?;
+    let _ = unlinkat(&folder, UNFINISHED, AtFlags::empty());
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(&folder, UNFINISHED, flags, Mode::RUSR | Mode::WUSR)?;
+    File::from(file).write_all(text)?;
+    Ok(renameat(&folder, UNFINISHED, &folder, FILE)?)
+}
+
 fn check(answer: &Answer, ports: &[Port], workspace: &Path) -> Result<(), String> {
     for (name, text) in [("summary", &answer.summary), ("notes", &answer.notes)] {
         if text.len() > LONGEST_TEXT {
@@ -174,7 +207,7 @@ fn bounded(file: OwnedFd) -> Result<Option<Vec<u8>>, String> {
     let read = File::from(file).take(LONGEST + 1).read_to_end(&mut text);
     read.map_err(|error| format!("`{FOLDER}/{FILE}` cannot be read: {error}"))?;
     if text.len() as u64 > LONGEST {
-        return Err(format!("`{FOLDER}/{FILE}` is larger than 256 KiB"));
+        return Err(TOO_LARGE.to_owned());
     }
     Ok(Some(text))
 }

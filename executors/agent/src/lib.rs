@@ -6,8 +6,9 @@
 //! ```
 //! [`definition`] says in a file how an agent is run and read; [`command`], [`prompt`], [`stream`], [`mod@classify`] and
 //! [`session`] are pure; [`attempt`] is the process that runs the agent, and [`trial`] runs a definition against a model
-//! on this machine. Nothing here knows tasks, runs or git: whether the work is any good is for the verification of
-//! the task to say, whatever the agent says of itself.
+//! on this machine. The agent's program starts behind [the sandbox](attempt::Fence) that its caller hands in. Nothing
+//! here knows tasks, runs or git: whether the work is any good is for the verification of the task to say, whatever
+//! the agent says of itself.
 
 pub mod attempt;
 pub mod classify;

@@ -63,16 +63,33 @@ pub(crate) fn command(bubblewrap: &Path, program: &Path, policy: &Policy, folder
     paths.extend(policy.read_only.iter().map(|path| ("--ro-bind", path.as_path())));
     paths.extend(policy.read_write.iter().map(|path| ("--bind", path.as_path())));
     paths.extend([("--bind", policy.home.as_path()), ("--bind", policy.workspace.as_path())]);
+    paths.extend(policy.hidden.iter().map(|path| ("--tmpfs", path.as_path())));
     // The outer before the inner, so that none hides another.
     paths.sort_by_key(|(_, path)| path.components().count());
     for (flag, path) in paths {
-        bind(&mut command, flag, path);
+        if flag == "--tmpfs" {
+            command.arg(flag).arg(path);
+        } else {
+            bind(&mut command, flag, path);
+        }
     }
     // The folders above the paths are memory: a write there would seem to work, and be gone.
-    command.args(["--remount-ro", "/"]);
+    for path in policy.hidden.iter().map(PathBuf::as_path).chain([Path::new("/")]) {
+        command.arg("--remount-ro").arg(path);
+    }
     command.arg("--chdir").arg(folder);
     command.arg("--").arg(program);
     command
+}
+
+/// What is signalled where `outer` is to be: bubblewrap's first child leads a session of its own. None until it does.
+pub(crate) fn leader(outer: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).ok()?;
+    let child = children.split_whitespace().next()?;
+    let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).ok()?;
+    // Behind the name, which may hold anything: state, parent, group.
+    let group = stat.rsplit_once(')')?.1.split_whitespace().nth(2)?;
+    (group == child).then(|| child.parse().ok())?
 }
 
 fn bind(command: &mut Command, flag: &str, path: &Path) {

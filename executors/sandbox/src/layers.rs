@@ -33,6 +33,10 @@ pub enum Gap {
     NoLoopback,
     /// Sockets of daemons can be opened.
     LocalSockets,
+    /// Folders within its workspace cannot be kept from it.
+    Hidden,
+    /// Processes of the same user, the runner among them, can be ended.
+    Signals,
     /// System calls that only serve to break out stay open.
     Calls,
     /// It runs as the same user as the runner.
@@ -49,6 +53,10 @@ impl fmt::Display for Gap {
             Self::PortsOfOthers => "ports are held by number: it may reach other machines at the ports of loopback",
             Self::NoLoopback => "without bubblewrap it has no loopback of its own: its tests cannot listen",
             Self::LocalSockets => "sockets of daemons are not kept from it",
+            Self::Hidden => "what lies within its workspace is not kept from it; install bubblewrap",
+            Self::Signals => {
+                "it may end other processes of its user; install bubblewrap, or a kernel from 6.12 with Landlock"
+            }
             Self::Calls => "system calls are not filtered",
             Self::User => "it runs as the same user as the runner: be root, or do not ask for a user",
         })
@@ -104,6 +112,33 @@ impl Layers {
         self.root && self.bubblewrap.is_none()
     }
 
+    /// Whether files are kept from a command: without that there is no fence to speak of.
+    pub fn hold_files(&self) -> bool {
+        self.bubblewrap.is_some() || self.landlock > 0
+    }
+
+    /// The process group to signal for a command that was started behind the layers as this process, the leader of a
+    /// group; none where the command does not run yet: then nothing is lost with the process itself.
+    pub fn group(&self, started: u32) -> Option<u32> {
+        #[cfg(target_os = "linux")]
+        if self.bubblewrap.is_some() {
+            return crate::bubblewrap::leader(started);
+        }
+        Some(started)
+    }
+
+    /// The layers in a line.
+    pub fn names(&self) -> String {
+        let landlock = (self.landlock > 0).then(|| format!("Landlock {}", self.landlock));
+        let names = [
+            self.bubblewrap.as_ref().map(|_| "bubblewrap".to_owned()),
+            landlock,
+            self.seccomp.then(|| "seccomp".to_owned()),
+        ];
+        let names: Vec<String> = names.into_iter().flatten().collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+
     /// What of this policy stays open here.
     pub fn gaps(&self, policy: &Policy) -> Vec<Gap> {
         let mut gaps = Vec::new();
@@ -122,6 +157,12 @@ impl Layers {
                 }
             }
             Network::Off | Network::Loopback { .. } => gaps.push(Gap::Network),
+        }
+        if !wrapped && !policy.hidden.is_empty() {
+            gaps.push(Gap::Hidden);
+        }
+        if !wrapped && self.landlock < 6 {
+            gaps.push(Gap::Signals);
         }
         if !policy.local_sockets && !self.seccomp && !wrapped {
             gaps.push(Gap::LocalSockets);

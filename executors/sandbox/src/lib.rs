@@ -25,5 +25,5 @@ mod wrap;
 
 pub use inner::main;
 pub use layers::{Gap, Layers};
-pub use policy::{Limits, Network, Policy};
+pub use policy::{Limits, Network, Policy, SYSTEM};
 pub use wrap::{ARGUMENT, WrapError};

@@ -46,6 +46,8 @@ pub struct Policy {
     /// Beside the system's own: toolchains, the agent's program.
     pub read_only: Vec<PathBuf>,
     pub read_write: Vec<PathBuf>,
+    /// Folders within the workspace that are kept from it all the same. Only bubblewrap can: Landlock's rules add up.
+    pub hidden: Vec<PathBuf>,
     pub network: Network,
     /// Whether it may open sockets that are files: a daemon's, as docker's, may do anything for it.
     pub local_sockets: bool,
@@ -62,6 +64,7 @@ impl Policy {
             home: home.into(),
             read_only: Vec::new(),
             read_write: Vec::new(),
+            hidden: Vec::new(),
             network: Network::Off,
             local_sockets: false,
             limits: Limits::default(),
@@ -70,7 +73,8 @@ impl Policy {
     }
 
     pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.workspace, &self.home].into_iter().chain(&self.read_only).chain(&self.read_write)
+        let named = self.read_only.iter().chain(&self.read_write).chain(&self.hidden);
+        [&self.workspace, &self.home].into_iter().chain(named)
     }
 }
 
@@ -87,5 +91,4 @@ pub(crate) struct Order {
 
 /// What every program needs of a system: programs, libraries, certificates, names. Without its secrets only as far as
 /// the system itself hides them.
-#[cfg(target_os = "linux")]
-pub(crate) const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt"];
+pub const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt"];

@@ -17,7 +17,8 @@ impl Layers {
     /// folder, or else the workspace. `required` refuses a policy with [gaps](Self::gaps) other than
     /// [`Gap::PortsOfOthers`] and [`Gap::NoLoopback`], which no layer closes.
     pub fn wrap(&self, policy: &Policy, command: &Command, required: bool) -> Result<Command, WrapError> {
-        for path in policy.paths() {
+        // Who was replaced while it runs has no path any more.
+        for path in policy.paths().chain([&self.program]) {
             if !path.is_absolute() {
                 return Err(WrapError::Relative(path.clone()));
             }

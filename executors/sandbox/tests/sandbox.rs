@@ -47,10 +47,13 @@ impl Place {
 fn ways() -> Vec<(&'static str, Layers)> {
     let layers = Layers::probe_with(PathBuf::from(env!("CARGO_BIN_EXE_outpost-sandbox-probe")));
     let mut ways = Vec::new();
-    if layers.landlock() > 0 && layers.seccomp() {
+    if layers.landlock() >= 6 && layers.seccomp() {
         ways.push(("Landlock and seccomp", layers.clone().without_bubblewrap()));
     } else {
-        eprintln!("SKIPPED: this machine lacks Landlock or seccomp: {:?}", layers.describe());
+        eprintln!(
+            "SKIPPED: this machine lacks Landlock (with signals, of Linux 6.12) or seccomp: {:?}",
+            layers.describe()
+        );
     }
     if layers.bubblewrap().is_some() {
         ways.push(("bubblewrap", layers));
@@ -99,6 +102,59 @@ fn what_is_not_named_cannot_be_read() {
             let output = place.run(&layers, &format!("ls {}", home.display()));
             assert!(!output.status.success(), "{way}: {}", said(&output));
         }
+    }
+}
+
+#[test]
+fn what_is_hidden_in_the_workspace_is_kept_from_it_or_said_not_to_be() {
+    for (way, layers) in ways() {
+        let mut place = Place::new();
+        let hidden = place.policy.workspace.join("hidden");
+        let within = hidden.join("within");
+        fs::create_dir_all(&within).unwrap();
+        fs::write(hidden.join("file"), "hunter2").unwrap();
+        place.policy.hidden.push(hidden.clone());
+        place.policy.read_write.push(within.clone());
+        if layers.bubblewrap().is_none() {
+            assert!(layers.gaps(&place.policy).contains(&Gap::Hidden), "{way}");
+            let refused = layers.wrap(&place.policy, &Command::new("/bin/sh"), true).unwrap_err();
+            assert_eq!(refused, WrapError::Open(Gap::Hidden), "{way}");
+            continue;
+        }
+        let output = place
+            .run(&layers, "echo here > beside; echo x > hidden/within/file; cat hidden/file || ! echo x > hidden/new");
+        assert!(output.status.success() && !said(&output).contains("hunter2"), "{way}: {}", said(&output));
+        assert_eq!(fs::read_to_string(hidden.join("file")).unwrap(), "hunter2", "{way}");
+        assert!(within.join("file").exists() && place.policy.workspace.join("beside").exists(), "{way}");
+        assert!(!hidden.join("new").exists(), "{way}");
+    }
+}
+
+#[test]
+fn what_ends_its_group_ends_all_of_it_and_its_own_signals_end_at_the_fence() {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::process::CommandExt as _;
+
+    for (way, layers) in ways() {
+        let place = Place::new();
+        let script = format!(
+            "trap 'echo asked; exit 3' TERM; if kill -0 {} 2> /dev/null; then echo outside; fi; echo begun; \
+             while :; do sleep 0.05; done",
+            std::process::id()
+        );
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &script]).env("PATH", "/usr/bin:/bin");
+        let mut wrapped = layers.wrap(&place.policy, &command, true).unwrap();
+        let mut child = wrapped.process_group(0).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert_eq!(lines.next().as_deref(), Some("begun"), "{way}: it signals who is outside");
+        let group = layers.group(child.id()).unwrap_or_else(|| panic!("{way}: it runs, and has no group"));
+        let group = rustix::process::Pid::from_raw(i32::try_from(group).unwrap()).unwrap();
+        rustix::process::kill_process_group(group, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(lines.next().as_deref(), Some("asked"), "{way}");
+        // To the end of its output: nobody holds it any more.
+        assert_eq!(lines.next(), None, "{way}");
+        assert_eq!(child.wait().unwrap().code(), Some(3), "{way}");
     }
 }
 

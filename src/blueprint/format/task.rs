@@ -1,8 +1,8 @@
 //! The keys of a task block, and of all that stands in it.
 
 use super::{
-    APPROVALS, CHANNELS, EXECS, EXIT_CODE, FORMATS, ISOLATIONS, JSON_TYPES, LOCATIONS, LOCK_MODES, NAMES,
-    NEWS_CHANNELS, TEXTS, TRUSTS, VALUE_TYPES, count,
+    APPROVALS, CHANNELS, EXECS, EXIT_CODE, FORMATS, ISOLATIONS, JSON_TYPES, LOCATIONS, LOCK_MODES, NAMES, NETWORKS,
+    NEWS_CHANNELS, SANDBOXES, TEXTS, TRUSTS, VALUE_TYPES, count,
 };
 use crate::blueprint::shape::{Field, Need, Record, Shape};
 
@@ -57,6 +57,14 @@ record! { AGENT "agent terms" {
     may "budget" Shape::Record(&BUDGET), "what all attempts of a task may cost together";
     may "isolation" Word(ISOLATIONS), "whether it works in a worktree of its own, or in the project's directory";
     may "paths" List(&Filled), "what it may change, as patterns such as `src/**`; anything without it";
+    may "sandbox" OneOf(&[Word(SANDBOXES), Shape::Record(&SANDBOX)]), "what it runs behind: the layers that are here, or none; `require` refuses to begin where a layer is missing";
+}}
+
+record! { SANDBOX "agent sandbox" {
+    may "mode" Word(SANDBOXES), "as `sandbox` in a word";
+    may "read" List(&Filled), "what it may read beside its tree and the programs of `PATH`: paths of the project, `~/…`, or absolute ones";
+    may "write" List(&Filled), "what it may write beside its tree";
+    may "network" Word(NETWORKS), "whether it reaches the network, or the model's gateway alone";
 }}
 
 record! { BUDGET "agent budget" {

@@ -17,6 +17,7 @@ pub struct AgentTerms<'s> {
     pub isolation: Option<Isolation>,
     /// What it may change; absent: anything.
     pub paths: Option<Box<[Text<'s>]>>,
+    pub sandbox: Option<Box<Sandbox<'s>>>,
 }
 
 /// What an agent may do without asking.
@@ -42,6 +43,27 @@ pub enum Isolation {
     None,
 }
 
+/// What an agent runs behind.
+#[derive(Clone, Debug, Default)]
+pub struct Sandbox<'s> {
+    pub mode: SandboxMode,
+    /// Beside its tree.
+    pub read: Box<[Text<'s>]>,
+    pub write: Box<[Text<'s>]>,
+    /// Whether its network ends at the gateway.
+    pub gateway_only: bool,
+}
+
+/// Whether there has to be a sandbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SandboxMode {
+    /// What the machine has.
+    #[default]
+    Auto,
+    Require,
+    None,
+}
+
 impl<'s> AgentTerms<'s> {
     /// Whether the agent works in a tree of its own.
     pub fn is_isolated(&self) -> bool {
@@ -60,6 +82,7 @@ impl<'s> AgentTerms<'s> {
             tokens: self.tokens.or(other.tokens),
             isolation: self.isolation.or(other.isolation),
             paths: self.paths.clone().or_else(|| other.paths.clone()),
+            sandbox: self.sandbox.clone().or_else(|| other.sandbox.clone()),
         }
     }
 }

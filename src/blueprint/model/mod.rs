@@ -13,7 +13,7 @@ mod task;
 use std::collections::HashMap;
 use std::fmt;
 
-pub use agent::{AgentApproval, AgentTerms, AgentTrust, Isolation};
+pub use agent::{AgentApproval, AgentTerms, AgentTrust, Isolation, Sandbox, SandboxMode};
 pub use execution::{
     Compatibility, Environment, Execution, Hierarchy, HookCommand, LockDeclaration, Preflight, RollbackMode,
     SecretMissing, SecretPolicy, SecretSource, SecretSourceKind,

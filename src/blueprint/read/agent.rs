@@ -1,7 +1,7 @@
 //! The terms of agents → [`AgentTerms`].
 
 use super::field::{Fields, texts};
-use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Isolation};
+use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Isolation, Sandbox, SandboxMode};
 use crate::document::Node;
 
 /// Reads terms whose shape was checked.
@@ -20,5 +20,18 @@ pub(super) fn terms<'s>(node: &Node<'s>) -> AgentTerms<'s> {
         tokens: budget.and_then(|budget| budget.count("tokens")).map(u64::from),
         isolation: node.choice("isolation", &[("worktree", Isolation::Worktree), ("none", Isolation::None)]),
         paths: node.field("paths").map(texts),
+        sandbox: node.field("sandbox").map(|written| Box::new(sandbox(node, written))),
+    }
+}
+
+/// A word, or a mapping with more.
+fn sandbox<'s>(terms: &Node<'s>, written: &Node<'s>) -> Sandbox<'s> {
+    let modes = [("auto", SandboxMode::Auto), ("require", SandboxMode::Require), ("none", SandboxMode::None)];
+    let mode = terms.choice("sandbox", &modes).or_else(|| written.choice("mode", &modes));
+    Sandbox {
+        mode: mode.unwrap_or_default(),
+        read: written.field("read").map(texts).unwrap_or_default(),
+        write: written.field("write").map(texts).unwrap_or_default(),
+        gateway_only: written.choice("network", &[("open", false), ("gateway", true)]).unwrap_or_default(),
     }
 }

@@ -72,6 +72,7 @@ impl Gate for Desk {
 pub(super) async fn open(
     definition: &Definition,
     caps: order::Caps,
+    is_fenced: bool,
     own: &(dyn Fn(&str) -> Option<OsString> + Sync),
 ) -> Result<Way, String> {
     let Some(auth) = &definition.auth else {
@@ -85,7 +86,16 @@ pub(super) async fn open(
                 definition.id
             )
         })?;
-        let told = format!("`{variable}` is not set: it has the login, and all else, of {}", home.display());
+        let home_shown = home.display();
+        let told = match auth.login.as_slice() {
+            _ if !is_fenced => format!("`{variable}` is not set: it has the login, and all else, of {home_shown}"),
+            [] => format!(
+                "`{variable}` is not set, and the definition of `{}` does not say what of {home_shown} is its login \
+                 (`auth.login`): it has none of it",
+                definition.id
+            ),
+            login => format!("`{variable}` is not set: it has the login of {home_shown}: {}", login.join(", ")),
+        };
         return Ok(Way { access: Access::Login { home: home.into() }, gate: None, told });
     };
     let key = key.into_string().map_err(|_| format!("`{variable}` is not UTF-8"))?;

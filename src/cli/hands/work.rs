@@ -22,8 +22,8 @@ use outpost_workspace::{Branch, Commit, CommitId, Policy, Repository, Start, Wor
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{complain, gate, repository};
-use crate::engine::agent::order::{self, Order, PLACE, Place, PortsFile, Tree, VERSION, Whisper};
+use super::{complain, fence, gate, repository};
+use crate::engine::agent::order::{self, ORDER, Order, PLACE, Place, PortsFile, Tree, VERSION, Whisper};
 
 /// How much of what changed is told.
 const STAT: u64 = 16 << 10;
@@ -111,6 +111,7 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
     let definition = chosen(&definitions, &order.job.agent)?;
     let job = &mut order.job;
     job.env = known.0.env.clone();
+    job.env.insert(order::VARIABLE.to_owned(), job.folder.join(ORDER).to_string_lossy().into_owned());
     job.hide = (0..known.0.hide.len()).map(Known::hidden).collect();
     // Whoever reads our memory through `/proc` must not be able to print them either.
     for auth in definitions.names().filter_map(|name| definitions.get(name)?.auth.as_ref()) {
@@ -125,20 +126,29 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
     }
     place.workspace.clone_from(&job.workspace);
     let own = |name: &str| known.own(name);
+    let built = fence::build(order.sandbox.as_ref(), stand.as_ref(), (definition, job.approval), &own)?;
+    place.terms.extend(built.told);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop: {error}"))?;
     let outcome = runtime.block_on(async {
-        let way = gate::open(definition, order.caps, &own).await?;
+        let way = gate::open(definition, order.caps, built.fence.is_some(), &own).await?;
         place.terms.push(way.told);
         for line in &place.terms {
             complain(line);
         }
         job.access = way.access;
         let mut out = io::stdout();
-        let around =
-            Around { own: &own, definitions: &definitions, gate: way.gate, out: &mut out, stop: asked_to_stop() };
+        let around = Around {
+            own: &own,
+            definitions: &definitions,
+            gate: way.gate,
+            fence: built.fence.as_ref(),
+            out: &mut out,
+            stop: asked_to_stop(),
+        };
         Ok::<_, String>(run(job, around).await)
     })?;
+    place.terms.extend(outcome.sandbox.iter().cloned());
     let is_done = outcome.class == Class::Done;
     if let (Some(stand), Some(tree)) = (&stand, &order.tree) {
         let secrets = known.0.hide.iter().cloned();
@@ -182,9 +192,9 @@ fn asked_to_stop() -> Pin<Box<dyn Future<Output = ()> + Send>> {
 }
 
 /// A tree that is worked in.
-struct Stand {
-    repository: Repository,
-    worktree: Worktree,
+pub(super) struct Stand {
+    pub(super) repository: Repository,
+    pub(super) worktree: Worktree,
 }
 
 /// The part of a conflict that a tree begins with.

@@ -3,6 +3,7 @@
 //! The journal says which stages there were and when each was over; the log of a stage says what it printed.
 //! One loop serves both ways of asking: without `--follow` it ends where the journal ends.
 
+mod page;
 mod print;
 mod stages;
 
@@ -14,9 +15,10 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use outpost_executor::log::{ReadError, Reader};
 
+pub(super) use self::page::{Wanted, page};
 use self::print::{Listener, Printer};
 use self::stages::{Run as TaskRun, Stages};
-use super::kept::{look, meant, store};
+use super::kept::{Kept, look, meant, store};
 use super::why::no_task;
 use super::{Exit, Failure, Output, complete};
 use crate::diagnostic::nearest;
@@ -65,26 +67,7 @@ enum Only {
 
 pub(super) fn run(args: &LogsArgs, output: &mut Output) -> Result<Exit, Failure> {
     let files = meant(&store()?, args.run.as_deref())?;
-    let (owner, is_settled, waits) = look(&files, |kept| {
-        let program = kept.run.program();
-        let ids = program.tasks.iter().map(|spec| spec.id.as_str());
-        let Some(index) = kept.run.find(&args.task) else {
-            if args.task != "hooks" {
-                return Err(no_task(files.id(), &args.task, ids));
-            }
-            let words: Vec<&str> = program.hooks.iter().map(|hook| hook.word()).collect();
-            refuse_unknown_stage("the run", args.stage.as_deref(), &words)?;
-            let owner = Chore::Hook { hook: Hook::OnStart }.owner().to_owned();
-            return Ok((owner, false, !words.is_empty()));
-        };
-        let spec = &program.tasks[index.get()];
-        let chores = [(spec.undo.is_some(), "rollback"), (spec.on_success, "on_success")];
-        let chores = chores.into_iter().filter(|(is_there, _)| *is_there).map(|(_, word)| word);
-        let words: Vec<&str> = spec.stages.iter().map(|stage| stage.word()).chain(chores).collect();
-        refuse_unknown_stage(&format!("`{}`", args.task), args.stage.as_deref(), &words)?;
-        let is_settled = kept.run.task(index).is_final() && kept.run.task(index).attempts == 0;
-        Ok((args.task.clone(), is_settled, !spec.settled))
-    })?;
+    let Owner { owner, is_settled, waits } = look(&files, |kept| owner(kept, &args.task, args.stage.as_deref()))?;
     let mut listener = Listener::new(output, args.json, args.timestamps, args.stream.map(Into::into));
     let told = Telling { args, owner: &owner, files: &files, is_settled }.tell(&mut listener)?;
     let output = listener.finish()?;
@@ -100,6 +83,36 @@ pub(super) fn run(args: &LogsArgs, output: &mut Output) -> Result<Exit, Failure>
     };
     output.note(&format!("{said}\n"));
     Ok(Exit::Done)
+}
+
+/// Whose files are meant.
+struct Owner {
+    owner: String,
+    /// It was over before it began: nothing will come.
+    is_settled: bool,
+    /// Something of it is to run.
+    waits: bool,
+}
+
+fn owner(kept: &Kept<'_>, task: &str, stage: Option<&str>) -> Result<Owner, Failure> {
+    let program = kept.run.program();
+    let ids = program.tasks.iter().map(|spec| spec.id.as_str());
+    let Some(index) = kept.run.find(task) else {
+        if task != "hooks" {
+            return Err(no_task(kept.files.id(), task, ids));
+        }
+        let words: Vec<&str> = program.hooks.iter().map(|hook| hook.word()).collect();
+        refuse_unknown_stage("the run", stage, &words)?;
+        let owner = Chore::Hook { hook: Hook::OnStart }.owner().to_owned();
+        return Ok(Owner { owner, is_settled: false, waits: !words.is_empty() });
+    };
+    let spec = &program.tasks[index.get()];
+    let chores = [(spec.undo.is_some(), "rollback"), (spec.on_success, "on_success")];
+    let chores = chores.into_iter().filter(|(is_there, _)| *is_there).map(|(_, word)| word);
+    let words: Vec<&str> = spec.stages.iter().map(|stage| stage.word()).chain(chores).collect();
+    refuse_unknown_stage(&format!("`{task}`"), stage, &words)?;
+    let is_settled = kept.run.task(index).is_final() && kept.run.task(index).attempts == 0;
+    Ok(Owner { owner: task.to_owned(), is_settled, waits: !spec.settled })
 }
 
 fn refuse_unknown_stage(whose: &str, stage: Option<&str>, words: &[&str]) -> Result<(), Failure> {

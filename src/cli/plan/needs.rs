@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::super::hired::Hired;
 use super::super::secrets::Wanted;
+use super::super::walls::{Walls, is_required};
 use crate::blueprint::capability::Requirement;
 use crate::blueprint::format::NO_AGENTS;
 use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms, executor};
@@ -29,6 +30,8 @@ pub(in crate::cli) struct Needs<'a> {
     pub(in crate::cli) lacking: BTreeMap<&'a str, String>,
     /// Tasks whose agents have trees of their own.
     pub(in crate::cli) trees: Vec<TaskIndex>,
+    /// Tasks whose agents have to be in a sandbox, and why they cannot.
+    pub(in crate::cli) exposed: Vec<(TaskIndex, String)>,
 }
 
 impl<'a> Needs<'a> {
@@ -73,8 +76,22 @@ impl<'a> Needs<'a> {
         let has_tree =
             |index: &TaskIndex| agent(blueprint, *index).is_some() && agent_terms(blueprint, *index).is_isolated();
         let trees = plan.running().filter(has_tree).collect();
+        let required: Vec<TaskIndex> = plan
+            .running()
+            .filter(|index| agent(blueprint, *index).is_some() && is_required(&agent_terms(blueprint, *index)))
+            .collect();
+        // Nobody tries layers that nobody asks for.
+        let walls = (!required.is_empty()).then(Walls::here);
+        let exposed = walls.iter().flat_map(|walls| {
+            required.iter().filter_map(|index| {
+                let definition = hired.as_ref().zip(agent(blueprint, *index));
+                let definition = definition.and_then(|(hired, name)| hired.definition(name).ok());
+                Some((*index, walls.lacking(&agent_terms(blueprint, *index), definition)?))
+            })
+        });
+        let exposed = exposed.collect();
         executors.sort_by_key(|need| std::cmp::Reverse(need.tasks.len()));
-        Self { capabilities, secrets: secrets(blueprint, plan), executors, lacking, trees }
+        Self { capabilities, secrets: secrets(blueprint, plan), executors, lacking, trees, exposed }
     }
 }
 

@@ -22,6 +22,8 @@ use sha2::{Digest as _, Sha256};
 /// The words of the command line that lead to the processes of an agent's task.
 pub const AGENT: &str = "__agent";
 pub const LAND: &str = "__land";
+/// The word that leads into the sandbox: what follows is no file.
+pub const SANDBOX: &str = outpost_sandbox::ARGUMENT;
 
 /// Our folder among those of other programs.
 const HOME: &str = "outpost-bp";

@@ -17,6 +17,8 @@ const LONGEST: u64 = 16 << 20;
 /// Beside `outcome.json`: the order, and where the agent worked.
 pub const ORDER: &str = "order.json";
 pub const PLACE: &str = "place.json";
+/// The variable with the path of the order: by it a program that the agent starts knows whose attempt it belongs to.
+pub const VARIABLE: &str = "OUTPOST_ORDER";
 /// What keeps the work of an attempt from landing.
 pub const CONFLICT: &str = "conflict.json";
 
@@ -28,9 +30,28 @@ pub struct Order {
     pub job: Job,
     /// None: in the project's directory.
     pub tree: Option<Tree>,
+    /// None: it may do what we may.
+    pub sandbox: Option<Sandbox>,
     pub caps: Caps,
     /// Where the ports of the answer go; none where the task has no ports.
     pub output: Option<PortsFile>,
+}
+
+/// What the agent runs behind, as the document has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sandbox {
+    pub required: bool,
+    pub gateway_only: bool,
+    pub read: Vec<String>,
+    pub write: Vec<String>,
+    /// Files that it is told of: its inputs, and what failed.
+    pub handed: Vec<PathBuf>,
+    pub project: PathBuf,
+    /// Where runs are kept.
+    pub store: PathBuf,
+    /// Where the trees of agents are.
+    pub trees: Option<PathBuf>,
 }
 
 /// What is left of the task's budget, for the gateway.

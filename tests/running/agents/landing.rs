@@ -42,8 +42,8 @@ fn what_tasks_made_lands_on_the_branch_of_the_run_and_those_after_begin_with_it(
 fn a_conflict_goes_back_to_the_session_and_lands_when_it_is_resolved() {
     let script = |own: &str| {
         format!(
-            "echo {own} > same.txt; while [ ! -e \"$FAKE_AGENT_SCRIPT/../go\" ]; do touch \"$FAKE_AGENT_SCRIPT/../{own}\"; \
-                 test -e \"$FAKE_AGENT_SCRIPT/../a\" && test -e \"$FAKE_AGENT_SCRIPT/../b\" && touch \"$FAKE_AGENT_SCRIPT/../go\"; sleep 0.05; done; finish"
+            "echo {own} > same.txt; while [ ! -e \"$FAKE_AGENT_SCRIPT/go\" ]; do touch \"$FAKE_AGENT_SCRIPT/{own}\"; \
+                 test -e \"$FAKE_AGENT_SCRIPT/a\" && test -e \"$FAKE_AGENT_SCRIPT/b\" && touch \"$FAKE_AGENT_SCRIPT/go\"; sleep 0.05; done; finish"
         )
     };
     let resolve = "told 'in conflict'; told 'same.txt'; grep -q '<<<<<<<' same.txt || trouble 'no marks'; echo both > same.txt; finish";
@@ -60,9 +60,10 @@ fn a_conflict_goes_back_to_the_session_and_lands_when_it_is_resolved() {
 
 #[test]
 fn a_merge_that_does_not_pass_together_goes_back_too() {
-    let wait = "while [ ! -e \"$FAKE_AGENT_SCRIPT/../a\" ] || [ ! -e \"$FAKE_AGENT_SCRIPT/../b\" ]; do sleep 0.05; done; finish";
+    let wait =
+        "while [ ! -e \"$FAKE_AGENT_SCRIPT/a\" ] || [ ! -e \"$FAKE_AGENT_SCRIPT/b\" ]; do sleep 0.05; done; finish";
     let check = "verification: {unit: {command: 'test \"$(cat n-* | wc -l)\" -le 1'}}";
-    let start = |own: &str| format!("echo 1 > n-{own}; touch \"$FAKE_AGENT_SCRIPT/../{own}\"; {wait}");
+    let start = |own: &str| format!("echo 1 > n-{own}; touch \"$FAKE_AGENT_SCRIPT/{own}\"; {wait}");
     let (a, b) = (start("a"), start("b"));
     let mend = "told 'together with what landed meanwhile'; rm -f n-a n-b; touch calm; finish";
     let office =

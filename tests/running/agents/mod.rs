@@ -3,6 +3,7 @@
 mod commands;
 mod courses;
 mod landing;
+mod walls;
 mod working;
 
 use std::fs;
@@ -37,6 +38,7 @@ impl Office {
             .replace("env_pass = [", "env_pass = [\"LEDGER\", \"OUTPOST_TEST_FOLDER\", ")
             .replace("\"outpost-fake-agent\"", &format!("{:?}", fake.display().to_string()));
         fs::write(office.at("config/outpost-bp/agents/fake.toml"), definition).expect("a file");
+        office.project.write("ledger", "");
         for (task, starts) in scripts {
             for (number, script) in (1..).zip(*starts) {
                 office.script(task, number, script);
@@ -117,6 +119,10 @@ impl Office {
         while let Some(folder) = open.pop() {
             for entry in fs::read_dir(folder).expect("a folder") {
                 let path = entry.expect("an entry").path();
+                // What an agent was lent of a home is kept there.
+                if path.is_symlink() {
+                    continue;
+                }
                 if path.is_dir() {
                     open.push(path);
                 } else {
@@ -134,6 +140,12 @@ pub(super) fn document(terms: &str, tasks: &[(&str, &str, &str)]) -> String {
     let texts: Vec<String> = tasks.iter().map(|(_, _, rest)| evident(rest)).collect();
     let tasks: Vec<(&str, &str, &str)> =
         tasks.iter().zip(&texts).map(|((id, needs, _), text)| (*id, *needs, text.as_str())).collect();
+    // In a sandbox, where there is one: with what scripted agents need beside their trees.
+    let mut terms: Vec<&str> = Some(terms).into_iter().filter(|terms| !terms.is_empty()).collect();
+    if !terms.iter().any(|terms| terms.contains("sandbox:")) {
+        terms.push("sandbox: {write: [ledger, ~/scripts]}");
+    }
+    let terms = terms.join(", ");
     super::document(&format!("executor: fake, retry_policy: {{retry_delay: PT0S}}, agent: {{{terms}}}"), &tasks)
 }
 

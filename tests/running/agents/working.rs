@@ -71,8 +71,9 @@ fn an_agent_that_nobody_defined_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn without_a_key_it_has_the_login_and_the_log_says_so() {
-    let office = Office::of(&document(HERE, &[("a", "", "")]), &[("a", &["finish"])]);
+fn without_a_key_and_a_sandbox_it_has_the_login_and_all_else_and_the_log_says_so() {
+    let terms = "isolation: none, sandbox: none";
+    let office = Office::of(&document(terms, &[("a", "", "")]), &[("a", &["finish"])]);
     let mut command = office.command(&["run", "blueprint.md"]);
     command.env_remove("FAKE_KEY");
     office.project.start(command).end().with(0);

@@ -6,10 +6,15 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::Signal;
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command as Process;
 
+use super::fence::{Walls, bare};
+use super::group::Group;
 use super::job::{Access, Job};
 use crate::command::Command;
 use crate::definition::{Definition, Root};
@@ -19,6 +24,8 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const PASSED: [&str; 6] = ["LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SHELL"];
 /// How long a program may take to tell its version.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much of that is read.
+const MOST_SAID: u64 = 64 << 10;
 
 /// Our own environment, as a function: tests have one of their own.
 pub type Own<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -34,9 +41,10 @@ pub(super) struct Folders {
 }
 
 impl Folders {
-    pub(super) fn make(job: &Job) -> io::Result<Self> {
+    /// `is_fenced`: behind walls a login is lent, and the home is the task's own in any case.
+    pub(super) fn make(job: &Job, is_fenced: bool) -> io::Result<Self> {
         let home = match &job.access {
-            Access::Login { home } => home.clone(),
+            Access::Login { home } if !is_fenced => home.clone(),
             _ => job.state.join("home"),
         };
         let run = job.folder.join("run");
@@ -45,12 +53,36 @@ impl Folders {
         for folder in [&job.folder, &folders.state, &folders.home, &folders.run, &folders.temporary, &folders.secure] {
             private(folder).map_err(|error| io::Error::other(format!("`{}`: {error}", folder.display())))?;
         }
+        // What an earlier attempt may have put in the place of a folder leads where it must not.
+        for folder in [&folders.state, &folders.run, &folders.temporary, &folders.secure, &job.state.join("home")] {
+            if fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()) {
+                return Err(io::Error::other(format!(
+                    "`{}` is a link, which is not our doing: remove it",
+                    folder.display()
+                )));
+            }
+        }
         Ok(folders)
     }
 }
 
 fn private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// A folder within another one, without leaving it by a link: what stands in the way is removed.
+pub(super) fn own_folder(base: &Path, inner: &Path) -> io::Result<()> {
+    let mut at = base.to_owned();
+    for part in inner.components() {
+        at.push(part);
+        match fs::symlink_metadata(&at) {
+            Ok(found) if found.is_dir() => continue,
+            Ok(_) => fs::remove_file(&at)?,
+            Err(_) => {}
+        }
+        private(&at)?;
+    }
+    Ok(())
 }
 
 /// Writes the files of the definition. A user's own home is not written to.
@@ -62,7 +94,10 @@ pub(super) fn write_files(command: &Command, folders: &Folders, access: &Access)
             continue;
         }
         if let Some(folder) = path.parent() {
-            private(folder)?;
+            match folder.strip_prefix(&folders.home) {
+                Ok(inner) if *root == Root::Home => own_folder(&folders.home, inner)?,
+                _ => private(folder)?,
+            }
         }
         let mode = if *root == Root::Secure { 0o400 } else { 0o600 };
         let _ = fs::remove_file(path);
@@ -141,16 +176,32 @@ pub(super) async fn version(
     definition: &Definition,
     program: &Path,
     env: &BTreeMap<OsString, OsString>,
+    (walls, folder): (Option<&Walls<'_>>, &Path),
 ) -> Result<Option<String>, String> {
     let Some(rule) = &definition.detect.version else {
         return Ok(None);
     };
-    let mut command = Process::new(program);
-    command.args(&rule.argv).env_clear().envs(env).stdin(std::process::Stdio::null()).kill_on_drop(true);
-    let Ok(Ok(output)) = tokio::time::timeout(PATIENCE, command.output()).await else {
+    let env: Vec<_> = env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let command = bare(program, &rule.argv, &env, folder);
+    let command = walls.map_or(Ok(None), |walls| walls.around(&command).map(Some))?.unwrap_or(command);
+    let mut command = Process::from(command);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok(mut child) = command.process_group(0).kill_on_drop(true).spawn() else {
         return Ok(None);
     };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let group = Group::of(&child, walls);
+    let mut text = Vec::new();
+    let said = async {
+        if let Some(pipe) = child.stdout.take() {
+            let _ = pipe.take(MOST_SAID).read_to_end(&mut text).await;
+        }
+        child.wait().await
+    };
+    if tokio::time::timeout(PATIENCE, said).await.is_err() {
+        group.signal(Signal::KILL);
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
     let found = rule.regex.0.captures(&text).and_then(|groups| Some(groups.get(1)?.as_str().to_owned()));
     match (&found, &rule.min) {
         (Some(found), Some(min)) if numbers(found) < numbers(min) => Err(format!(

@@ -1,8 +1,7 @@
 //! Runs the agent's process and follows it to its end.
 //!
 //! One loop waits for everything at once: both streams, the file of events, the clocks, the gateway, the end of the
-//! process, and who wants it to stop. TERM goes to the process group, KILL after the grace. What has left the group is
-//! for the keeper of this process to end.
+//! process, and who wants it to stop. TERM goes to the process group, KILL after the grace.
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -13,12 +12,14 @@ use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command as Process};
 
 use super::circles::Circles;
 use super::clocks::{Clocks, Late};
+use super::fence::{Walls, bare};
+use super::group::Group;
 use super::job::Limits;
 use super::record::Record;
 use super::tail::Tail;
@@ -54,6 +55,7 @@ pub(super) struct Start<'a> {
     pub(super) tail: Option<Tail>,
     pub(super) limits: &'a Limits,
     pub(super) gate: Option<&'a dyn Gate>,
+    pub(super) walls: Option<&'a Walls<'a>>,
 }
 
 /// How it went.
@@ -141,14 +143,16 @@ pub(super) async fn follow(
     mut stop: Pin<&mut (dyn Future<Output = ()> + Send)>,
 ) -> Result<Followed, String> {
     let (program, args) = start.argv.split_first().ok_or("its command is empty")?;
-    let mut process = Process::new(program);
-    process.args(args).env_clear().envs(start.env).current_dir(start.workspace).process_group(0).kill_on_drop(true);
+    let command = bare(program, args, &start.env, start.workspace);
+    let command = start.walls.map_or(Ok(None), |walls| walls.around(&command).map(Some))?.unwrap_or(command);
+    let mut process = Process::from(command);
+    process.process_group(0).kill_on_drop(true);
     process.stdin(if start.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     process.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = process
         .spawn()
         .map_err(|error| format!("`{program}` could not be started in `{}`: {error}", start.workspace.display()))?;
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let group = Group::of(&child, start.walls);
     let feeding = feed(child.stdin.take(), start.stdin);
     tokio::pin!(feeding);
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
@@ -213,7 +217,7 @@ pub(super) async fn follow(
             () = tokio::time::sleep_until(wake.into()) => match (&gone, &ended) {
                 (Some(_), _) => {}
                 (None, Some(_)) => {
-                    signal(group, Signal::KILL);
+                    group.signal(Signal::KILL);
                     // It cannot refuse; if it is stuck in the kernel, there is nothing to do but to look again.
                     kill_at = Some(Instant::now() + HURRY);
                 }
@@ -225,7 +229,7 @@ pub(super) async fn follow(
             let hurry = cause == Ended::Asked;
             let is_first = ended.is_none();
             if is_first {
-                signal(group, Signal::TERM);
+                group.signal(Signal::TERM);
             }
             if is_first || hurry {
                 let until = Instant::now() + if hurry { grace.min(HURRY) } else { grace };
@@ -265,12 +269,5 @@ async fn chunk<R: AsyncRead + Unpin>(from: &mut Option<R>, buffer: &mut [u8]) ->
     match from {
         Some(from) => from.read(buffer).await.unwrap_or_default(),
         None => std::future::pending().await,
-    }
-}
-
-fn signal(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        // Nobody left is as good.
-        let _ = kill_process_group(group, signal);
     }
 }

@@ -11,13 +11,16 @@
 mod circles;
 mod clocks;
 mod environment;
+mod fence;
 mod follow;
+mod group;
 mod job;
 mod judge;
 mod outcome;
 mod record;
 mod say;
 mod tail;
+mod toolchain;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -43,11 +46,13 @@ use crate::definition::{Definition, Definitions, SessionId, Via, hex};
 use crate::prompt;
 use crate::stream::Spent;
 use environment::Folders;
+use fence::Walls;
 use follow::{Start, follow};
 use record::Record;
 use tail::Tail;
 
 pub use environment::{Own, program};
+pub use fence::Fence;
 pub use job::{Access, Job, Limits, Resume, VERSION as JOB_VERSION};
 pub use outcome::{FILE as OUTCOME, Outcome, VERSION as OUTCOME_VERSION, Versions};
 
@@ -75,6 +80,8 @@ pub struct Around<'a> {
     pub own: Own<'a>,
     pub definitions: &'a Definitions,
     pub gate: Option<Arc<dyn Gate>>,
+    /// What keeps the agent to its own; none: it may do what we may.
+    pub fence: Option<&'a Fence>,
     /// Takes a line per event.
     pub out: &'a mut (dyn Write + Send),
     /// Ready when the attempt is to end.
@@ -135,8 +142,14 @@ fn attempt(
     let own = |name: &str| std::env::var_os(name);
     let mut out = std::io::stdout();
     let outcome = runtime.block_on(async {
-        let around =
-            Around { own: &own, definitions: &definitions, gate, out: &mut out, stop: Box::pin(asked_to_stop()) };
+        let around = Around {
+            own: &own,
+            definitions: &definitions,
+            gate,
+            fence: None,
+            out: &mut out,
+            stop: Box::pin(asked_to_stop()),
+        };
         run(&job, around).await
     });
     written(outcome)
@@ -183,6 +196,7 @@ fn unstarted(job: &Job, message: String) -> Outcome {
         exit: None,
         answer: None,
         text: String::new(),
+        sandbox: Vec::new(),
         cut: 0,
         record_error: None,
     }
@@ -243,7 +257,8 @@ async fn agent(job: &Job, around: &mut Around<'_>, outcome: &mut Outcome) -> Res
     if !job.workspace.is_dir() {
         return Err(format!("the workspace `{}` is no folder", job.workspace.display()));
     }
-    let folders = Folders::make(job).map_err(|error| format!("the folders could not be made: {error}"))?;
+    let folders = Folders::make(job, around.fence.is_some())
+        .map_err(|error| format!("the folders could not be made: {error}"))?;
     let program = program(definition, around.own)?;
     let reach = reach(job, definition, around)?;
     let redaction = hidden(job, &reach, around.own)?;
@@ -292,9 +307,18 @@ async fn agent(job: &Job, around: &mut Around<'_>, outcome: &mut Outcome) -> Res
     .map_err(|missing| missing.to_string())?;
     environment::write_files(&command, &folders, &job.access)
         .map_err(|error| format!("the files of `{}` could not be written: {error}", job.agent))?;
+    let port = around.gate.as_ref().and_then(|gate| fence::port(&gate.base_url()));
+    let raised = |fence| Walls::raise(fence, (job, definition), (&folders, &program), port, around.own);
+    let walls = around.fence.map(raised).transpose()?;
+    let walls = walls.as_ref();
+    outcome.sandbox = walls.map(Walls::lines).unwrap_or_default();
+    for line in &outcome.sandbox {
+        // Nobody may be reading.
+        let _ = writeln!(around.out, "{line}");
+    }
     let mut env = environment::variables(definition, &command, &folders, job, around.own);
-    outcome.versions.agent = environment::version(definition, &program, &env).await?;
-    write(&job.folder.join("argv.json"), clean(&shown(job, definition, &command.argv, &env)).as_bytes())?;
+    outcome.versions.agent = environment::version(definition, &program, &env, (walls, &job.workspace)).await?;
+    write(&job.folder.join("argv.json"), clean(&shown(job, definition, &command.argv, &env, walls)).as_bytes())?;
     if let (Some(key), Some(auth)) = (&reach.key, &definition.auth) {
         env.insert(auth.secret.env.clone().into(), std::os::unix::ffi::OsStringExt::from_vec(key.clone()));
     }
@@ -310,6 +334,7 @@ async fn agent(job: &Job, around: &mut Around<'_>, outcome: &mut Outcome) -> Res
         tail: command.events_file.map(|path| Tail::new(path, redaction.as_ref())),
         limits: &job.limits,
         gate: around.gate.as_deref(),
+        walls,
     };
     outcome.started_ms = now_ms();
     let followed = follow(start, &mut record, &mut *around.out, around.stop.as_mut()).await;
@@ -323,13 +348,19 @@ async fn agent(job: &Job, around: &mut Around<'_>, outcome: &mut Outcome) -> Res
     Ok(())
 }
 
-fn shown(job: &Job, definition: &Definition, argv: &[String], env: &BTreeMap<OsString, OsString>) -> String {
+fn shown(
+    job: &Job,
+    definition: &Definition,
+    argv: &[String],
+    env: &BTreeMap<OsString, OsString>,
+    walls: Option<&Walls<'_>>,
+) -> String {
     let mut env: BTreeMap<String, String> =
         env.iter().map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into())).collect();
     env.extend(definition.auth.iter().map(|auth| (auth.secret.env.clone(), MARK.to_owned())));
     let shown = json!({
         "version": 1, "argv": argv, "env": env, "cwd": job.workspace, "definition": definition.origin,
-        "definition_sha256": definition.digest,
+        "definition_sha256": definition.digest, "sandbox": walls.map(Walls::shown),
     });
     format!("{shown:#}\n")
 }

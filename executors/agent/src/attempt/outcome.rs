@@ -45,6 +45,9 @@ pub struct Outcome {
     pub answer: Option<Answer>,
     /// Its last words.
     pub text: String,
+    /// The layers it ran behind, and what they left open: lines for people. Empty where there were none.
+    #[serde(default)]
+    pub sandbox: Vec<String>,
     /// What is missing in the transcripts.
     pub cut: u64,
     pub record_error: Option<String>,

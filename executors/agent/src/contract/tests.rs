@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Port, PortKind, Status, forget, take};
+use super::{Answer, Port, PortKind, Status, forget, take};
 
 fn workspace() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -100,4 +100,53 @@ fn no_link_and_no_pipe_is_followed() {
 
     fs::create_dir_all(place).expect("room");
     assert!(take(folder.path(), &[]).expect_err("a folder").contains("is no file"));
+}
+
+fn answer(outputs: &Value) -> Answer {
+    serde_json::from_value(json!({"status": "done", "summary": "s", "outputs": outputs})).expect("an answer")
+}
+
+#[test]
+fn what_is_left_for_an_agent_is_taken_like_what_it_writes() {
+    let folder = workspace();
+    let ports = [port("p", PortKind::Integer)];
+    for given in [1, 2] {
+        super::leave(folder.path(), &ports, &answer(&json!({"p": given}))).expect("it is right");
+    }
+    let taken = take(folder.path(), &ports).expect("it is right").expect("it is there");
+    assert_eq!(taken.outputs["p"], 2, "the last word counts");
+    assert!(!folder.path().join(".outpost").exists(), "nothing else was left");
+}
+
+#[test]
+fn what_would_not_be_taken_is_not_left() {
+    let folder = workspace();
+    let ports = [port("p", PortKind::Integer)];
+    for (outputs, told) in [
+        (json!({"p": "1"}), "is not an integer"),
+        (json!({}), "has no output `p`"),
+        (json!({"p": 1, "q": 1}), "the task has no output `q`; it has p"),
+    ] {
+        let refused = super::leave(folder.path(), &ports, &answer(&outputs)).expect_err("it is wrong");
+        assert!(refused.contains(told), "{refused}");
+    }
+    let long = answer(&json!({"p": "x".repeat(300 << 10)}));
+    let refused = super::leave(folder.path(), &[port("p", PortKind::String)], &long).expect_err("it is large");
+    assert!(refused.contains("256 KiB"), "{refused}");
+    assert!(!folder.path().join(".outpost").exists());
+}
+
+#[test]
+fn an_answer_is_not_left_through_a_link() {
+    let (folder, elsewhere) = (workspace(), workspace());
+    symlink(elsewhere.path(), folder.path().join(".outpost")).expect("a link");
+    super::leave(folder.path(), &[], &answer(&json!({}))).expect_err("it is a link");
+    assert_eq!(fs::read_dir(elsewhere.path()).expect("a folder").count(), 0);
+
+    fs::remove_file(folder.path().join(".outpost")).expect("ours");
+    fs::create_dir(folder.path().join(".outpost")).expect("room");
+    fs::write(elsewhere.path().join("mine"), "mine").expect("room");
+    symlink(elsewhere.path().join("mine"), folder.path().join(".outpost/result.json")).expect("a link");
+    super::leave(folder.path(), &[], &answer(&json!({}))).expect("the link is replaced");
+    assert_eq!(fs::read_to_string(elsewhere.path().join("mine")).expect("a file"), "mine");
 }

@@ -65,12 +65,7 @@ impl Check<'_> {
         }
         for file in &definition.files {
             let key = format!("file.{}", file.path);
-            let steps_out = std::path::Path::new(&file.path)
-                .components()
-                .any(|part| !matches!(part, std::path::Component::Normal(_)));
-            if steps_out || file.path.is_empty() {
-                self.tell(&key, "leaves its folder", "write a relative path without `..`");
-            }
+            self.within(&key, &file.path);
             self.text(&key, &file.content);
         }
         if let Some(auth) = &definition.auth {
@@ -88,12 +83,22 @@ impl Check<'_> {
                     "name the provider's address, or a port of this machine such as `http://127.0.0.1:8080`",
                 );
             }
+            for path in &auth.login {
+                self.within("auth.login", path);
+            }
             if auth.base_url.env.is_none() && auth.base_url.arg.is_empty() {
                 self.tell("auth.base_url", "has neither `env` nor `arg`", "say how the agent is told the address");
             }
         }
         if let Some(file) = &definition.output.events_file {
             self.text("output.events_file", file);
+        }
+    }
+
+    fn within(&mut self, key: &str, path: &str) {
+        let is_part = |part| matches!(part, std::path::Component::Normal(_));
+        if path.is_empty() || !std::path::Path::new(path).components().all(is_part) {
+            self.tell(key, "leaves its folder", "write a relative path without `..`");
         }
     }
 

@@ -111,6 +111,9 @@ pub struct Auth {
     pub protocol: Protocol,
     pub secret: Secret,
     pub base_url: BaseUrl,
+    /// What of a user's home is their login: in a sandbox it has these, and nothing else of it.
+    #[serde(default)]
+    pub login: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -170,6 +173,9 @@ pub struct Approval {
     pub full: Vec<Item>,
     pub edits: Vec<Item>,
     pub readonly: Vec<Item>,
+    /// Those for which it starts a sandbox of its own, which needs namespaces: not within ours.
+    #[serde(default)]
+    pub sandboxed: Vec<crate::command::Approval>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use crate::attempt::{Access, Around, Gate, JOB_VERSION, Job, Limits, Outcome, Own, Resume, program, run};
+use crate::attempt::{Access, Around, Fence, Gate, JOB_VERSION, Job, Limits, Outcome, Own, Resume, program, run};
 use crate::classify::Class;
 use crate::command::{Approval, Trust};
 use crate::definition::{Definition, Definitions, Protocol, SessionId};
@@ -132,20 +132,20 @@ pub fn trial(
     definitions: &Definitions,
     name: &str,
     folder: &Path,
-    own: Own<'_>,
+    (own, fence): (Own<'_>, Option<&Fence>),
     out: &mut (dyn Write + Send),
 ) -> Result<Table, String> {
     let definition = definitions.get(name).ok_or_else(|| format!("there is no agent `{name}`"))?;
     program(definition, own)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| error.to_string())?.block_on(tried(definitions, definition, folder, own, out))
+    runtime.map_err(|error| error.to_string())?.block_on(tried(definitions, definition, folder, (own, fence), out))
 }
 
 async fn tried(
     definitions: &Definitions,
     definition: &Definition,
     folder: &Path,
-    own: Own<'_>,
+    (own, fence): (Own<'_>, Option<&Fence>),
     out: &mut (dyn Write + Send),
 ) -> Result<Table, String> {
     // Looks like a key to those that look, and is none.
@@ -177,7 +177,7 @@ async fn tried(
             _ => Box::pin(std::future::pending()),
         };
         let gate: Arc<dyn Gate> = Arc::clone(&model) as Arc<dyn Gate>;
-        let outcome = run(&job, Around { own, definitions, gate: Some(gate), out: &mut *out, stop }).await;
+        let outcome = run(&job, Around { own, definitions, gate: Some(gate), fence, out: &mut *out, stop }).await;
         outcome.write(&job.folder).map_err(|error| format!("`{}`: {error}", job.folder.display()))?;
         let faults = faults(definition, situation, &outcome, success.as_ref(), model.asked());
         rows.push(Row { situation, outcome, seconds: began.elapsed().as_secs_f64(), faults });

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use outpost_agent::attempt::{Access, JOB_VERSION, Job, Limits, Outcome};
+use outpost_agent::attempt::{Access, Fence, JOB_VERSION, Job, Limits, Outcome};
 use outpost_agent::command::{Approval, Trust};
 use outpost_agent::prompt::Brief;
+use outpost_sandbox::Layers;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -124,6 +125,28 @@ impl Bench {
         }
         all
     }
+}
+
+/// A fence for each way that this machine has.
+pub(crate) fn fences() -> Vec<(&'static str, Fence)> {
+    let layers = Layers::probe_with(PathBuf::from(env!("CARGO_BIN_EXE_outpost-agent-probe")));
+    let mut ways = Vec::new();
+    if layers.landlock() > 0 {
+        ways.push(("Landlock", Fence::new(layers.clone().without_bubblewrap())));
+    } else {
+        loudly("\n!!! SKIPPED: this kernel has no Landlock; it needs Linux 5.13\n");
+    }
+    if layers.bubblewrap().is_some() {
+        ways.push(("bubblewrap", Fence::new(layers)));
+    } else {
+        loudly("\n!!! SKIPPED: there is no bubblewrap: `apt-get install bubblewrap`, and user namespaces\n");
+    }
+    ways
+}
+
+/// Speaks on the terminal although the test is captured.
+pub(crate) fn loudly(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
 }
 
 /// The process groups that work in a folder, from outside.

@@ -1,13 +1,15 @@
-//! The real programs against the model on loopback: those that are in `PATH`, or below `target/agents`.
+//! The real programs against the model on loopback: those that `.ci/agents` brought into `target/agents`, or else those in
+//! `PATH`.
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 
-use outpost_agent::attempt::program;
+use outpost_agent::attempt::{Fence, Own, program};
 use outpost_agent::definition::Definitions;
 use outpost_agent::trial::trial;
+
+use crate::bench::{fences, loudly};
 
 fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")
@@ -19,22 +21,25 @@ fn path() -> OsString {
     env::join_paths(ours.into_iter().chain(env::split_paths(&known))).expect("folders without colons")
 }
 
-/// Speaks on the terminal although the test is captured.
-fn loudly(text: &str) {
-    let _ = writeln!(stderr(), "{text}");
-}
-
-fn real(name: &str, install: &str) {
+fn real(name: &str) {
     let definitions = Definitions::load(None).expect("the built-in ones");
     let definition = definitions.get(name).expect("a built-in one");
     let path = path();
     let own = move |name: &str| if name == "PATH" { Some(path.clone()) } else { env::var_os(name) };
     if let Err(missing) = program(definition, &own) {
         loudly(&format!(
-            "\n!!! SKIPPED: the real {name} was not tried: {missing}\n!!! for this test alone: {install}\n"
+            "\n!!! SKIPPED: the real {name} was not tried: {missing}\n!!! for this test alone: .ci/agents {name}\n"
         ));
         return;
     }
+    tried(name, &definitions, &own, None);
+    for (way, fence) in fences() {
+        tried(&format!("{name}, behind {way}"), &definitions, &own, Some(&fence));
+    }
+}
+
+fn tried(what: &str, definitions: &Definitions, own: Own<'_>, fence: Option<&Fence>) {
+    let name = what.split(',').next().unwrap_or_default();
     // Gemini wants that nobody else may write to the folders above its settings: not `/tmp`.
     let folder = tempfile::Builder::new().prefix(".trial-").tempdir_in(target()).expect("a folder");
     let folder = folder.path().canonicalize().expect("a folder");
@@ -44,32 +49,32 @@ fn real(name: &str, install: &str) {
     let git = std::process::Command::new("git").args(["init", "-q"]).arg(&workspace).status().expect("git");
     assert!(git.success());
     let mut told = Vec::new();
-    let table = trial(&definitions, name, &folder, &own, &mut told).expect("it can be tried");
-    loudly(&format!("\n{table}"));
-    assert!(table.is_good(), "{table}\n{}", String::from_utf8_lossy(&told));
+    let table = trial(definitions, name, &folder, (own, fence), &mut told).expect("it can be tried");
+    loudly(&format!("\n{what}: {table}"));
+    assert!(table.is_good(), "{what}: {table}\n{}", String::from_utf8_lossy(&told));
 }
 
 #[test]
 fn claude_is_as_its_definition_says() {
-    real("claude", "npm install --prefix target/agents @anthropic-ai/claude-code");
+    real("claude");
 }
 
 #[test]
 fn codex_is_as_its_definition_says() {
-    real("codex", "npm install --prefix target/agents @openai/codex@0.169.0");
+    real("codex");
 }
 
 #[test]
 fn gemini_is_as_its_definition_says() {
-    real("gemini", "npm install --prefix target/agents @google/gemini-cli@0.61.0");
+    real("gemini");
 }
 
 #[test]
 fn aider_is_as_its_definition_says() {
-    real("aider", "python3 -m venv target/agents/venv && target/agents/venv/bin/pip install aider-chat==0.86.2");
+    real("aider");
 }
 
 #[test]
 fn grok_is_as_its_definition_says() {
-    real("grok", "npm install --prefix target/agents @xai-official/grok@1.0.41");
+    real("grok");
 }

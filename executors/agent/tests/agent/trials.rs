@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 
+use outpost_agent::attempt::Fence;
 use outpost_agent::classify::Class;
 use outpost_agent::definition::Definitions;
 use outpost_agent::trial::{Situation, Table, trial};
@@ -10,11 +11,15 @@ use outpost_agent::trial::{Situation, Table, trial};
 use crate::bench::Bench;
 
 fn tried(bench: &Bench) -> Table {
+    tried_in(bench, None)
+}
+
+fn tried_in(bench: &Bench, fence: Option<&Fence>) -> Table {
     let definitions = Definitions::load(Some(&bench.path("agents"))).expect("right ones");
     let path = OsString::from(bench.path("bin"));
     let own = move |name: &str| (name == "PATH").then(|| path.clone());
     let mut told = Vec::new();
-    trial(&definitions, "fake", &bench.path("trial"), &own, &mut told).expect("it can be tried")
+    trial(&definitions, "fake", &bench.path("trial"), (&own, fence), &mut told).expect("it can be tried")
 }
 
 #[test]
@@ -23,6 +28,17 @@ fn a_definition_that_is_right_passes() {
     assert!(table.is_good(), "{table}");
     assert_eq!(table.rows.iter().map(|row| row.situation).collect::<Vec<_>>(), Situation::ALL);
     assert_eq!(table.version.as_deref(), Some("1.2.3"));
+}
+
+#[test]
+fn a_definition_that_is_right_passes_in_a_sandbox_and_leaves_nothing_running() {
+    for (way, fence) in crate::bench::fences() {
+        let bench = Bench::new();
+        let table = tried_in(&bench, Some(&fence));
+        assert!(table.is_good(), "{way}: {table}");
+        assert!(table.rows.iter().all(|row| !row.outcome.sandbox.is_empty()), "{way}: {table:?}");
+        assert!(crate::bench::is_quiet(&bench.path("trial/workspace")), "{way}: something runs on");
+    }
 }
 
 #[test]
