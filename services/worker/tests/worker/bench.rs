@@ -9,7 +9,9 @@ use outpost_core::actions::{Authority, Caller, Desk, KeyRequest, Line, RequestIn
 use outpost_core::id::JobId;
 use outpost_core::job::{Command as Asked, Job, Outcome, Spec};
 use outpost_core::key::{Environment, Scope};
+use outpost_core::moment::Moment;
 use outpost_core::spec::Offer;
+use outpost_core::store::Listing;
 use outpost_core::tenant::{Overrides, Tier};
 use outpost_core::web::Repositories;
 use outpost_embedded::Embedded;
@@ -132,6 +134,20 @@ impl World {
         let path = format!("{}/a{}/out/{name}", job.id, job.epoch);
         let found = self.embedded.blobs.get(&job.tenant, &path, 1 << 30).await.expect("a store");
         found.unwrap_or_else(|| panic!("there is no `{name}`"))
+    }
+
+    /// How often a tenant was charged.
+    pub(crate) async fn charges(&self, caller: &Caller) -> usize {
+        let all = Listing::Usage { from: Moment::from_millis(0), to: Moment::from_millis(i64::MAX) };
+        let (mut count, mut after) = (0, None::<String>);
+        loop {
+            let page = self.desk.ports().store.list(caller.id(), &all, 100, after.as_deref()).await.expect("a store");
+            count += page.rows.len();
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return count,
+            }
+        }
     }
 
     /// Names of what is left of jobs.
