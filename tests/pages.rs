@@ -318,6 +318,7 @@ fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
         "executors/ssm/Cargo.toml",
         "executors/workspace/Cargo.toml",
         "services/core/Cargo.toml",
+        "services/embedded/Cargo.toml",
     ]
     .map(page)
     {

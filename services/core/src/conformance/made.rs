@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, json};
 
 use crate::id::{AuditId, JobId, KeyId, MessageId, Salt, TenantId};
-use crate::job::{Job, Spec, Status, Usage};
+use crate::job::{Job, Status, Usage};
 use crate::key::{ApiKey, Environment, KeyRecord, Scope};
 use crate::moment::Moment;
 use crate::ports::Ticket;
@@ -71,28 +71,15 @@ pub(super) fn key(tenant: &TenantId, now: Moment) -> KeyRecord {
 }
 
 pub(super) fn job(tenant: &TenantId, now: Moment) -> Job {
-    let spec = json!({"agent": "claude", "task": "say 'hello';\n\u{0}--", "timeout_seconds": 60,
-        "inputs": {"z": 1, "a": [null, 1.5, {"b": "c"}]}, "labels": {"team": "x"}});
-    Job {
-        id: JobId::new(now, &salt()),
-        tenant: tenant.clone(),
-        lane: Tier::Pro,
-        spec: serde_json::from_value::<Spec>(spec).expect("a spec"),
-        status: Status::Pending,
-        created_at: now,
-        queued_at: None,
-        started_at: None,
-        completed_at: None,
-        key_shown: "op_test_000000".into(),
-        request_id: "r".into(),
-        traceparent: None,
-        epoch: 0,
-        lease: None,
-        losses: 0,
-        returns: 0,
-        outcome: None,
-        version: 1,
-    }
+    let job = json!({
+        "id": JobId::new(now, &salt()), "tenant": tenant, "lane": "pro", "status": "pending", "created_at": now,
+        "spec": {
+            "agent": "claude", "task": "say 'hello';\n\u{0}--", "timeout_seconds": 60,
+            "inputs": {"z": 1, "a": [null, 1.5, {"b": "c"}]}, "labels": {"team": "x"},
+        },
+        "key_shown": "op_test_000000", "request_id": "r", "epoch": 0, "losses": 0, "returns": 0, "version": 1,
+    });
+    serde_json::from_value(job).expect("a job")
 }
 
 /// As it is when it was cancelled, at once.
