@@ -134,7 +134,7 @@ impl Tenant {
     }
 }
 
-/// What the payment provider calls a tenant, and the state of its subscription that was applied last.
+/// What the payment provider calls a tenant, and the subscription that its tier comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Billing {
     #[serde(default)]
@@ -143,12 +143,24 @@ pub struct Billing {
     pub subscription: Option<String>,
     #[serde(default)]
     pub status: Option<String>,
-    /// When the newest event that was applied was made.
+    /// When the event was made that told it.
     #[serde(default)]
     pub applied_at: Option<Moment>,
-    /// Subscriptions that have ended, the last one last: whatever is still told of them is old news.
+    /// The newest state of each subscription: what the rest follows from, in whatever order events come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ended: Vec<String>,
+    pub known: Vec<Known>,
+}
+
+/// What was told of a subscription last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    pub subscription: String,
+    pub status: String,
+    /// What it pays for: nothing but the free tier where it is not paid.
+    pub tier: Tier,
+    pub at: Moment,
+    /// It never comes back.
+    pub ended: bool,
 }
 
 /// Where a tenant wants to be told, and with which secrets its messages are signed: two while one is replaced.

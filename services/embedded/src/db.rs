@@ -29,8 +29,9 @@ const BATCH: usize = 256;
 const READERS: usize = 3;
 /// How long a transaction waits for one of another process, a millisecond at a time.
 const PATIENCE_MS: i32 = 5_000;
-/// How often what has expired is thrown away.
+/// How often what has expired is thrown away: some at a time, the sooner again if that was not all.
 const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP_ON: Duration = Duration::from_millis(250);
 const SWEPT: usize = 500;
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 64;
@@ -176,9 +177,9 @@ fn reads(connection: &Connection, asked: &Mutex<Receiver<Box<dyn Work>>>) {
 }
 
 fn writes(mut connection: Connection, asked: &Receiver<Box<dyn Work>>, clock: &dyn Clock) {
-    let mut swept = Instant::now();
+    let mut sweep = Instant::now() + SWEEP;
     loop {
-        let first = match asked.recv_timeout(SWEEP) {
+        let first = match asked.recv_timeout(sweep.saturating_duration_since(Instant::now())) {
             Ok(work) => Some(work),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
@@ -203,10 +204,10 @@ fn writes(mut connection: Connection, asked: &Receiver<Box<dyn Work>>, clock: &d
                 }
             }
         }
-        if swept.elapsed() >= SWEEP {
-            swept = Instant::now();
-            // What is not thrown away now is the next time; nobody sees it meanwhile.
-            let _ = schema::sweep(&connection, clock.now(), SWEPT);
+        if sweep <= Instant::now() {
+            // What is not thrown away now is so later; nobody sees it meanwhile.
+            let all = schema::sweep(&connection, clock.now(), SWEPT).unwrap_or(true);
+            sweep = Instant::now() + if all { SWEEP } else { SWEEP_ON };
         }
     }
 }

@@ -29,6 +29,10 @@ pub(crate) fn prepare(path: &Path) -> Result<(), Problem> {
     if !found.is_dir() {
         return Err(refused(io::ErrorKind::NotADirectory.into()));
     }
+    if let Some(kind) = remote(path).map_err(refused)? {
+        let why = format!("it is on {kind}, where locks and synced files cannot be relied on");
+        return Err(refused(io::Error::other(why)));
+    }
     let mode = found.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         // Only its owner can take these rights away, and only its owner should use it.
@@ -40,6 +44,27 @@ pub(crate) fn prepare(path: &Path) -> Result<(), Problem> {
     }
     // Whether files can be made is best known by making one.
     tempfile_in(path).map_err(refused)
+}
+
+/// What serves the folder, if that is another machine. Told on Linux only: others name file systems in other ways.
+fn remote(path: &Path) -> io::Result<Option<&'static str>> {
+    #[cfg(target_os = "linux")]
+    return Ok(named(i128::from(rustix::fs::statfs(path)?.f_type)));
+    #[cfg(not(target_os = "linux"))]
+    return path.metadata().map(|_| None);
+}
+
+/// The magic numbers of `statfs(2)`; a number above 2^31 may come as a negative one.
+#[cfg(target_os = "linux")]
+fn named(magic: i128) -> Option<&'static str> {
+    match magic & 0xffff_ffff {
+        0x0000_6969 => Some("NFS"),
+        0xff53_4d42 | 0xfe53_4d42 | 0x0000_517b => Some("a share of SMB"),
+        0x0102_1997 => Some("a share of 9P"),
+        0x6573_5546 => Some("FUSE"),
+        0x00c3_6400 => Some("Ceph"),
+        _ => None,
+    }
 }
 
 fn tempfile_in(path: &Path) -> io::Result<()> {
@@ -156,4 +181,18 @@ pub(crate) fn locked(data: &Path) -> Result<File, Problem> {
     lock().map_err(|error: io::Error| {
         Problem::Broken(format!("`opening.lock` in the data folder `{}` cannot be locked: {error}", data.display()))
     })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_of_other_machines_are_told_from_ours() {
+        assert_eq!(
+            [0x6969, 0xff53_4d42, -0x00ac_b2be, 0xef53, 0x0102_1994].map(named),
+            [Some("NFS"), Some("a share of SMB"), Some("a share of SMB"), None, None]
+        );
+        assert_eq!(remote(Path::new("/proc")).ok(), Some(None));
+    }
 }

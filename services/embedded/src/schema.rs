@@ -91,20 +91,22 @@ pub(crate) fn check(connection: &Connection) -> Result<(), Problem> {
     }
 }
 
-/// Throws away some of what has expired; nobody finds it any more as it is.
-pub(crate) fn sweep(connection: &Connection, now: Moment, most: usize) -> Result<(), Problem> {
+/// Throws away some of what has expired; nobody finds it any more as it is. False: there may be more.
+pub(crate) fn sweep(connection: &Connection, now: Moment, most: usize) -> Result<bool, Problem> {
     let inner = |error: rusqlite::Error| problem(&error);
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(inner)?;
     check(&transaction)?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut all = true;
     for statement in [
         "DELETE FROM rows WHERE rowid IN (SELECT rowid FROM rows WHERE expires <= ?1 LIMIT ?2)",
         "DELETE FROM counters WHERE (tenant, name) IN (SELECT tenant, name FROM counters WHERE expires <= ?1 LIMIT ?2)",
         "DELETE FROM throttles WHERE name IN (SELECT name FROM throttles WHERE expires <= ?1 LIMIT ?2)",
     ] {
-        transaction.execute(statement, (now.millis(), most)).map_err(inner)?;
+        let limit = i64::try_from(most).unwrap_or(i64::MAX);
+        all &= transaction.execute(statement, (now.millis(), limit)).map_err(inner)? < most;
     }
-    transaction.commit().map_err(inner)
+    transaction.commit().map_err(inner)?;
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -129,9 +131,9 @@ mod tests {
                 connection.query_row(&count, (), |row| row.get::<_, i64>(0)).expect("a count")
             })
         };
-        sweep(&connection, Moment::from_millis(10), 1).expect("swept");
+        assert_eq!(sweep(&connection, Moment::from_millis(10), 1), Ok(false));
         assert_eq!(left(), [3; 3]);
-        sweep(&connection, Moment::from_millis(10), 9).expect("swept");
+        assert_eq!(sweep(&connection, Moment::from_millis(10), 9), Ok(true));
         assert_eq!(left(), [2; 3]);
     }
 }

@@ -1,9 +1,9 @@
 //! What a tenant pays for, as the payment provider tells it: late, twice, and in any order.
 //!
 //! An event carries the state of a subscription at the moment it was made. It is taken once: its row is created in the commit
-//! that applies it. Of one subscription, the newest state wins. One that has ended never comes back. Another subscription
-//! takes the place of the current one if that has ended, or if it is paid for and its event is newer; its end alone changes
-//! no tier. A tenant with two that are paid for at once has the tier of the one that was told of last.
+//! that applies it. Kept is the newest state of each subscription, and one that has ended never comes back; the tier is the
+//! best that any of them pays for. So it depends on which events came, and not on their order. A tier that an operator gave
+//! stays until what is paid for changes.
 
 use serde_json::{Map, Value};
 
@@ -14,11 +14,11 @@ use crate::key::Scope;
 use crate::moment::Moment;
 use crate::record::{Actor, BillingEvent, EVENT_KEPT};
 use crate::store::{Row, Write};
-use crate::tenant::{Billing, Tenant, Tier};
+use crate::tenant::{Billing, Known, Tenant, Tier};
 
-/// Ended subscriptions that are remembered. A tenant that ends more of them while events of the first are still on their way
-/// is not one.
-const ENDED: usize = 32;
+/// Subscriptions that are remembered. A tenant that has had more of them while events of the first are still on their way is
+/// not one.
+const KNOWN: usize = 32;
 
 /// An event about a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,40 +68,41 @@ impl Subscription {
         tier.ok_or_else(|| Error::Conflict(format!("no tier has the price `{price}`: add it to the settings")))
     }
 
-    /// What is known of the tenant's subscription after this event; none if it tells nothing new.
-    fn after(&self, known: &Billing) -> Option<Billing> {
-        if known.ended.contains(&self.subscription) {
-            return None;
-        }
-        let mut ended = known.ended.clone();
-        if self.has_ended() {
-            ended.push(self.subscription.clone());
-            ended.drain(..ended.len().saturating_sub(ENDED));
-        }
-        let current = known.subscription.as_ref();
-        let same = current == Some(&self.subscription);
-        let current_ended = current.is_none_or(|current| known.ended.contains(current));
-        let newer = known.applied_at.is_none_or(|at| at <= self.created_at);
-        let is_news = if same {
-            newer || self.has_ended()
-        } else {
-            !self.has_ended() && (current_ended || (newer && self.is_paid()))
+    /// What is known after this event; none if it tells nothing new.
+    fn after(&self, before: &[Known], tier: Tier) -> Option<Vec<Known>> {
+        let told = Known {
+            subscription: self.subscription.clone(),
+            status: self.status.clone(),
+            tier,
+            at: self.created_at,
+            ended: self.has_ended(),
         };
-        if is_news {
-            Some(Billing {
-                customer: Some(self.customer.clone()),
-                subscription: Some(self.subscription.clone()),
-                status: Some(self.status.clone()),
-                applied_at: Some(self.created_at),
-                ended,
-            })
-        } else if ended != known.ended {
-            // Another one goes on; that this one has ended is worth knowing.
-            Some(Billing { ended, ..known.clone() })
-        } else {
-            None
+        let mut known = before.to_vec();
+        match known.iter_mut().find(|known| known.subscription == self.subscription) {
+            Some(known) if known.ended || (known.at > told.at && !told.ended) => return None,
+            Some(known) => *known = told,
+            None => known.push(told),
         }
+        if known.len() > KNOWN {
+            // What is paid for is never forgotten, nor is what is new.
+            let oldest = known
+                .iter()
+                .enumerate()
+                .filter(|(_, known)| known.tier == Tier::Free)
+                .min_by_key(|(_, known)| known.at);
+            oldest.map(|(at, _)| at).map(|at| known.remove(at));
+        }
+        Some(known)
     }
+}
+
+/// The subscription that a tier comes from: the best that is paid for, and of equal ones the newest.
+fn best(known: &[Known]) -> Option<&Known> {
+    known.iter().max_by_key(|known| (known.tier, known.at))
+}
+
+fn tier_of(known: &[Known]) -> Tier {
+    best(known).map_or(Tier::Free, |known| known.tier)
 }
 
 impl Desk {
@@ -143,21 +144,30 @@ impl Desk {
                 created_at: told.created_at,
                 expires_at: self.now().plus(EVENT_KEPT),
             }))];
-            let mut applied = Applied::Old;
-            if let Some(billing) = told.after(&tenant.billing) {
-                let is_current = billing.subscription.as_ref() == Some(&told.subscription);
-                let tier = if is_current { told.tier(self)? } else { tenant.tier };
-                applied = if is_current { Applied::Now(tier) } else { Applied::Old };
-                let who =
-                    Authority { actor: Actor::Billing(told.event.clone()), request_id: told.event.clone(), ip: None };
-                let mut details = Map::new();
+            let mut details = Map::new();
+            details.insert("status".to_owned(), Value::from(told.status.clone()));
+            let (mut applied, mut action) = (Applied::Old, "billing.old");
+            if let Some(known) = told.after(&tenant.billing.known, told.tier(self)?) {
+                let (was, is) = (tier_of(&tenant.billing.known), tier_of(&known));
+                let tier = if was == is { tenant.tier } else { is };
+                (applied, action) = (Applied::Now(tier), "billing.apply");
                 details.insert("from".to_owned(), Value::from(tenant.tier.as_str()));
                 details.insert("to".to_owned(), Value::from(tier.as_str()));
-                details.insert("status".to_owned(), Value::from(told.status.clone()));
-                let subject = Some(told.subscription.clone());
-                writes.push(Write::Replace(Row::Tenant(Tenant { tier, billing, updated_at: self.now(), ..tenant })));
-                writes.push(Write::Create(Row::Audit(self.audit(&id, &who, "billing.apply", subject, details)?)));
+                let best = best(&known);
+                let billing = Billing {
+                    customer: Some(told.customer.clone()),
+                    subscription: best.map(|best| best.subscription.clone()),
+                    status: best.map(|best| best.status.clone()),
+                    applied_at: best.map(|best| best.at),
+                    known,
+                };
+                let after = Tenant { tier, billing, updated_at: self.now(), ..tenant };
+                writes.push(Write::Replace(Row::Tenant(after)));
             }
+            let actor = Actor::Billing(told.event.clone());
+            let who = Authority { actor, request_id: told.event.clone(), ip: None };
+            let audit = self.audit(&id, &who, action, Some(told.subscription.clone()), details)?;
+            writes.push(Write::Create(Row::Audit(audit)));
             match self.commit(&id, writes).await? {
                 Fate::Done => return Ok(applied),
                 Fate::Refused(0) => return Ok(Applied::Before),

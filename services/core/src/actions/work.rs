@@ -79,27 +79,28 @@ pub enum Claimed {
 }
 
 impl Desk {
-    /// Takes the job of a ticket.
+    /// Takes the job of a ticket. Who works on several jobs at once has a name for each: two that share one could not be told
+    /// from each other.
     pub async fn claim(&self, ticket: &Ticket, worker: &WorkerId) -> Result<Claimed, Error> {
         let place = Address::tenant(&ticket.tenant);
         let Some(Row::Tenant(tenant)) = self.read(&ticket.tenant, &place).await? else {
             return Ok(Claimed::Over);
         };
         let gone = tenant.standing == Standing::Deleted;
-        // The epoch that this call tried to claim: a store that failed after the change must not make us strangers to it.
+        // What this call tried to claim: a store that failed after the change must not make us strangers to it.
         let mut tried = None;
         let lease = self.settings.lease;
         let changed = self
             .change_job(&ticket.tenant, &ticket.job, None, |job| {
                 let now = self.now();
-                let ours = job.lease.as_ref().is_some_and(|lease| lease.worker == *worker);
-                if ours && tried == Some(job.epoch) {
+                let lease_now = job.lease.as_ref().map(|lease| (job.epoch, lease.clone()));
+                if lease_now.is_some() && lease_now == tried {
                     return Ok(Step::Keep);
                 }
                 let claimed =
                     if gone { without_tenant(job, worker, now) } else { job.clone().claim(worker, now, lease) };
                 let claimed = claimed.map_err(Error::NotYours)?;
-                tried = Some(claimed.epoch);
+                tried = claimed.lease.as_ref().map(|lease| (claimed.epoch, lease.clone()));
                 Ok(Step::Write(Box::new(claimed)))
             })
             .await;
