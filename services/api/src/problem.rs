@@ -83,9 +83,12 @@ impl Place {
 
 /// Why a request was not done.
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
-    pub(crate) code: Code,
-    pub(crate) detail: String,
+pub(crate) struct Problem(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    code: Code,
+    detail: String,
     errors: Vec<Place>,
     usage: Option<Box<UsageView>>,
     /// When it may work.
@@ -123,7 +126,8 @@ pub(crate) struct Written {
 
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), usage: None, retry: None, allow: None }
+        let detail = detail.into();
+        Self(Box::new(Inner { code, detail, errors: Vec::new(), usage: None, retry: None, allow: None }))
     }
 
     pub(crate) fn not_found(kind: &str) -> Self {
@@ -135,43 +139,53 @@ impl Problem {
             1 => "one thing is wrong with it".to_owned(),
             count => format!("{count} things are wrong with it"),
         };
-        Self { errors: faults.into_iter().map(Place::of).collect(), ..Self::new(VALIDATION, detail) }
+        let mut problem = Self::new(VALIDATION, detail);
+        problem.0.errors = faults.into_iter().map(Place::of).collect();
+        problem
     }
 
     pub(crate) fn after(self, seconds: u64) -> Self {
-        Self { retry: Some(Retry::After(seconds)), ..self }
+        self.retry(Retry::After(seconds))
     }
 
-    pub(crate) fn allowing(self, allow: &str) -> Self {
-        Self { allow: HeaderValue::from_str(allow).ok(), ..self }
+    fn retry(mut self, retry: Retry) -> Self {
+        self.0.retry = Some(retry);
+        self
     }
 
-    pub(crate) fn with_usage(self, usage: UsageView) -> Self {
-        Self { usage: Some(Box::new(usage)), ..self }
+    pub(crate) fn allowing(mut self, allow: &str) -> Self {
+        self.0.allow = HeaderValue::from_str(allow).ok();
+        self
+    }
+
+    pub(crate) fn with_usage(mut self, usage: UsageView) -> Self {
+        self.0.usage = Some(Box::new(usage));
+        self
     }
 
     /// What a limit of jobs has to say besides.
     pub(crate) fn is_limit(&self) -> bool {
-        matches!(self.code, QUOTA | CONCURRENCY)
+        matches!(self.0.code, QUOTA | CONCURRENCY)
     }
 
     fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.code.1).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+        StatusCode::from_u16(self.0.code.1).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
     }
 
     /// The whole answer.
     pub(crate) fn write(self, instance: &str, request_id: &str, now: Moment) -> Response {
-        let (status, retry, allow) = (self.status(), self.retry, self.allow);
+        let status = self.status();
+        let Inner { code: (code, number, title), detail, errors, usage, retry, allow } = *self.0;
         let written = Written {
-            r#type: format!("urn:outpost:problem:{}", self.code.0),
-            title: self.code.2.to_owned(),
-            status: self.code.1,
-            detail: self.detail,
+            r#type: format!("urn:outpost:problem:{code}"),
+            title: title.to_owned(),
+            status: number,
+            detail,
             instance: instance.to_owned(),
-            code: self.code.0.to_owned(),
+            code: code.to_owned(),
             request_id: request_id.to_owned(),
-            errors: self.errors,
-            usage: self.usage,
+            errors,
+            usage,
         };
         let body = serde_json::to_vec(&written).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
@@ -209,9 +223,9 @@ impl From<Error> for Problem {
             Error::Scope(_) => Self::new(SCOPE, told),
             Error::NotFound(kind) => Self::not_found(kind),
             Error::Invalid(faults) => Self::invalid(faults),
-            Error::Quota { resets_at, .. } => Self { retry: Some(Retry::At(resets_at)), ..Self::new(QUOTA, told) },
+            Error::Quota { resets_at, .. } => Self::new(QUOTA, told).retry(Retry::At(resets_at)),
             Error::Concurrency { .. } => Self::new(CONCURRENCY, told).after(5),
-            Error::Throttled { until } => Self { retry: Some(Retry::At(until)), ..Self::new(RATE, told) },
+            Error::Throttled { until } => Self::new(RATE, told).retry(Retry::At(until)),
             Error::Closed => Self::new(CLOSED, told),
             Error::EmailTaken => Self::new(EMAIL_TAKEN, told),
             Error::OtherRequest => Self::new(MISMATCH, told),

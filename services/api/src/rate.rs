@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_bucket_is_emptied_and_fills_again() {
         let buckets = Buckets::new(Rate { per_second: 2, burst: 3 });
-        let at = |millis| Moment::from_millis(1_000_000 + millis);
+        let at = |millis: i64| Moment::from_millis(1_000_000 + millis);
         let taken: Vec<bool> = (0..5).map(|_| buckets.take("a", at(0)).allowed).collect();
         assert_eq!(taken, [true, true, true, false, false]);
         assert!(buckets.take("b", at(0)).allowed, "names are apart");

@@ -42,7 +42,17 @@ pub async fn open(
     offer: Offer,
     change: impl FnOnce(&mut Settings),
 ) -> Result<Installation, Problem> {
-    let embedded = Embedded::open(folder, crate::Settings::new(base)).await?;
+    open_with(folder, crate::Settings::new(base), offer, change).await
+}
+
+/// The same, with a clock and randomness of the caller's.
+pub async fn open_with(
+    folder: &Path,
+    settings: crate::Settings,
+    offer: Offer,
+    change: impl FnOnce(&mut Settings),
+) -> Result<Installation, Problem> {
+    let embedded = Embedded::open(folder, settings).await?;
     let place = folder.join("cursor.key");
     let key = tokio::task::spawn_blocking(move || cursor_key(&place));
     let key = key.await.map_err(|error| Problem::Broken(error.to_string()))??;

@@ -57,7 +57,7 @@ async fn run(options: Options) -> Result<(), String> {
     let opened = opened.await.map_err(|problem| {
         format!("the data folder `{}` cannot be used: {problem}; name another one with --data", options.data.display())
     })?;
-    let settings = options.settings(base.clone(), Arc::new(opened.embedded.clone()))?;
+    let settings = options.settings(&base, Arc::new(opened.embedded.clone()))?;
     if own {
         tracing::info!("for the owner of this machine: jobs may name its folders, and webhooks may go to it");
     }

@@ -144,8 +144,8 @@ impl Options {
         self.stripe_price.iter().map(read).collect()
     }
 
-    pub(crate) fn settings(&self, base: String, files: Arc<dyn Files>) -> Result<Settings, String> {
-        let mut settings = Settings::new(base.clone());
+    pub(crate) fn settings(&self, base: &str, files: Arc<dyn Files>) -> Result<Settings, String> {
+        let mut settings = Settings::new(base);
         settings.origins.clone_from(&self.origin);
         settings.proxies = self.proxies;
         settings.rate = Rate { per_second: self.rate.max(1), burst: self.burst.max(1) };
