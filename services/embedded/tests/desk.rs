@@ -1,7 +1,5 @@
 //! The desk over a real data folder: a tenant registers, stores a key, submits a job, and gets what a worker made of it.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 use std::time::Duration;
 
