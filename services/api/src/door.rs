@@ -42,10 +42,10 @@ pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: 
                     left = Some(token);
                     old |= caller.key().shown.starts_with("otp_");
                     tracing::Span::current().record("tenant", name);
-                    match scope.map_or(Ok(()), |scope| caller.may(scope)) {
+                    match scope.filter(|scope| !caller.key().allows(*scope)) {
                         _ if !token.allowed => too_often(token).into_response(),
-                        Err(error) => Problem::from(error).into_response(),
-                        Ok(()) => {
+                        Some(scope) => Problem::from(gate.app.desk.refuse(&caller, scope).await).into_response(),
+                        None => {
                             request.extensions_mut().insert(caller);
                             next.run(request).await
                         }

@@ -65,7 +65,10 @@ enum TenantCommand {
     /// All tenants
     List,
     /// Another tier, from the next job on
-    SetTier { tenant: TenantId, tier: TierName },
+    SetTier {
+        tenant: TenantId,
+        tier: TierName,
+    },
     /// Limits in place of the tier's; without options, the tier's again
     SetLimits {
         tenant: TenantId,
@@ -73,10 +76,16 @@ enum TenantCommand {
         limits: LimitOptions,
     },
     /// Its keys open nothing until it is resumed
-    Suspend { tenant: TenantId },
-    Resume { tenant: TenantId },
+    Suspend {
+        tenant: TenantId,
+    },
+    Resume {
+        tenant: TenantId,
+    },
     /// For good: keys, secrets and address
-    Delete { tenant: TenantId },
+    Delete {
+        tenant: TenantId,
+    },
 }
 
 #[derive(Debug, clap::Args)]
