@@ -9,13 +9,10 @@ use outpost_core::moment::Moment;
 
 use crate::rate::Buckets;
 use crate::routes::health::Seen;
-use crate::settings::{Rate, Settings};
+use crate::settings::Settings;
 use crate::strict::Judges;
 use crate::stripe::Stripe;
 use crate::wait::Waiters;
-
-/// As many keys that open nothing may be tried from one address.
-const GUESSES: Rate = Rate { per_second: 1, burst: 60 };
 
 /// Everything, cheaply cloned.
 #[derive(Clone, Debug)]
@@ -44,7 +41,7 @@ impl App {
         Ok(Self(Arc::new(Shared {
             started: desk.ports().clock.now(),
             buckets: Buckets::new(settings.rate),
-            guesses: Buckets::new(GUESSES),
+            guesses: Buckets::new(settings.rate),
             waiters: Waiters::new(settings.waiters),
             seen: Seen::default(),
             desk,

@@ -96,19 +96,19 @@ async fn known(app: &App, headers: &HeaderMap, info: RequestInfo) -> Result<Call
     let text = shown(headers)?;
     let address = info.ip.clone().unwrap_or_default();
     let now = app.now();
-    let left = app.guesses.look(&address, now);
-    if !left.allowed {
-        return Err(
-            Problem::new(RATE, "too many keys that open nothing came from this address").after(left.seconds.max(1))
-        );
-    }
     let request_id = info.request_id.clone();
     app.desk.authenticate(text, info).await.map_err(|denied| {
-        if !matches!(denied, Denied::Unavailable(_) | Denied::Suspended) {
-            app.guesses.take(&address, now);
-        }
         tracing::info!(%denied, request_id, ip = address, "a key was refused");
-        denied.into()
+        if matches!(denied, Denied::Unavailable(_) | Denied::Suspended) {
+            return denied.into();
+        }
+        // Others behind the same address have good keys: those go on opening.
+        let left = app.guesses.take(&address, now);
+        if left.allowed {
+            return denied.into();
+        }
+        let told = "too many keys that open nothing came from this address";
+        Problem::new(RATE, told).after(left.seconds.max(1))
     })
 }
 

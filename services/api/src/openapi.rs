@@ -180,3 +180,25 @@ fn responses(route: &Route, schemas: &mut Map<String, Value>) -> Value {
 fn reason(status: u16) -> &'static str {
     axum::http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Answer")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two types of one name would be one in the document.
+    #[test]
+    fn each_name_is_of_one_type() {
+        let mut known = std::collections::BTreeMap::new();
+        for route in routes::table() {
+            let answers = route.answers.iter().filter_map(|(_, content)| match content {
+                Content::Json(shape) => Some(*shape),
+                _ => None,
+            });
+            for shape in answers.chain(route.body) {
+                let id = *known.entry(shape.name()).or_insert(shape.id());
+                assert_eq!(id, shape.id(), "`{}` in {}", shape.name(), route.id);
+            }
+        }
+        assert!(known.len() > 30);
+    }
+}

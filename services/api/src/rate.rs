@@ -47,15 +47,6 @@ impl Buckets {
 
     /// Takes a token, if there is one.
     pub(crate) fn take(&self, name: &str, now: Moment) -> Left {
-        self.touch(name, now, TOKEN)
-    }
-
-    /// Whether there is one.
-    pub(crate) fn look(&self, name: &str, now: Moment) -> Left {
-        self.touch(name, now, 0)
-    }
-
-    fn touch(&self, name: &str, now: Moment, cost: u64) -> Left {
         let full = u64::from(self.rate.burst) * TOKEN;
         let speed = u64::from(self.rate.per_second).max(1);
         let filled = |bucket: &Bucket| {
@@ -69,12 +60,8 @@ impl Buckets {
         }
         let (before, seen) = buckets.get(name).map_or((full, now), |bucket| (filled(bucket), bucket.at));
         let allowed = before >= TOKEN;
-        let parts = if allowed { before - cost } else { before };
-        if parts < full {
-            buckets.insert(name.to_owned(), Bucket { parts, at: now.max(seen) });
-        } else {
-            buckets.remove(name);
-        }
+        let parts = if allowed { before - TOKEN } else { before };
+        buckets.insert(name.to_owned(), Bucket { parts, at: now.max(seen) });
         let missing = if allowed { full - parts } else { TOKEN - parts };
         Left { tokens: parts / TOKEN, seconds: missing.div_ceil(speed * 1000), allowed }
     }
@@ -93,9 +80,8 @@ mod tests {
         assert!(buckets.take("b", at(0)).allowed, "names are apart");
         assert_eq!(buckets.take("a", at(499)), Left { tokens: 0, seconds: 1, allowed: false });
         assert!(buckets.take("a", at(500)).allowed && !buckets.take("a", at(500)).allowed);
-        assert_eq!(buckets.look("a", at(60_000)), Left { tokens: 3, seconds: 0, allowed: true });
         // A clock that is set back fills nothing and empties nothing.
-        assert_eq!(buckets.take("a", at(60_000)).tokens, 2);
+        assert_eq!(buckets.take("a", at(60_000)), Left { tokens: 2, seconds: 1, allowed: true });
         assert_eq!(buckets.take("a", at(0)).tokens, 1);
     }
 

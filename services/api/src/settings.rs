@@ -28,7 +28,7 @@ pub struct Settings {
     pub server: Server,
 }
 
-/// How often a tenant may ask.
+/// How often a tenant may ask, and how often an address may show keys that open nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     pub per_second: u32,

@@ -95,6 +95,7 @@ impl From<Limits> for Overrides {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTenant {
+    #[schemars(length(min = 3, max = 254), extend("format" = "email"))]
     email: String,
     name: Option<String>,
     tier: Option<TierName>,
@@ -158,6 +159,7 @@ enum StandingName {
 /// What is to be changed; the rest stays as it is.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AdminTenantChange")]
 pub(crate) struct Change {
     name: Option<String>,
     tier: Option<TierName>,

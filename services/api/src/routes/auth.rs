@@ -65,8 +65,11 @@ pub(crate) fn routes() -> Vec<Route> {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Registration")]
 pub(crate) struct Newcomer {
+    #[schemars(length(min = 3, max = 254), extend("format" = "email"))]
     email: String,
+    #[schemars(length(min = 1, max = 100))]
     name: Option<String>,
     /// Where the service is for those who were asked in.
     invitation: Option<String>,
@@ -110,6 +113,7 @@ pub(crate) struct Pages {
     #[schemars(range(min = 1, max = 100))]
     pub(crate) limit: Option<u32>,
     /// `next_cursor` of the page before.
+    #[schemars(length(min = 22, max = 2048), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub(crate) cursor: Option<String>,
 }
 
@@ -127,13 +131,17 @@ pub(crate) enum Kind {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ApiKeyRequest")]
 pub(crate) struct WantedKey {
+    #[schemars(length(min = 1, max = 100))]
     pub(crate) name: String,
     /// Absent: `live`.
     pub(crate) environment: Option<Kind>,
     /// Absent: all that the caller's key has.
+    #[schemars(length(min = 1, max = 32))]
     pub(crate) scopes: Option<Vec<String>>,
     /// RFC 3339. Absent: it does not expire.
+    #[schemars(extend("format" = "date-time"))]
     pub(crate) expires_at: Option<String>,
 }
 
@@ -199,6 +207,7 @@ async fn revoke(State(app): State<App>, Known(caller): Known, Named(id): Named<S
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RotateKey")]
 pub(crate) struct Rotation {
     /// Absent: a day.
     #[schemars(range(min = 0, max = 604_800))]

@@ -59,17 +59,20 @@ enum Paid {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SubscribeRequest")]
 pub(crate) struct Wanted {
     tier: Paid,
 }
 
 /// Where a browser goes on.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BillingPage")]
 pub(crate) struct Page {
     url: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EventTaken")]
 pub(crate) struct Taken {
     received: bool,
     /// `applied`, `known` or `ignored`.

@@ -38,13 +38,16 @@ pub(crate) fn routes() -> Vec<Route> {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "DispatchRequest")]
 pub(crate) struct Wanted {
     /// The caller's own, if anything.
     user_id: Option<String>,
     agent: String,
+    #[schemars(length(min = 1, max = 204_800))]
     task: String,
     model_id: Option<String>,
     repo: Option<String>,
+    #[schemars(range(min = 1, max = 43_200))]
     timeout_seconds: Option<u32>,
 }
 

@@ -75,13 +75,16 @@ pub(crate) fn routes() -> Vec<Route> {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WebhookRequest")]
 pub(crate) struct Wanted {
+    #[schemars(length(min = 8, max = 2048), extend("format" = "uri"))]
     url: String,
 }
 
 /// A body that says nothing.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Empty")]
 pub(crate) struct Nothing {}
 
 #[derive(Serialize, JsonSchema)]

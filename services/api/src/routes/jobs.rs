@@ -77,6 +77,7 @@ pub(crate) struct NewJob {
     agent: Option<String>,
     model: Option<String>,
     /// What is to be done, in words.
+    #[schemars(length(min = 1, max = 204_800))]
     task: Option<String>,
     /// `owner/name`, or an `https` address. Absent: an empty workspace.
     repo: Option<String>,
@@ -93,6 +94,7 @@ pub(crate) struct NewJob {
     /// What is run in place of an agent.
     command: Option<NewCommand>,
     /// Absent: the limit of the tier.
+    #[schemars(range(min = 1, max = 43_200))]
     timeout_seconds: Option<u32>,
     /// Told when the job has ended.
     callback_url: Option<String>,
@@ -266,6 +268,7 @@ pub(crate) struct Wanted {
     status: Option<Shown>,
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
+    #[schemars(length(min = 22, max = 2048), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     cursor: Option<String>,
 }
 

@@ -44,8 +44,10 @@ pub(crate) fn routes() -> Vec<Route> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Days {
     /// A day, like `2026-01-11`. Absent: 30 days before `to`.
+    #[schemars(extend("format" = "date"))]
     from: Option<String>,
     /// A day. Absent: today.
+    #[schemars(extend("format" = "date"))]
     to: Option<String>,
 }
 
@@ -75,11 +77,14 @@ async fn usage(State(app): State<App>, Known(caller): Known, Asked(days): Asked<
 #[serde(deny_unknown_fields)]
 pub(crate) struct Span {
     /// A time, like `2026-01-11T00:00:00Z`. Absent: the first.
+    #[schemars(extend("format" = "date-time"))]
     from: Option<String>,
     /// A time, not included. Absent: the end of today.
+    #[schemars(extend("format" = "date-time"))]
     to: Option<String>,
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
+    #[schemars(length(min = 22, max = 2048), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     cursor: Option<String>,
 }
 

@@ -44,6 +44,7 @@ pub(crate) fn routes() -> Vec<Route> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewSecret {
+    #[schemars(length(min = 1, max = 8192), regex(pattern = r"^[!-~]+$"))]
     value: String,
 }
 

@@ -34,7 +34,9 @@ async fn get(State(app): State<App>, Known(caller): Known) -> Result<Response, P
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TenantChange")]
 pub(crate) struct Change {
+    #[schemars(length(min = 1, max = 100))]
     name: Option<String>,
 }
 
