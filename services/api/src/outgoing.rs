@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use outpost_core::actions::{Desk, Post, Sent};
 use outpost_core::web::is_public;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, redirect};
 use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
@@ -32,7 +33,7 @@ impl Sender {
     pub fn new(desk: Arc<Desk>) -> Result<Self, String> {
         let anywhere = desk.settings().offer.callbacks_anywhere;
         // Made anew for each message, because each is bound to one address; whether it can be made is known now.
-        client("example.com", "192.0.2.1:443".parse().map_err(|_| "no address")?)?;
+        client(SocketAddr::from(([192, 0, 2, 1], 443)))?;
         Ok(Self { desk, anywhere })
     }
 
@@ -75,8 +76,7 @@ impl Sender {
         if url.scheme() != "https" && !(self.anywhere && url.scheme() == "http") {
             return Err("the address is not `https`".to_owned());
         }
-        let (host, address) = self.resolve(&url).await?;
-        let mut request = client(&host, address)?
+        let mut request = client(self.resolve(&url).await?)?
             .post(url)
             .header("content-type", "application/json")
             .body(post.message.body.clone());
@@ -92,7 +92,7 @@ impl Sender {
     }
 
     /// One of the addresses of a host, if all of them may be told something.
-    async fn resolve(&self, url: &Url) -> Result<(String, SocketAddr), String> {
+    async fn resolve(&self, url: &Url) -> Result<SocketAddr, String> {
         let port = url.port_or_known_default().unwrap_or(443);
         let found: Vec<SocketAddr> = match url.host() {
             Some(Host::Ipv4(ip)) => vec![(ip, port).into()],
@@ -106,14 +106,23 @@ impl Sender {
         if !self.anywhere && !found.iter().all(|address| is_public(address.ip())) {
             return Err("its name leads to an address that is not the internet's".to_owned());
         }
-        let host = url.host_str().unwrap_or_default().to_owned();
-        found.first().map(|address| (host, *address)).ok_or_else(|| "its name leads nowhere".to_owned())
+        found.first().copied().ok_or_else(|| "its name leads nowhere".to_owned())
     }
 }
 
-fn client(host: &str, address: SocketAddr) -> Result<Client, String> {
+/// Knows one address, whatever the name, however it is written: nothing is looked up a second time.
+struct Pinned(SocketAddr);
+
+impl Resolve for Pinned {
+    fn resolve(&self, _: Name) -> Resolving {
+        let addresses: Addrs = Box::new(std::iter::once(self.0));
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+fn client(address: SocketAddr) -> Result<Client, String> {
     Client::builder()
-        .resolve(host, address)
+        .dns_resolver(Arc::new(Pinned(address)))
         .no_proxy()
         .redirect(redirect::Policy::none())
         .timeout(PATIENCE)

@@ -4,8 +4,8 @@
 //! GET …/logs?after=SEQ&wait=20        some lines and where to go on; the contract of every front door
 //! GET …/logs, Accept: text/event-stream, Last-Event-ID: SEQ       where the door can keep an answer open
 //! ```
-//! A stream ends with the job, or after some minutes: a browser comes back by itself with the last number that it saw, and
-//! shows its key again.
+//! A stream ends with the job, or when the key that opened it opens nothing any more. Whoever lost it goes on with the last
+//! number that it saw.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use outpost_core::actions::{Caller, LogPage};
 use outpost_core::id::JobId;
 use outpost_core::key::Scope;
 use outpost_core::spec::Fault;
+use outpost_core::tenant::Standing;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
@@ -37,9 +38,10 @@ const LAST: HeaderName = HeaderName::from_static("last-event-id");
 /// How long is slept between two looks: short at first, for whoever waits for a job that just began.
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(1);
-/// A stream, and how often it says that it is still there.
-const STREAM: Duration = Duration::from_secs(300);
+/// How often a stream says that it is still there, and asks whether its reader still may.
 const ALIVE: Duration = Duration::from_secs(15);
+/// Longer than any job may run and wait its turn, most of the time.
+const STREAM: Duration = Duration::from_secs(6 * 3600);
 
 pub(crate) fn routes() -> Vec<Route> {
     chapter(
@@ -102,6 +104,14 @@ impl Reader {
         })
     }
 
+    /// Whether the key is still good, and its tenant still there.
+    async fn may(&self) -> bool {
+        let ports = self.app.desk.ports();
+        let key = ports.house.key(&self.caller.key().hash).await;
+        let good = key.is_ok_and(|key| key.is_some_and(|key| key.refused(self.app.now()).is_none()));
+        good && self.app.desk.tenant_now(&self.caller).await.is_ok_and(|tenant| tenant.standing == Standing::Active)
+    }
+
     /// What there is, or what comes within this time.
     async fn wait(&mut self, patience: Duration) -> Result<LogView, Problem> {
         let end = Instant::now() + patience;
@@ -155,6 +165,7 @@ fn streaming(reader: Reader, first: LogView) -> Response {
         let page = match first {
             Some(page) => page,
             None if Instant::now() >= end => return None,
+            None if !reader.may().await => return None,
             // A stream that breaks is taken up again by its reader; what broke it is in the log already.
             None => reader.wait(ALIVE).await.ok()?,
         };

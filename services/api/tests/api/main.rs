@@ -7,6 +7,7 @@ mod document;
 mod hooks;
 mod house;
 mod matrix;
+mod programs;
 mod requests;
 mod server;
 mod stories;
