@@ -24,6 +24,8 @@ pub enum Stream {
     /// What the agent says.
     Out,
     Err,
+    /// What the agent does, a line for each step.
+    Event,
     /// What the worker says about it.
     Worker,
 }
