@@ -7,24 +7,13 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use outpost_core::actions::{Desk, Ports, Settings};
-use outpost_core::ports::{Chance, Pause};
+use outpost_core::actions::{Desk, Settings};
+use outpost_core::ports::Chance;
 use outpost_core::spec::Offer;
-use outpost_core::store::{Pending, Problem};
+use outpost_core::store::Problem;
 
 use crate::{Embedded, SystemChance};
-
-/// Waits by the clock of the runtime.
-#[derive(Debug)]
-struct Sleeps;
-
-impl Pause for Sleeps {
-    fn pause(&self, how_long: Duration) -> Pending<'_, ()> {
-        Box::pin(tokio::time::sleep(how_long))
-    }
-}
 
 /// An installation that is open.
 #[derive(Clone, Debug)]
@@ -58,17 +47,7 @@ pub async fn open_with(
     let key = key.await.map_err(|error| Problem::Broken(error.to_string()))??;
     let mut settings = Settings::new(offer, key);
     change(&mut settings);
-    let ports = Ports {
-        store: Arc::clone(&embedded.store),
-        house: Arc::clone(&embedded.house),
-        queue: Arc::clone(&embedded.queue),
-        blobs: Arc::clone(&embedded.blobs),
-        vault: Arc::clone(&embedded.vault),
-        wake: Arc::clone(&embedded.wake),
-        clock: Arc::clone(&embedded.clock),
-        chance: Arc::clone(&embedded.chance),
-        pause: Arc::new(Sleeps),
-    };
+    let ports = embedded.ports();
     Ok(Installation { desk: Arc::new(Desk::new(ports, settings)), embedded })
 }
 

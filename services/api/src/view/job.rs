@@ -206,7 +206,7 @@ pub(crate) struct LogView {
 pub(crate) struct LineView {
     pub(crate) seq: u64,
     at: String,
-    /// `stdout` and `stderr` of the agent; `system` is what the worker says about it.
+    /// `stdout` and `stderr` of the agent; `event` is what it does, `system` what the worker says about it.
     stream: String,
     text: String,
 }
@@ -216,6 +216,7 @@ impl From<Line> for LineView {
         let stream = match line.stream {
             Stream::Out => "stdout",
             Stream::Err => "stderr",
+            Stream::Event => "event",
             Stream::Worker => "system",
         };
         Self { seq: line.seq, at: line.at.to_string(), stream: stream.to_owned(), text: line.text }
