@@ -72,6 +72,7 @@ pub(crate) fn routes() -> Vec<Route> {
 /// What is to be done: by an agent, in words, or by a command.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "agent": "claude", "task": "Say hello in hello.txt" }]))]
 pub(crate) struct NewJob {
     /// `claude`, `codex`, `gemini`, `aider` or `grok`; not needed with `command`.
     agent: Option<String>,
