@@ -21,7 +21,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Does the jobs of the Outpost service.
 #[derive(Debug, Parser)]
-#[command(name = "outpost-worker", version)]
+#[command(name = "outpost-worker", version, args_override_self = true)]
 struct Args {
     /// The data folder of the service
     #[arg(long, env = "OUTPOST_DATA", value_name = "DIR")]

@@ -5,4 +5,6 @@
 
 mod bench;
 mod commands;
+mod repos;
+mod server;
 mod signals;
