@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod agents;
 mod bench;
 mod commands;
 mod repos;
