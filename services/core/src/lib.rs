@@ -10,6 +10,7 @@
 pub mod actions;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod fleet;
 pub mod id;
 pub mod job;
 pub mod key;

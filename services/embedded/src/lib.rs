@@ -15,6 +15,7 @@ mod files;
 mod folder;
 mod here;
 mod house;
+pub mod installation;
 mod link;
 mod queue;
 mod schema;

@@ -138,15 +138,27 @@ impl Desk {
 
     /// The tenant should know that somebody tries a key that opens nothing; a flood of it helps nobody.
     async fn note_denial(&self, record: &KeyRecord, denied: &Denied, request: RequestInfo, now: Moment) {
+        let who = Authority { actor: Actor::Stranger, request_id: request.request_id, ip: request.ip };
+        self.note(record, &who, "key.denied", denied.to_string(), now).await;
+    }
+
+    /// Says no to somebody whose key is good, but not for this; the tenant should know that, too.
+    pub async fn refuse(&self, caller: &Caller, scope: Scope) -> Error {
+        let error = Error::Scope(scope);
+        self.note(&caller.key, &caller.authority(), "key.refused", error.to_string(), self.now()).await;
+        error
+    }
+
+    /// Puts into the audit log that a key did not help. A failure here changes nothing: the answer is no.
+    async fn note(&self, record: &KeyRecord, who: &Authority, action: &str, why: String, now: Moment) {
         let name = format!("denied#{}#{}", record.id, now.seconds() / 3600);
         if !self.ports.house.throttle(&name, DENIALS, now.plus(Duration::from_secs(3600))).await.unwrap_or(false) {
             return;
         }
-        let who = Authority { actor: Actor::Stranger, request_id: request.request_id, ip: request.ip };
         let mut details = Map::new();
-        details.insert("why".to_owned(), Value::from(denied.to_string()));
+        details.insert("why".to_owned(), Value::from(why));
         details.insert("key".to_owned(), Value::from(record.shown.clone()));
-        if let Ok(event) = self.audit(&record.tenant, &who, "key.denied", Some(record.id.to_string()), details) {
+        if let Ok(event) = self.audit(&record.tenant, who, action, Some(record.id.to_string()), details) {
             drop(self.ports.store.commit(&record.tenant, vec![Write::Create(Row::Audit(event))]).await);
         }
     }

@@ -110,6 +110,7 @@ fn campaign(seed: u64, faults: Faults, workers: u8, deaths: u64) {
     world.state().faults = faults;
     let mut actors: Vec<Actor> = Vec::new();
     let mut turns: Vec<Option<Actor>> = (0..workers).map(|_| None).collect();
+    let mut stalled: Vec<Actor> = Vec::new();
     let (mut asked, mut steps) = (0, 0_u32);
     while steps < 3000 {
         steps += 1;
@@ -130,9 +131,20 @@ fn campaign(seed: u64, faults: Faults, workers: u8, deaths: u64) {
         let one = usize::try_from(dice.roll(u64::from(workers))).expect("small");
         let actor = turns[one]
             .get_or_insert_with(|| turn(desk.clone(), world.clone(), worker(u8::try_from(one).expect("few workers"))));
-        // It dies wherever it is, also between a commit and its answer; or has done what it wanted.
-        if step(actor) || dice.roll(1000) < deaths {
+        let over = step(actor);
+        // It stalls wherever it is, and its name goes on with something else: once it wakes, it is a zombie.
+        if !over && dice.roll(40) == 0 {
+            stalled.extend(turns[one].take());
+        }
+        // Or it dies, also between a commit and its answer; or has done what it wanted.
+        if over || dice.roll(1000) < deaths {
             turns[one] = None;
+        }
+        if !stalled.is_empty() && dice.roll(10) == 0 {
+            let one = usize::try_from(dice.roll(stalled.len() as u64)).expect("small");
+            if step(&mut stalled[one]) {
+                drop(stalled.swap_remove(one));
+            }
         }
         if !actors.is_empty() {
             let one = usize::try_from(dice.roll(actors.len() as u64)).expect("small");
@@ -144,6 +156,7 @@ fn campaign(seed: u64, faults: Faults, workers: u8, deaths: u64) {
     // The weather clears: all that is left to do is done in time.
     world.state().faults = Faults::default();
     drop((actors, turns));
+    // Zombies wake up while it does.
     for round in 0.. {
         assert!(round < 60, "jobs are left: {:?}", world.jobs_now());
         crate::world::alone(desk.tick());
@@ -154,6 +167,7 @@ fn campaign(seed: u64, faults: Faults, workers: u8, deaths: u64) {
             break;
         }
         world.pass(Duration::from_secs(200));
+        stalled.retain_mut(|actor| !step(actor));
     }
     judge(&world, &callers, &promises);
 }
