@@ -42,9 +42,11 @@ macro_rules! need {
 pub(crate) use {need, record};
 
 mod execution;
+mod site;
 mod task;
 
 pub use execution::*;
+pub use site::*;
 pub use task::*;
 
 use Shape::{Any, Filled, List, Named, OneOf, Text};
@@ -70,6 +72,8 @@ pub const TRUSTS: &[&str] = &["own", "untrusted"];
 pub const ISOLATIONS: &[&str] = &["worktree", "none"];
 pub const SANDBOXES: &[&str] = &["auto", "require", "none"];
 pub const NETWORKS: &[&str] = &["open", "gateway"];
+/// Where a verification runs: where the work does, or here.
+pub const SITES: &[&str] = &["target", "here"];
 pub const LOCK_MODES: &[&str] = &["exclusive", "shared"];
 /// How somebody is told of a gate; `command` is an extension.
 pub const CHANNELS: &[&str] = &["email", "slack", "webhook", "env", "console", "command"];

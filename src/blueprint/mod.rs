@@ -16,6 +16,7 @@ mod read;
 pub mod schema;
 pub mod secret;
 pub mod shape;
+pub mod site;
 pub mod status;
 pub mod statuses;
 pub mod variable;
@@ -161,9 +162,19 @@ pub fn agent_terms<'s>(draft: &Draft<'s>, index: TaskIndex) -> model::AgentTerms
     draft.task(index).agent().map_or_else(|| all.clone(), |own| own.over(all))
 }
 
+/// Whether a task is done in a tree of its own, out of which its work has to land.
+pub fn is_isolated(draft: &Draft<'_>, index: TaskIndex) -> bool {
+    if agent(draft, index).is_some() {
+        return agent_terms(draft, index).is_isolated();
+    }
+    let own = draft.task(index).context.as_ref().and_then(|context| context.isolation.as_ref());
+    let isolation = own.map(|(isolation, _)| *isolation).or(draft.execution.isolation);
+    executor(draft, index) == "shell" && isolation == Some(model::Isolation::Worktree)
+}
+
 /// Whether nobody is named to do a task's work: it is complete when its verification passes.
 pub fn is_verify_only(draft: &Draft<'_>, index: TaskIndex) -> bool {
-    draft.task(index).run.is_none() && executor(draft, index) == "shell"
+    draft.task(index).run.is_none() && matches!(executor(draft, index), "shell" | "ssm")
 }
 
 /// The diagnostic for a word that is near one of the known executors but is none.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{AuthKind, Draft, Execution, Recipient, SecretMissing, Task};
+use super::model::{AuthKind, Context, Draft, Execution, Recipient, SecretMissing, Task};
 use super::variable::references;
+use crate::document::Text;
 
 /// A reference to a secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +24,7 @@ pub fn of_task(task: &Task<'_>) -> BTreeSet<Use> {
         task.rollback.as_ref().and_then(|rollback| rollback.command.as_ref()),
         task.on_success(),
     ];
-    let values = context.iter().flat_map(|context| context.environment.iter()).map(|(_, value)| value);
+    let values = context.into_iter().flat_map(environment);
     let verifications = task.verification.iter().map(|stage| &stage.command);
     for text in texts.into_iter().flatten().chain(values).chain(verifications) {
         add(text, &mut uses);
@@ -58,9 +59,14 @@ pub fn of_gate(task: &Task<'_>) -> BTreeSet<Use> {
 /// Those of one command of a task, and of the environment that it gets.
 pub fn of_command(task: &Task<'_>, command: &str) -> BTreeSet<Use> {
     let mut uses = of_text(command);
-    let values = task.context.iter().flat_map(|context| context.environment.iter());
-    values.for_each(|(_, value)| add(value, &mut uses));
+    task.context.iter().flat_map(|context| environment(context)).for_each(|value| add(value, &mut uses));
     uses
+}
+
+/// The values of the environment of a task's commands, and of their container.
+fn environment<'t, 's>(context: &'t Context<'s>) -> impl Iterator<Item = &'t Text<'s>> {
+    let contained = context.container.iter().flat_map(|container| container.env.iter());
+    context.environment.iter().chain(contained).map(|(_, value)| value)
 }
 
 /// Those of the settings, with the variables of the environment that was chosen.

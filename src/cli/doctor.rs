@@ -17,6 +17,7 @@ use super::walls::Walls;
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::{Range, Requirement, Version};
 use crate::engine::capability::{Outcome, probe};
+use crate::engine::hands::engine_here;
 use crate::engine::remote::HAS_AWS;
 use crate::engine::secret::vault_standing;
 use crate::locks::remote_file_system;
@@ -82,6 +83,7 @@ pub(super) fn run(args: &DoctorArgs, output: &mut Output) -> Result<Exit, Failur
     findings.extend(programs());
     findings.extend(agents());
     findings.push(sandbox());
+    findings.push(containers());
     findings.push(aws());
     findings.push(secrets());
     findings.push(terminal(output));
@@ -268,12 +270,24 @@ fn version(here: &Outcome) -> String {
     }
 }
 
+/// Whether an engine answers that runs containers.
+fn containers() -> Finding {
+    match engine_here(None) {
+        Ok(engine) => Finding::ok("containers", format!("{} answers", engine.kind.name())),
+        Err(why) => Finding::bad("containers", Level::Warn, "no engine answers", why),
+    }
+}
+
 /// Whether this build speaks to AWS. Whose credentials it would use is asked when they are used.
 fn aws() -> Finding {
     if HAS_AWS {
-        return Finding::ok("aws", "built in: outputs and storage in S3, secrets of the Parameter Store");
+        return Finding::ok(
+            "aws",
+            "built in: outputs and storage in S3, secrets of the Parameter Store, the executor `ssm`",
+        );
     }
-    let advice = "build it with `--features aws` for outputs and storage in S3, and secrets of the Parameter Store";
+    let advice =
+        "build it with `--features aws` for outputs and storage in S3, secrets of the Parameter Store, and `ssm`";
     Finding::bad("aws", Level::Warn, "not in this build", advice)
 }
 

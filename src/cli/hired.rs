@@ -101,7 +101,7 @@ impl Hired {
     }
 }
 
-/// How what agents made in a run comes onto the branch that is checked out; nothing where they made nothing.
+/// How what landed in a run comes onto the branch that is checked out; nothing where nothing did.
 pub(super) fn way_home(run: &Run, blueprint: &Blueprint<'_>, id: &str) -> Option<String> {
     let has_landed = |index: &TaskIndex| {
         run.task(*index).is_complete()
@@ -113,10 +113,7 @@ pub(super) fn way_home(run: &Run, blueprint: &Blueprint<'_>, id: &str) -> Option
         return None;
     }
     let branch = Branch::of_run(&Name::of(id).ok()?);
-    Some(format!(
-        "what agents made ({}) is on the branch `{branch}`: git merge {branch}\n",
-        ids(blueprint, &made, MOST)
-    ))
+    Some(format!("what landed ({}) is on the branch `{branch}`: git merge {branch}\n", ids(blueprint, &made, MOST)))
 }
 
 /// How an agent reaches its model: by the variable with its key, or by the user's login.
@@ -135,9 +132,9 @@ pub(super) fn way(definition: &Definition) -> Result<String, String> {
     }
 }
 
-/// Why agents cannot have trees of their own here; nothing where they can.
+/// Why tasks cannot have trees of their own here; nothing where they can.
 pub(super) fn no_trees(root: &Path) -> Option<String> {
-    const WAY_OUT: &str = "or let them work in the project with `agent: {isolation: none}`";
+    const WAY_OUT: &str = "or let them work in the project with `isolation: none`";
     if !root.ancestors().any(|folder| folder.join(".git").exists()) {
         return Some(format!("`{}` is in no git repository: call `git init` and commit, {WAY_OUT}", root.display()));
     }

@@ -33,6 +33,7 @@ mod screen;
 mod secrets;
 mod status;
 mod sync;
+mod terms;
 mod test;
 mod text;
 mod unattended;

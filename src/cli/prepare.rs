@@ -159,10 +159,15 @@ fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>, root: &Pat
     for need in &needs.executors {
         let why = match (need.name, needs.lacking.get(need.name)) {
             (_, Some(why)) => why.clone(),
-            (name @ ("ssm" | "outpost"), None) => format!("the executor `{name}` is not in this version"),
+            (name @ "outpost", None) => format!("the executor `{name}` is not in this version"),
             _ => continue,
         };
         missing.push(format!("E_CAPABILITY_MISSING: {why} ({})", ids(blueprint, &need.tasks, MOST)));
+    }
+    for need in &needs.engines {
+        if let Err(why) = &need.here {
+            missing.push(format!("E_CAPABILITY_MISSING: {why} ({})", ids(blueprint, &need.tasks, MOST)));
+        }
     }
     if let Some(why) = no_trees(root).filter(|_| !needs.trees.is_empty()) {
         missing.push(format!("E_CAPABILITY_MISSING: {why} ({})", ids(blueprint, &needs.trees, MOST)));

@@ -4,8 +4,11 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
+use super::hired::Hired;
 use super::kept::{look_back, meant, store};
+use super::terms::Terms;
 use super::{Exit, Failure, Output, complete};
+use crate::blueprint::agent;
 use crate::diagnostic::nearest;
 use crate::engine::bench::is_direct;
 use crate::engine::inbox::{self, Note};
@@ -32,7 +35,7 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
     let store = store()?;
     let files = meant(&store, args.run.as_deref())?;
     let (holders, left) = (holders(&store), left(&files));
-    let (answer, status, is_direct) = look_back(&files, |kept, history| {
+    let (answer, status, is_direct, terms) = look_back(&files, |kept, history| {
         let Some(index) = kept.run.find(&args.task) else {
             return Err(no_task(files.id(), &args.task, kept.run.program().tasks.iter().map(|spec| spec.id.as_str())));
         };
@@ -50,7 +53,11 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
         let was_started = kept.run.task(index).attempts > 0;
         let is_direct =
             was_started && task.run.as_deref().is_some_and(|command| is_direct(kept.blueprint, task, command));
-        Ok((why(&facts, index), kept.run.task(index).phase.word(), is_direct))
+        // Nobody reads definitions where there is no agent.
+        let hired = agent(kept.blueprint, index).map(|_| Hired::here());
+        let terms = Terms::of(kept.blueprint, index, hired.as_ref().and_then(|hired| hired.definitions().ok()));
+        let terms = terms.map(|terms| (terms.told(), terms.json()));
+        Ok((why(&facts, index), kept.run.task(index).phase.word(), is_direct, terms))
     })?;
     if args.json {
         output.json(&json!({
@@ -59,11 +66,15 @@ pub(super) fn run(args: &WhyArgs, output: &mut Output) -> Result<Exit, Failure> 
             "status": status,
             "why": answer.text,
             "command": answer.command,
+            "agent": terms.map(|(_, terms)| terms),
             "exec": if is_direct { "direct" } else { "shell" },
         }))?;
         return Ok(Exit::Done);
     }
     output.data(&format!("{} {}\n", args.task, answer.text))?;
+    if let Some((told, _)) = terms {
+        output.data(&format!("its agent: {told}\n"))?;
+    }
     if is_direct {
         output.data(
             "its command was started without a shell, which would do nothing else; `exec: shell` has it do so\n",

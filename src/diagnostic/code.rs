@@ -103,6 +103,9 @@ codes! {
     UnknownExecutor     "BP304" Warning "an executor that looks misspelt";
     DuplicateExecution  "BP305" Error   "a second execution block";
     LockContradiction   "BP306" Error   "a lock that is both exclusive and shared";
+    BadSite             "BP307" Error   "work that cannot be done where it should be";
+    UnseenLanding       "BP308" Warning "a task that does not see what another one lands";
+    IdleCommand         "BP309" Error   "a command that nobody carries out";
     // Variables and secrets.
     UnknownVariable     "BP401" Error   "a variable that does not exist";
     MalformedVariable   "BP402" Error   "a variable that never ends";

@@ -13,8 +13,8 @@ use super::output::{self, Places, RECORD, Values};
 use super::remote::Problem;
 use super::remote::errand::{Arrivals, Arrived};
 use super::secret::Resolved;
-use crate::blueprint::model::{Binding, BindingSource, Task, Transfer};
-use crate::blueprint::{Blueprint, TaskIndex, executor, secret};
+use crate::blueprint::model::{Binding, BindingSource, Transfer};
+use crate::blueprint::{Blueprint, TaskIndex, executor, secret, site};
 use crate::run::{Condition, Failure, FailureCode, FailurePhase, Moment, Phase, Run};
 
 /// Where a run finds what its tasks are given.
@@ -286,8 +286,13 @@ pub fn holds(shelf: &dyn Shelf, run: &Run, capabilities: &Capabilities, index: T
 }
 
 /// What a task needs and is not here. For a task without a condition that was asked before the run began.
-pub fn lacking(task: &Task<'_>, capabilities: &Capabilities) -> Option<Failure> {
+pub fn lacking(blueprint: &Blueprint<'_>, index: TaskIndex, capabilities: &Capabilities) -> Option<Failure> {
+    let task = blueprint.task(index);
     task.when()?;
+    // What is in a container or on other machines is not known here.
+    if !site::is_here(blueprint, index) {
+        return None;
+    }
     let tools = task.context.iter().flat_map(|context| context.required_tools.iter()).map(|tool| tool.trim());
     let mut names = task.capabilities.iter().map(|needed| needed.requirement().name).chain(tools);
     let name = names.find(|name| !name.is_empty() && !capabilities.contains_key(*name))?;

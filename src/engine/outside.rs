@@ -14,7 +14,7 @@ use crate::blueprint::model::{LockMode, LockRequest};
 use crate::blueprint::{TaskIndex, task_digest};
 use crate::document::Source;
 use crate::locks::{Attempt, Claim, Guard, LockError, Locks, Mode, Party, Request};
-use crate::run::{Failure, GateMoment, KeptPort, World};
+use crate::run::{Failure, GateMoment, KeptPort, Usage, World};
 
 pub(super) struct Outside<'a> {
     bench: &'a Bench<'a>,
@@ -105,6 +105,11 @@ impl World for Outside<'_> {
             }
         }
         short(hasher)
+    }
+
+    fn underway(&mut self, attempts: &[(TaskIndex, u32)]) -> Usage {
+        let known = attempts.iter().filter_map(|(task, attempt)| self.bench.usage(*task, *attempt));
+        known.fold(Usage::default(), Usage::plus)
     }
 
     /// The task, and how its attempt failed.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use outpost_executor::Executor;
 use outpost_shell::{Keepers, Shell, become_subreaper, raise_open_files};
 use tracing::{Instrument as _, debug, debug_span};
 
@@ -11,6 +12,7 @@ use super::bench::{Bench, Capabilities};
 use super::cleanup::Ledger;
 use super::driver::{Counts, Driver, Outlook, Parts, Watcher};
 use super::error::Broken;
+use super::hands::Hands;
 use super::history::History;
 use super::moment::{now, timestamp};
 use super::secret::Resolved;
@@ -183,20 +185,11 @@ impl Session {
         let span = debug_span!("run", id = bench.files.id());
         let driven = async {
             let shell = Arc::new(Shell::new(keepers));
-            let executor = Arc::clone(&shell);
+            let executor: Arc<dyn Executor> = Arc::clone(&shell) as _;
+            let hands = Hands::new(executor, store.root().to_owned(), bench.secrets.hidden().clone());
             let (run, journal) = (self.run, self.journal);
-            let parts = Parts {
-                run,
-                bench: &bench,
-                source,
-                journal,
-                shell: executor,
-                locks,
-                watcher,
-                capabilities,
-                patient,
-                ledger,
-            };
+            let parts =
+                Parts { run, bench: &bench, source, journal, hands, locks, watcher, capabilities, patient, ledger };
             let mut driver = Driver::new(parts);
             let outcome = go(&mut driver).await;
             let run = driver.into_run();

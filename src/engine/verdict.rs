@@ -72,6 +72,13 @@ fn judge(
     })
 }
 
+/// Why what was printed is not all of what a task left, where it is not.
+pub fn incomplete(report: &Report) -> Option<String> {
+    let kept = report.stdout_file.as_ref().filter(|kept| kept.cut > 0 || kept.error.is_some())?;
+    let why = kept.error.clone().unwrap_or_else(|| format!("{} bytes of it are not kept", kept.cut));
+    Some(format!("its output, which is what it printed, is not whole: {why}"))
+}
+
 /// The failure of a task that nobody was asked to do.
 pub fn unperformed(failure: Failure) -> Failure {
     Failure { message: format!("nobody to perform it, and {}", failure.message), ..failure }
@@ -85,8 +92,8 @@ pub fn not_started(reason: &NotStarted, stage: Stage) -> Failure {
 
 const fn words(stage: Stage) -> (FailureCode, FailurePhase) {
     match stage {
-        Stage::Setup => (FailureCode::SetupFailed, FailurePhase::Setup),
-        Stage::Run | Stage::Land => (FailureCode::ExecutionFailed, FailurePhase::Execution),
+        Stage::Tree | Stage::Setup => (FailureCode::SetupFailed, FailurePhase::Setup),
+        Stage::Run | Stage::Commit | Stage::Land => (FailureCode::ExecutionFailed, FailurePhase::Execution),
         Stage::Verify { .. } => (FailureCode::VerificationFailed, FailurePhase::Verification),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::table::one_line;
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::run::{Chore, Completion, Event, Failure, Moment, OnTimeout, Permit, Phase, Run, Stage};
+use crate::run::{Chore, Completion, Event, Failure, GateMoment, Moment, OnTimeout, Permit, Phase, Run, Stage};
 
 /// How much an event matters to somebody who looks on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,14 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
             };
             line(task, why, Weight::Notice)
         }
+        Event::GateOpened { task, time: GateMoment::Budget, .. } => {
+            let told = run.program().budget.told(run.used());
+            line(
+                task,
+                format!("waits for a person, and other agents with it: {told} are spent. Go on?"),
+                Weight::Notice,
+            )
+        }
         Event::GateOpened { task, .. } => {
             let gate = run.find(task).and_then(|index| blueprint.task(index).gate.as_deref());
             let action = gate.map(|gate| gate.action.to_string()).filter(|action| !action.is_empty());
@@ -155,6 +163,7 @@ pub fn line(event: &Event, run: &Run, blueprint: &Blueprint<'_>) -> Option<Line>
             }
         }
         Event::RunStarted(_)
+        | Event::UsageCounted { .. }
         | Event::ChoreHandle { .. }
         | Event::ChoreEnded { failure: None, .. }
         | Event::NoticeSent { .. }

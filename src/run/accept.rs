@@ -267,7 +267,7 @@ impl Run {
         Ok(events)
     }
 
-    /// The executor's name for the stage that was just started.
+    /// The executor's name for the stage that was just started, or that it found going on after its runner died.
     pub fn started(&mut self, now: Moment, task: TaskIndex, handle: String) -> Result<Vec<Event>, Refusal> {
         let (id, attempt) = (self.program.tasks[task.get()].id.clone(), self.tasks[task.get()].attempts);
         self.take(now, Event::StageHandle { task: id, attempt, handle })

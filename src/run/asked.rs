@@ -48,8 +48,11 @@ impl Run {
         };
         let spec = self.program().tasks[index.get()].gate.as_ref();
         let written = task.gate.as_deref();
-        let has_failed = open.moment == GateMoment::Failed;
-        let (action, reason) = if has_failed {
+        let has_failed = matches!(open.moment, GateMoment::Failed | GateMoment::Budget);
+        let (action, reason) = if open.moment == GateMoment::Budget {
+            let told = self.program().budget.told(self.used());
+            ("to say whether agents go on".to_owned(), Some(format!("the agents of this run have used {told}")))
+        } else if has_failed {
             let failure = self.task(index).last_failure.as_ref();
             ("to say whether it goes on".to_owned(), failure.map(|failure| failure.message.clone()))
         } else {

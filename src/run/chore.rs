@@ -257,7 +257,7 @@ impl Run {
         let spec = &self.program.tasks[place];
         match event {
             Event::StageStarted { stage, .. } => {
-                if spec.undo.is_some() && !stage.starts_with("verify") {
+                if spec.undo.is_some() && !stage.starts_with("verify") && stage != "tree" {
                     let is_undone = self.undo(TaskIndex(index)) == Undo::Undone;
                     let chore = self.rollback_of(index);
                     self.chores.forget(&chore);

@@ -6,8 +6,9 @@ use super::event::Hook;
 use super::program::{
     Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Resumption, Stage, TaskSpec, UndoSpec,
 };
+use super::purse::{Usage, micro};
 use crate::blueprint::model::{self, FailureAction, GateTimeout, LockMode, RollbackMode};
-use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms, executor, is_verify_only, secret};
+use crate::blueprint::{Blueprint, TaskIndex, agent, executor, is_isolated, is_verify_only, secret};
 use crate::plan::{Edge, Plan};
 
 /// Attempts at once where neither the document nor the command line says how many.
@@ -47,7 +48,8 @@ impl Program {
         let slots = jobs.or(execution.max_parallel_tasks).unwrap_or(DEFAULT_SLOTS).max(1);
         let hooks = Hook::ALL.into_iter().filter(|hook| execution.hook(hook.word()).is_some()).collect();
         let undoes = execution.rollback == Some(RollbackMode::Auto);
-        Self { tasks, locks, slots, capacity, fail_fast: false, hooks, undoes }
+        let budget = Usage { micro_usd: execution.run_budget.usd.map(micro), tokens: execution.run_budget.tokens };
+        Self { tasks, locks, slots, capacity, fail_fast: false, hooks, undoes, budget }
     }
 }
 
@@ -104,8 +106,9 @@ fn task(blueprint: &Blueprint<'_>, plan: &Plan, names: &HashMap<&str, usize>, in
             Some("manual") => Resumption::Manual,
             _ => Resumption::FromCheckpoint,
         }),
-        // What nobody saw end in a tree of its own has changed nothing else.
-        idempotent: task.idempotent.unwrap_or(is_isolated(blueprint, index)),
+        // What an agent did in a tree of its own, and nobody saw end, has changed nothing else. Of a command nobody knows.
+        idempotent: task.idempotent.unwrap_or(is_agents && is_isolated(blueprint, index)),
+        is_agents,
         conditional: task.when().is_some() || secret::may_skip(&blueprint.execution, task),
         weight: 0,
         settled: false,
@@ -133,12 +136,18 @@ fn stages(blueprint: &Blueprint<'_>, plan: &Plan, index: TaskIndex) -> Vec<Stage
     // What a person does by hand is shown by its verification.
     if !is_verify_only(blueprint, index) && executor(blueprint, index) != "manual" {
         stages.push(Stage::Run);
+        if is_isolated(blueprint, index) && agent(blueprint, index).is_none() {
+            stages.push(Stage::Commit);
+        }
     }
     for stage in &*task.verification {
         stages.push(Stage::Verify { tier: stage.stage, optional: stage.optional });
     }
-    if is_isolated(blueprint, index) {
-        stages.push(Stage::Land);
+    if is_isolated(blueprint, index) && !stages.is_empty() {
+        stages.insert(0, Stage::Tree);
+        if stages.contains(&Stage::Run) {
+            stages.push(Stage::Land);
+        }
     }
     debug_assert!(
         !stages.is_empty()
@@ -147,11 +156,6 @@ fn stages(blueprint: &Blueprint<'_>, plan: &Plan, index: TaskIndex) -> Vec<Stage
         "a task without work and verification is refused by `check`"
     );
     stages
-}
-
-/// Whether the task is done in a tree of its own, out of which its work has to land.
-fn is_isolated(blueprint: &Blueprint<'_>, index: TaskIndex) -> bool {
-    agent(blueprint, index).is_some() && agent_terms(blueprint, index).is_isolated()
 }
 
 /// The locks of a task and of its verifications, each once; alone wins over shared. They are held

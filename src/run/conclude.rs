@@ -75,7 +75,9 @@ impl Run {
             return;
         }
         let stopped = self.mode != Mode::Going;
-        if !stopped && self.tasks.iter().any(|task| matches!(task.phase, Phase::Retrying { .. })) {
+        // Those that wait for money wait for a person.
+        let mut retrying = self.indices().filter(|index| matches!(self.task(*index).phase, Phase::Retrying { .. }));
+        if !stopped && retrying.any(|index| !self.waits_for_budget(index)) {
             return;
         }
         let waiting: Vec<String> = self

@@ -10,6 +10,7 @@ use super::event::{Completion, Event, GateMoment, KeptPort, Moment, Permit};
 use super::failure::{Failure, expired};
 use super::phase::{OpenGate, Phase};
 use super::program::{GateTime, OnTimeout, Resumption};
+use super::purse::Usage;
 use super::retry;
 use super::rollback::Rollback;
 use super::state::{Mode, Run};
@@ -26,6 +27,11 @@ pub trait World {
 
     /// The digest of what a person is shown at a gate; `left` is what the task left.
     fn gate_digest(&mut self, task: TaskIndex, moment: GateMoment, left: &[KeptPort]) -> String;
+
+    /// What attempts under way have used so far, as far as anybody knows.
+    fn underway(&mut self, _attempts: &[(TaskIndex, u32)]) -> Usage {
+        Usage::default()
+    }
 
     /// The digest of what a person is shown of an attempt that failed.
     fn failure_digest(&mut self, task: TaskIndex, attempt: u32, failure: &Failure) -> String;
@@ -121,8 +127,9 @@ impl Run {
             && at <= now
         {
             match self.tasks[index as usize].phase {
-                Phase::Gate(OpenGate { moment: GateMoment::Failed, .. }) => {
-                    let failure = Box::new(expired("nobody said in time whether it goes on".to_owned()));
+                Phase::Gate(OpenGate { moment: moment @ (GateMoment::Failed | GateMoment::Budget), .. }) => {
+                    let who = if moment == GateMoment::Budget { "agents go" } else { "it goes" };
+                    let failure = Box::new(expired(format!("nobody said in time whether {who} on")));
                     let task = self.program.tasks[index as usize].id.clone();
                     self.block(now, task, failure, events);
                 }
@@ -267,6 +274,7 @@ impl Run {
             self.ready.clear();
             // Nobody waits any more for locks of others: the run need not outlast them.
             self.outside.clear();
+            self.unpaid.clear();
             self.lock_waits.clear();
             return;
         }
@@ -282,11 +290,14 @@ impl Run {
                 self.lock_waits(index, now);
             } else if !self.used.leaves_room_for(spec.amounts, self.program.capacity) {
                 self.short.insert(rank);
-            } else if !spec.locks.is_empty() && !world.take_locks(TaskIndex(index)) {
+            } else if !self.is_paid(index, now, world, events) {
+                // It waits for a person, or nothing more is to come of it.
+            } else if !self.program.tasks[index as usize].locks.is_empty() && !world.take_locks(TaskIndex(index)) {
                 self.outside.insert(rank);
                 self.lock_waits(index, now);
             } else {
                 let (attempt, stage) = self.tasks[index as usize].next_start();
+                let spec = &self.program.tasks[index as usize];
                 let (task, stage) = (spec.id.clone(), spec.stages[stage].word().to_owned());
                 self.happen(now, Event::StageStarted { task, attempt, stage }, events);
             }

@@ -14,6 +14,7 @@ pub use chore::{Chore, Hook};
 
 use super::failure::Failure;
 use super::program::OnTimeout;
+use super::purse::Usage;
 
 /// Milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -136,6 +137,12 @@ pub enum Event {
         version: u64,
         digest: String,
     },
+    /// What the agent of an attempt used, as far as anybody knows. The last word about an attempt counts.
+    UsageCounted {
+        task: String,
+        attempt: u32,
+        usage: Usage,
+    },
     /// The intent to carry out a chore; it starts after this is written.
     ChoreStarted {
         chore: Chore,
@@ -225,6 +232,7 @@ impl Event {
             | Self::GateOpened { task, .. }
             | Self::FallbackCalled { task, .. }
             | Self::CheckpointKept { task, .. }
+            | Self::UsageCounted { task, .. }
             | Self::CleanedUp { task, .. }
             | Self::GateExpired { task, .. } => Some(task),
             Self::ChoreStarted { chore, .. }
@@ -341,6 +349,8 @@ pub enum GateMoment {
     After,
     /// An attempt failed in a way that a person has to look at.
     Failed,
+    /// The agents of the run have used all that they may together.
+    Budget,
 }
 
 impl GateMoment {
@@ -349,6 +359,7 @@ impl GateMoment {
             Self::Before => "before",
             Self::After => "after",
             Self::Failed => "failed",
+            Self::Budget => "budget",
         }
     }
 }

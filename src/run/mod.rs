@@ -19,6 +19,7 @@ mod look;
 mod notice;
 mod phase;
 mod program;
+mod purse;
 mod rest;
 mod retry;
 mod rollback;
@@ -42,6 +43,7 @@ pub use phase::{OpenGate, Phase};
 pub use program::{
     Amounts, GateSpec, GateTime, LockSpec, OnFailure, OnTimeout, Program, Resumption, Stage, TaskSpec, UndoSpec,
 };
+pub use purse::{Usage, micro};
 pub use rollback::Undo;
 pub use state::{Mode, Run};
 pub use task::{Checkpoint, Illegal, TaskState};

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::Hook;
+use super::purse::Usage;
 use crate::blueprint::TaskIndex;
 use crate::blueprint::model::Stage as Verification;
 
@@ -25,6 +26,8 @@ pub struct Program {
     pub hooks: BTreeSet<Hook>,
     /// Whether a run that fails undoes what it did.
     pub undoes: bool,
+    /// What agents may use together.
+    pub budget: Usage,
 }
 
 /// A lock of the document.
@@ -78,8 +81,12 @@ impl Amounts {
 /// A part of an attempt, carried out by the engine in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// The place of its own that the attempt works in is made.
+    Tree,
     Setup,
     Run,
+    /// What a command made there is committed; an agent's process does that itself.
+    Commit,
     Verify {
         tier: Verification,
         /// Its failure is recorded and does not fail the task.
@@ -90,10 +97,10 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Whether doing it twice is as good as doing it once: verifications look and touch nothing, and what has landed is
-    /// found landed.
+    /// Whether doing it twice is as good as doing it once: verifications look and touch nothing, a place is found made,
+    /// and what is committed or has landed is found there.
     pub const fn is_repeatable(self) -> bool {
-        matches!(self, Self::Verify { .. } | Self::Land)
+        matches!(self, Self::Tree | Self::Commit | Self::Verify { .. } | Self::Land)
     }
 
     /// Whether it may tell how work ended that nobody saw end.
@@ -104,6 +111,8 @@ impl Stage {
     /// `run`, `verify:smoke`: the word of the journal, the command line and the logs.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Tree => "tree",
+            Self::Commit => "commit",
             Self::Setup => "setup",
             Self::Run => "run",
             Self::Verify { tier: Verification::Smoke, .. } => "verify:smoke",
@@ -144,6 +153,8 @@ pub struct TaskSpec {
     pub on_success: bool,
     pub handoff: Option<Resumption>,
     pub idempotent: bool,
+    /// Whether an agent does it, whose use is counted.
+    pub is_agents: bool,
     /// Whether a condition decides if it runs at all: its own, or whether its secrets are there.
     pub conditional: bool,
     /// How much hangs on it: tasks on the longest way from it to the end.

@@ -27,6 +27,7 @@ impl Run {
         self.lock_waits.clear();
         self.ready.clear();
         self.outside.clear();
+        self.unpaid.clear();
         self.questions.clear();
         self.undoing.clear();
         self.timers.clear();

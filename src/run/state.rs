@@ -7,10 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::chore::Chores;
-use super::event::{Ending, Event, GateDecision, Moment, Permit};
+use super::event::{Ending, Event, GateDecision, GateMoment, Moment, Permit};
+use super::failure::Failure;
 use super::notice::Notice;
 use super::phase::Phase;
 use super::program::{Amounts, OnTimeout, Program};
+use super::purse::Usage;
 use super::rollback::Rollback;
 use super::room::{LockState, Rank, holds_room};
 use super::standin::{Caller, Calls};
@@ -43,6 +45,8 @@ pub struct Run {
     pub(super) short: BTreeSet<Rank>,
     /// Tasks whose locks are held by somebody outside of this run.
     pub(super) outside: BTreeSet<Rank>,
+    /// Tasks whose agent would use more than all of them may, and at another one a person is asked.
+    pub(super) unpaid: BTreeSet<Rank>,
     /// Tasks whose condition is being asked for.
     pub(super) questions: BTreeSet<u32>,
     /// Retries and deadlines, by time.
@@ -79,6 +83,12 @@ pub struct Run {
     pub(super) undoing: BTreeSet<u32>,
     /// What the run waited for when it last said so to its hook.
     pub(super) hooked: Option<Vec<String>>,
+    /// What agents used, by task and attempt.
+    pub(super) usage: BTreeMap<(String, u32), Usage>,
+    /// How much of it was used when they last were given a budget.
+    pub(super) granted: Usage,
+    /// A person's no to more of it.
+    pub(super) closed: Option<Box<Failure>>,
     /// How many tasks have begun something that may have to be undone.
     pub(super) acts: u64,
     /// What became of each notice, by its name and its channel.
@@ -117,6 +127,7 @@ impl Run {
             ready: BTreeSet::new(),
             short: BTreeSet::new(),
             outside: BTreeSet::new(),
+            unpaid: BTreeSet::new(),
             questions: BTreeSet::new(),
             timers: BTreeSet::new(),
             working: BTreeSet::new(),
@@ -137,6 +148,9 @@ impl Run {
             rollback: None,
             undoing: BTreeSet::new(),
             hooked: None,
+            usage: BTreeMap::new(),
+            granted: Usage::default(),
+            closed: None,
             acts: 0,
             notices: BTreeMap::new(),
             open,
@@ -198,6 +212,9 @@ impl Run {
             Event::NoticeFailed { notice, channel, reason } => {
                 self.notices.insert((notice.clone(), channel.clone()), Notice { at, problem: Some(reason.clone()) });
             }
+            Event::UsageCounted { task, attempt, usage } => {
+                self.count_usage(task, *attempt, *usage).ok_or_else(|| refuse(task))?;
+            }
             Event::CleanedUp { .. } => {}
             Event::RunStarted(started) => self.starter.clone_from(&started.by),
             // An accepted edit changes the program: whoever replays sees to it, by `carry_over`.
@@ -253,6 +270,7 @@ impl Run {
             | Event::ChoreEnded { .. }
             | Event::NoticeSent { .. }
             | Event::NoticeFailed { .. }
+            | Event::UsageCounted { .. }
             | Event::CleanedUp { .. } => {}
             _ => self.told = None,
         }
@@ -269,12 +287,16 @@ impl Run {
         let held = holds_room(&self.tasks[place].phase);
         let before = self.tasks[place].is_final();
         let (caller, timed) = (Caller::of(&self.tasks[place]), timer(&self.tasks[place].phase));
+        let asked = matches!(&self.tasks[place].phase, Phase::Gate(gate) if gate.moment == GateMoment::Budget);
         self.tasks[place].apply(&self.program.tasks[place], event, at).map_err(Some)?;
         self.unschedule(index, timed);
         self.lock_waits.remove(&index);
         self.schedule(index);
         self.follow_chores(index, event);
         self.follow_call(index, caller);
+        if asked {
+            self.follow_budget(index, event);
+        }
         let state = &self.tasks[place];
         let holds = holds_room(&state.phase);
         let (is_final, satisfies) = (state.is_final(), state.satisfies());
@@ -327,6 +349,12 @@ impl Run {
             Event::StageStarted { .. } => {
                 self.unmet[place] == 0 && (self.tasks[place].phase != Phase::Waiting || self.is_wanted(index))
             }
+            // What goes on takes its room again: nobody else may have it.
+            Event::StageHandle { .. } if matches!(self.tasks[place].phase, Phase::Interrupted { .. }) => {
+                self.has_free_slot()
+                    && self.taken_lock(index).is_none()
+                    && self.used.leaves_room_for(self.program.tasks[place].amounts, self.program.capacity)
+            }
             Event::FallbackCalled { fallback, .. } => {
                 let own = self.program.tasks[place].fallback;
                 own.is_some_and(|own| self.program.tasks[own.get()].id == *fallback)
@@ -341,6 +369,7 @@ impl Run {
         self.ready.remove(&rank);
         self.short.remove(&rank);
         self.outside.remove(&rank);
+        self.unpaid.remove(&rank);
         self.questions.remove(&index);
         for (lock, _) in &self.program.tasks[index as usize].locks {
             self.locks[*lock].parked.remove(&rank);

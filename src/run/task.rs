@@ -47,6 +47,8 @@ pub struct TaskState {
     pub checkpoint: Option<Checkpoint>,
     /// The executor's name for the stage that was started last, if it has noted one.
     pub handle: Option<String>,
+    /// When its last stage was started.
+    pub stage_started: Option<Moment>,
     /// When the attempt began.
     pub attempt_started: Option<Moment>,
     pub started: Option<Moment>,
@@ -93,6 +95,7 @@ impl TaskState {
             acted_before: None,
             checkpoint: None,
             handle: None,
+            stage_started: None,
             attempt_started: None,
             started: None,
             ended: None,
@@ -139,6 +142,7 @@ impl TaskState {
                 }
                 self.attempts = *attempt;
                 self.handle = None;
+                self.stage_started = Some(at);
                 self.started.get_or_insert(at);
             }
             Event::StageHandle { handle, .. } => self.handle = Some(handle.clone()),
@@ -172,6 +176,8 @@ impl TaskState {
                         GateMoment::After => self.accepted = true,
                         // Whoever says that it goes on gives it its attempts again.
                         GateMoment::Failed => self.failures = 0,
+                        // It is the run's, not the task's.
+                        GateMoment::Budget => {}
                     }
                 }
             }
@@ -222,6 +228,10 @@ impl TaskState {
                 if *attempt == self.attempts =>
             {
                 working.clone()
+            }
+            // Its executor found it going on.
+            (Phase::Interrupted { stage }, Event::StageHandle { attempt, .. }) if *attempt == self.attempts => {
+                Phase::Working { stage: *stage, running: true }
             }
             (
                 Phase::Working { stage: now, running: true } | Phase::Interrupted { stage: now },
@@ -282,6 +292,8 @@ impl TaskState {
                 // Where a person looks at the checkpoint first, no verification is asked.
                 let is_asked = spec.handoff != Some(Resumption::Manual);
                 let next = spec.stages.iter().position(|stage| is_asked && stage.is_verification());
+                // What is verified is what was committed.
+                let next = next.map(|at| if at > 0 && spec.stages[at - 1] == Stage::Commit { at - 1 } else { at });
                 Phase::Unknown { stage: *stage, running: None, next }
             }
             (Phase::Unknown { running: None, .. }, Event::RepeatAllowed { .. }) => Phase::Waiting,
@@ -324,6 +336,16 @@ impl TaskState {
                     approved_by: BTreeSet::new(),
                 })
             }
+            (
+                Phase::Waiting | Phase::Retrying { .. },
+                Event::GateOpened { time: GateMoment::Budget, digest, deadline, .. },
+            ) if spec.is_agents && self.condition_held && self.admitted => Phase::Gate(OpenGate {
+                moment: GateMoment::Budget,
+                digest: digest.clone(),
+                opened: at,
+                deadline: *deadline,
+                approved_by: BTreeSet::new(),
+            }),
             (Phase::Gate(gate), Event::GateDecided(decision))
                 if decision.digest == gate.digest && at < gate.deadline =>
             {
@@ -338,7 +360,8 @@ impl TaskState {
                 if gate.approved_by.len() < needed as usize { Phase::Gate(gate) } else { passed(&gate, at) }
             }
             (Phase::Gate(gate), Event::GateExpired { consequence, unset, .. })
-                if gate.moment != GateMoment::Failed && (unset.is_some() || at >= gate.deadline) =>
+                if !matches!(gate.moment, GateMoment::Failed | GateMoment::Budget)
+                    && (unset.is_some() || at >= gate.deadline) =>
             {
                 let reason = undecided(unset.as_deref());
                 match consequence {
@@ -401,7 +424,7 @@ const fn passed(gate: &OpenGate, at: Moment) -> Phase {
     match gate.moment {
         GateMoment::Before => Phase::Waiting,
         GateMoment::After => Phase::Finished,
-        GateMoment::Failed => Phase::Retrying { at },
+        GateMoment::Failed | GateMoment::Budget => Phase::Retrying { at },
     }
 }
 

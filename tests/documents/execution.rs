@@ -220,7 +220,8 @@ fn x_2_the_nearest_word_chooses_the_executor() {
             executor(&reading.draft, reading.draft.indices().next().expect("a task")).to_owned()
         })
     };
-    assert_eq!(chosen("executor: ssm\nassignee: claude\n", "executor: manual"), "ssm");
+    let machines = "executor: manual, ssm: {targets: {instances: [i-01234567]}}";
+    assert_eq!(chosen("executor: ssm\nassignee: claude\n", machines), "ssm");
     assert_eq!(chosen("assignee: claude\n", "executor: manual"), "claude");
     assert_eq!(chosen("assignee: Dana\n", "executor: manual"), "manual", "a person is no executor");
     assert_eq!(chosen("assignee: Dana\n", ""), "shell");

@@ -3,6 +3,7 @@
 mod execution;
 mod outcomes;
 mod reading;
+mod sites;
 mod tasks;
 
 use outpost_bp::blueprint::{Reading, read};

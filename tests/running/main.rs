@@ -8,9 +8,14 @@
 mod agents;
 mod canary;
 mod cleanup;
+#[cfg(feature = "aws")]
+#[path = "../../executors/ssm/tests/ssm/cloud/mod.rs"]
+#[expect(dead_code, reason = "the tests of its own crate do more with it")]
+mod cloud;
 #[path = "../project/collector.rs"]
 mod collector;
 mod commands;
+mod containers;
 mod data;
 mod direct;
 #[path = "../project/emulator.rs"]
@@ -22,6 +27,8 @@ mod handoff;
 mod leaving;
 mod listener;
 mod logging;
+#[cfg(feature = "aws")]
+mod machines;
 mod mail;
 mod mcp;
 mod metrics;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::run::{
-    Chore, Course, Failure, FailureCode, FailurePhase, GateMoment, KeptPort, Mode, Moment, StageReport, World,
+    Chore, Course, Failure, FailureCode, FailurePhase, GateMoment, KeptPort, Mode, Moment, StageReport, Usage, World,
 };
 
 use super::{Chance, Simulation};
@@ -78,6 +78,12 @@ impl Simulation {
         let ended: Vec<u32> = self.outside.running.iter().filter_map(ended).collect();
         for index in ended {
             let (attempt, stage, _) = self.outside.running.remove(&index).expect("it runs");
+            let is_agents = self.program.tasks[index as usize].is_agents;
+            if is_agents && stage == "run" {
+                let usage = Usage { tokens: Some(self.outside.chance.below(6)), micro_usd: None };
+                let events = self.run.usage_counted(now, TaskIndex(index), attempt, usage).expect("of an attempt");
+                self.write(events);
+            }
             let failure = self.failure();
             let report = StageReport { attempt, stage, milliseconds: 1, failure, outputs: Vec::new() };
             let events = self.run.stage_ended(now, TaskIndex(index), report).expect("a report in time");

@@ -4,7 +4,7 @@ use outpost_bp::blueprint::TaskIndex;
 use outpost_bp::blueprint::model::Stage as Verification;
 use outpost_bp::run::{
     Amounts, Event, GateSpec, GateTime, Hook, LockSpec, OnFailure, OnTimeout, Program, Resumption, RunStarted, Stage,
-    TaskSpec, UndoSpec,
+    TaskSpec, UndoSpec, Usage,
 };
 
 use super::Chance;
@@ -40,12 +40,13 @@ pub(crate) fn program(chance: &mut Chance) -> Program {
             needs.truncate(3);
             let smoke = Stage::Verify { tier: Verification::Smoke, optional: chance.one_in(4) };
             let unit = Stage::Verify { tier: Verification::Unit, optional: false };
-            let stages = match chance.below(7) {
+            let stages = match chance.below(8) {
                 0 => vec![],
                 1 => vec![smoke],
                 2 => vec![Stage::Run],
                 3 => vec![Stage::Setup, Stage::Run, smoke, unit],
                 4 => vec![Stage::Run, smoke, Stage::Land],
+                5 => vec![Stage::Tree, Stage::Setup, Stage::Run, Stage::Commit, unit, Stage::Land],
                 _ => vec![Stage::Run, unit],
             };
             TaskSpec {
@@ -90,6 +91,7 @@ pub(crate) fn program(chance: &mut Chance) -> Program {
                     _ => None,
                 },
                 idempotent: chance.one_in(2),
+                is_agents: chance.one_in(2),
                 conditional: chance.one_in(6),
                 weight: chance.below(4) as u32,
                 settled: chance.one_in(12),
@@ -105,6 +107,7 @@ pub(crate) fn program(chance: &mut Chance) -> Program {
         fail_fast: chance.one_in(6),
         hooks: Hook::ALL.into_iter().filter(|_| chance.one_in(3)).collect(),
         undoes: chance.one_in(3),
+        budget: Usage { tokens: chance.one_in(3).then(|| 1 + chance.below(12)), micro_usd: None },
     }
 }
 

@@ -4,6 +4,7 @@
 mod courses;
 mod gates;
 mod memory;
+mod purse;
 mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use outpost_bp::run::{
 };
 
 use self::courses::Courses;
+use self::purse::Purse;
 use super::chores::ChoreRules;
 
 #[derive(Clone)]
@@ -22,6 +24,7 @@ pub(crate) struct Rules {
     program: Program,
     chores: ChoreRules,
     courses: Courses,
+    purse: Purse,
     /// Complete; those that were when the run began count.
     complete: BTreeSet<String>,
     /// Complete or skipped.
@@ -66,6 +69,7 @@ impl Rules {
             chores: ChoreRules::new(program.clone()),
             program,
             courses: Courses::default(),
+            purse: Purse::default(),
             complete: BTreeSet::clone(&settled),
             satisfied: settled,
             blocked: BTreeSet::new(),
@@ -141,6 +145,7 @@ impl Rules {
                     self.retry_at.remove(task);
                     self.failures.remove(task);
                     self.courses.settled(task);
+                    self.purse.forget(task);
                     let starts = self.starts.get(task).copied().unwrap_or_default();
                     self.permits.insert(task.clone(), starts);
                 }
@@ -226,6 +231,9 @@ impl Rules {
                 if failed && !announced.unwrap_or(self.stopping || self.draining) {
                     assert!(!self.chores.owes_undoing(task), "{task} is to be undone first");
                 }
+                if self.purse.is_asked(task) && failure.is_rejection() {
+                    self.purse.answered(false);
+                }
                 if self.replaced.contains_key(task) {
                     assert!(!self.is_relieved(task), "{task} was replaced and is blocked");
                 }
@@ -245,6 +253,7 @@ impl Rules {
             Event::CheckpointKept { task, .. } => {
                 self.checkpoints.insert(task.clone());
             }
+            Event::UsageCounted { task, attempt, usage } => self.counted(task, *attempt, usage.tokens),
             Event::RepeatAllowed { task, by } => {
                 let spec = self.spec(task);
                 let may = match by {
@@ -376,7 +385,8 @@ impl Rules {
             assert!(!self.doubtful.contains(task), "nobody knows what {task} did, and it starts again");
         }
         let starts = self.starts.entry(task.to_owned()).or_default();
-        if attempt > *starts {
+        let is_new = attempt > *starts;
+        if is_new {
             assert_eq!(attempt, *starts + 1, "attempts of {task} are counted");
             *starts = attempt;
             let permits = self.permits.get(task).copied().unwrap_or_default();
@@ -384,6 +394,9 @@ impl Rules {
             if let Some(at) = self.retry_at.remove(task) {
                 assert!(now >= at, "{task} is tried again too early");
             }
+        }
+        if is_new {
+            self.pays(task);
         }
         self.open.insert(task.to_owned());
         self.check_room();
@@ -410,5 +423,5 @@ impl Rules {
 
 /// Whether a stage may be begun again without harm.
 fn is_repeatable(stage: &str) -> bool {
-    stage.starts_with("verify") || stage == "land"
+    stage.starts_with("verify") || matches!(stage, "tree" | "commit" | "land")
 }

@@ -62,16 +62,16 @@ pub fn contain(
         args.push(format!("--network={network}").into());
     }
     args.extend(user(container, engine));
-    let is_podman = engine.kind == Kind::Podman;
-    if is_podman {
+    if engine.kind == Kind::Podman {
         // Else it hands on the runner's own, which may hold a password.
         args.push("--http-proxy=false".into());
     }
-    if is_podman && work.limits.is_empty() {
-        // Its own defaults are more than a small machine may grant.
-        args.push("--ulimit=host".into());
+    let limits = std::mem::take(&mut work.limits);
+    let is_own = |resource| limits.iter().any(|limit| limit.resource == resource);
+    for (resource, words) in engine.limits.iter().filter(|(resource, _)| !is_own(*resource)) {
+        args.push(format!("--ulimit={}={words}", ulimit(*resource)?).into());
     }
-    for limit in std::mem::take(&mut work.limits) {
+    for limit in &limits {
         let name = ulimit(limit.resource)?;
         args.push(format!("--ulimit={name}={most}:{most}", most = limit.most).into());
     }

@@ -8,7 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use outpost_executor::Token;
+use outpost_executor::{Resource, Token};
+use rustix::process::getrlimit;
 
 use crate::{decoded, name_of};
 
@@ -39,6 +40,8 @@ pub struct Engine {
     pub options: Vec<OsString>,
     /// Who runs the blueprint: user and group.
     pub user: (u32, u32),
+    /// What containers are limited to where their work says nothing: soft and hard, as the client reads it.
+    pub limits: Vec<(Resource, String)>,
 }
 
 /// Why there is no engine, or what it did not do.
@@ -72,7 +75,8 @@ impl Engine {
                 options.extend(["--runtime".into(), runc.into_os_string()]);
             }
             let user = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-            let engine = Self { kind, program, options, user };
+            let limits = if kind == Kind::Podman { own_limits() } else { Vec::new() };
+            let engine = Self { kind, program, options, user, limits };
             match engine.ask(&["info".into()]) {
                 Ok(_) => return Ok(engine),
                 Err(Fault(reason)) => said.push(reason),
@@ -125,6 +129,23 @@ impl Engine {
         let said = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("nothing").to_owned();
         Err(Fault(format!("`{shown}` says `{said}`")))
     }
+}
+
+/// Podman starts containers itself, with limits of its own that a small machine may not grant: ours it does. Of processes
+/// it has no more itself than the machine has numbers for them.
+fn own_limits() -> Vec<(Resource, String)> {
+    let numbers = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|text| text.trim().parse().ok());
+    let words = |resource, most: Option<u64>| {
+        let limit = getrlimit(resource);
+        let word = |own: Option<u64>| {
+            own.into_iter().chain(most).min().map_or_else(|| "-1".to_owned(), |number| number.to_string())
+        };
+        format!("{}:{}", word(limit.current), word(limit.maximum))
+    };
+    vec![
+        (Resource::OpenFiles, words(rustix::process::Resource::Nofile, None)),
+        (Resource::Processes, words(rustix::process::Resource::Nproc, numbers)),
+    ]
 }
 
 fn answered(mut command: Command) -> Result<Output, String> {

@@ -66,7 +66,8 @@ fn watch(args: Vec<OsString>) -> Result<ExitCode, String> {
     let name = next()?.into_string().map_err(|_| "the container has no name")?;
     let patience = Duration::from_millis(number(next()?)?);
     let rest: Vec<OsString> = args.collect();
-    let engine = Engine { kind, program, options: rest.iter().take(options).cloned().collect(), user: (0, 0) };
+    let options = rest.iter().take(options).cloned().collect();
+    let engine = Engine { kind, program, options, user: (0, 0), limits: Vec::new() };
 
     // A client inherits which signals are blocked, so it is started before they are. Who is asked to end between the two
     // ends at once, like the client that was asked as well.

@@ -1,8 +1,8 @@
 //! What models cost, from a table that a person maintains.
 //!
-//! The built-in table holds what a provider's own page said on its date; a table of the user's goes above it. A model
-//! that neither knows has no price: its cost is unknown, never zero. Surcharges for speed tiers and for the
-//! provider's own tools are not known here.
+//! The built-in table was put together by hand on its date, and says itself what it was compared with; a table of the
+//! user's goes above it. A model that neither knows has no price: its cost is unknown, never zero. Surcharges for speed
+//! tiers and for the provider's own tools are not known here.
 
 use std::collections::BTreeMap;
 use std::fmt;

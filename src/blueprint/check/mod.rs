@@ -7,6 +7,7 @@ mod execution;
 mod fallbacks;
 mod graph;
 mod graph_edits;
+mod hands;
 mod jq;
 pub(super) mod links;
 mod notify;
@@ -15,6 +16,7 @@ mod references;
 mod remote;
 mod schemas;
 mod secrets;
+mod sites;
 mod tasks;
 
 use std::collections::HashMap;
@@ -37,12 +39,14 @@ pub(super) fn check(found: &mut Found<'_>, source: &Source) -> Links {
     }
     graph::check(draft, &links, &found.unreadable, source, problems);
     tasks::check(draft, problems);
+    hands::check(draft, &links, problems);
     schemas::Schemas::default().check_all(draft, problems);
     bindings::check(draft, &mut jq::Expressions::default(), problems);
     if !found.execution_unreadable {
         execution::check(draft, problems);
         notify::check_run(&draft.execution, problems);
     }
+    sites::check(draft, !found.execution_unreadable, problems);
     remote::check_storage(draft, problems);
     secrets::check(source, problems);
     quotes::check(draft, problems);

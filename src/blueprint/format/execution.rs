@@ -1,7 +1,8 @@
 //! The keys of the execution block, and of all that stands in it.
 
-use super::task::AGENT;
-use super::{ANYTHING, EXECS, EXIT_CODE, LOCK_MODES, NEWS_CHANNELS, OCCASIONS, TEXTS};
+use super::site::SSM;
+use super::task::{AGENT, BUDGET};
+use super::{ANYTHING, EXECS, EXIT_CODE, ISOLATIONS, LOCK_MODES, NEWS_CHANNELS, OCCASIONS, TEXTS};
 use crate::blueprint::shape::{Field, Need, Record, Shape};
 
 use Shape::{Any, Duration, Filled, Flag, List, Named, OneOf, Path, Template, Text, Word};
@@ -10,6 +11,7 @@ record! { EXECUTION "execution block" {
     may "shell" Filled, "the shell of all commands";
     may "shell_flags" TEXTS, "its flags, such as `-e`";
     may "exec" Word(EXECS), "whether a shell is left out that would only start a program (extension)";
+    may "isolation" Word(ISOLATIONS), "whether commands work in worktrees of their own, unless a task says otherwise (extension)";
     may "max_parallel_tasks" Shape::Count { min: 1, max: 100_000 }, "tasks that run at once";
     may "resource_locks" List(&OneOf(&[Filled, Shape::Record(&LOCK)])), "the locks tasks may ask for";
     may "preflight_checks" List(&OneOf(&[Filled, Shape::Record(&PREFLIGHT)])), "commands that must pass before anything runs";
@@ -20,6 +22,8 @@ record! { EXECUTION "execution block" {
     may "hierarchy" Word(&["auto", "rollup", "none"]), "how `T1` and `T1.1` relate (extension)";
     may "executor" Filled, "who does the work unless a task says otherwise (extension)";
     may "agent" Shape::Record(&AGENT), "the terms of agents unless a task says otherwise (extension)";
+    may "run_budget" Shape::Record(&BUDGET), "what the agents of a run may use together, all tasks and attempts (extension)";
+    may "ssm" Shape::Record(&SSM), "the machines of the executor `ssm`, unless a task says otherwise (extension)";
     may "rollback" Word(&["manual", "ask", "auto"]), "whether a run that fails undoes what it did (extension)";
     may "hooks" Shape::Record(&HOOKS), "commands for moments of the run (extension)";
     may "environments" Named(&Named(&Template)), "variables chosen with `--env` (extension)";

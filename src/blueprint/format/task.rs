@@ -1,8 +1,9 @@
 //! The keys of a task block, and of all that stands in it.
 
+use super::site::{CONTAINER, SSM};
 use super::{
     APPROVALS, CHANNELS, EXECS, EXIT_CODE, FORMATS, ISOLATIONS, JSON_TYPES, LOCATIONS, LOCK_MODES, NAMES, NETWORKS,
-    NEWS_CHANNELS, SANDBOXES, TEXTS, TRUSTS, VALUE_TYPES, count,
+    NEWS_CHANNELS, SANDBOXES, SITES, TEXTS, TRUSTS, VALUE_TYPES, count,
 };
 use crate::blueprint::shape::{Field, Need, Record, Shape};
 
@@ -191,6 +192,7 @@ record! { STAGE "verification stage" {
     may  "expected_exit_code" EXIT_CODE, "the exit code that counts as passed";
     may  "requires_resources" NAMES, "locks it needs";
     may  "optional" Flag, "record a failure, but do not fail the task";
+    may  "on" Word(SITES), "where it runs: where the work does, which is the default, or on this machine (extension)";
     may  "description" Text, "what it shows";
     legacy_timeout "timeout_seconds" Seconds, "v1's `timeout`";
 }}
@@ -221,7 +223,10 @@ record! { CONTEXT "execution context" {
     may "shell" Filled, "the shell of this task";
     may "shell_args" TEXTS, "the arguments of the shell";
     may "exec" Word(EXECS), "whether a shell is left out that would only start a program (extension)";
+    may "isolation" Word(ISOLATIONS), "whether the commands work in a worktree of their own, out of which the work lands (extension)";
     may "shell_override" Filled, "the same as `shell`";
+    may "ssm" Shape::Record(&SSM), "the machines of the executor `ssm`, over those of the execution block (extension)";
+    may "container" Shape::Record(&CONTAINER), "the container that the commands run in (extension)";
     legacy_timeout "timeout_seconds" Seconds, "v1's `timeout`";
 }}
 

@@ -20,6 +20,13 @@ pub struct AgentTerms<'s> {
     pub sandbox: Option<Box<Sandbox<'s>>>,
 }
 
+/// What may be used together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    pub usd: Option<f64>,
+    pub tokens: Option<u64>,
+}
+
 /// What an agent may do without asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentApproval {
@@ -35,7 +42,7 @@ pub enum AgentTrust {
     Untrusted,
 }
 
-/// Where an agent works.
+/// Where the work is done. The default is that of agents; commands work in the project's directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Isolation {
     #[default]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AgentTerms, LockMode, LockRequest, Logging, MailServer, RunNotice, Storage};
+use super::{AgentTerms, Budget, Isolation, LockMode, LockRequest, Logging, Machines, MailServer, RunNotice, Storage};
 use crate::diagnostic::Span;
 use crate::document::Text;
 
@@ -14,6 +14,8 @@ pub struct Execution<'s> {
     pub shell_flags: Option<Box<[Text<'s>]>>,
     /// Whether a shell may be left out that would only start a program; absent: it may.
     pub direct: Option<bool>,
+    /// Where commands work, unless their task says otherwise; absent: in the directory of the project.
+    pub isolation: Option<Isolation>,
     pub max_parallel_tasks: Option<u32>,
     pub locks: Vec<LockDeclaration<'s>>,
     pub preflight: Vec<Preflight<'s>>,
@@ -23,6 +25,10 @@ pub struct Execution<'s> {
     pub executor: Option<Text<'s>>,
     /// The terms of agents, where a task does not say otherwise.
     pub agent: AgentTerms<'s>,
+    /// What agents may use together in a run.
+    pub run_budget: Budget,
+    /// The machines of `ssm`, where a task does not say otherwise.
+    pub machines: Option<Box<Machines<'s>>>,
     pub rollback: Option<RollbackMode>,
     pub environments: Vec<Environment<'s>>,
     /// Who is told how the run goes.

@@ -8,12 +8,13 @@ mod execution;
 mod logging;
 mod notify;
 mod remote;
+mod site;
 mod task;
 
 use std::collections::HashMap;
 use std::fmt;
 
-pub use agent::{AgentApproval, AgentTerms, AgentTrust, Isolation, Sandbox, SandboxMode};
+pub use agent::{AgentApproval, AgentTerms, AgentTrust, Budget, Isolation, Sandbox, SandboxMode};
 pub use execution::{
     Compatibility, Environment, Execution, Hierarchy, HookCommand, LockDeclaration, Preflight, RollbackMode,
     SecretMissing, SecretPolicy, SecretSource, SecretSourceKind,
@@ -24,6 +25,7 @@ pub use remote::{
     Auth, AuthKind, Cleanup, CleanupAction, CleanupPolicy, CredentialsSource, Network, Storage, StorageCredentials,
     StorageMode, StoragePlace,
 };
+pub use site::{Bucket, Container, ContainerEngine, Machines, Mount, Tag, Targets};
 pub use task::{
     Binding, BindingSource, Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback,
     FallbackTask, Gate, GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, PORT_TYPES, Port,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AgentTerms, Cleanup, GateNotice, Network, TaskIndex};
+use super::{AgentTerms, Cleanup, Container, GateNotice, Isolation, Machines, Network, TaskIndex};
 use crate::blueprint::capability::Capability;
 use crate::blueprint::status::Status;
 use crate::diagnostic::Span;
@@ -234,6 +234,8 @@ pub struct Verification<'s> {
     pub expected_exit_code: u8,
     pub requires: Box<[Text<'s>]>,
     pub optional: bool,
+    /// On this machine, wherever the work is done.
+    pub is_here: bool,
 }
 
 impl Verification<'_> {
@@ -315,6 +317,10 @@ pub struct Context<'s> {
     pub shell_args: Option<Box<[Text<'s>]>>,
     /// As of the document, which it overrules.
     pub direct: Option<bool>,
+    /// Where commands work, and where that is written.
+    pub isolation: Option<(Isolation, Span)>,
+    pub machines: Option<Box<Machines<'s>>>,
+    pub container: Option<Box<Container<'s>>>,
 }
 
 #[derive(Clone, Debug, Default)]

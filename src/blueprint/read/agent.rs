@@ -1,12 +1,12 @@
 //! The terms of agents → [`AgentTerms`].
 
 use super::field::{Fields, texts};
-use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Isolation, Sandbox, SandboxMode};
+use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Budget, Isolation, Sandbox, SandboxMode};
 use crate::document::Node;
 
 /// Reads terms whose shape was checked.
 pub(super) fn terms<'s>(node: &Node<'s>) -> AgentTerms<'s> {
-    let budget = node.field("budget");
+    let Budget { usd, tokens } = budget(node, "budget");
     AgentTerms {
         model: node.filled("model"),
         effort: node.filled("effort"),
@@ -16,9 +16,9 @@ pub(super) fn terms<'s>(node: &Node<'s>) -> AgentTerms<'s> {
         ),
         trust: node.choice("trust", &[("own", AgentTrust::Own), ("untrusted", AgentTrust::Untrusted)]),
         max_turns: node.count("max_turns"),
-        usd: budget.and_then(|budget| budget.field("usd")).and_then(Node::as_number),
-        tokens: budget.and_then(|budget| budget.count("tokens")).map(u64::from),
-        isolation: node.choice("isolation", &[("worktree", Isolation::Worktree), ("none", Isolation::None)]),
+        usd,
+        tokens,
+        isolation: isolation(node),
         paths: node.field("paths").map(texts),
         sandbox: node.field("sandbox").map(|written| Box::new(sandbox(node, written))),
     }
@@ -33,5 +33,19 @@ fn sandbox<'s>(terms: &Node<'s>, written: &Node<'s>) -> Sandbox<'s> {
         read: written.field("read").map(texts).unwrap_or_default(),
         write: written.field("write").map(texts).unwrap_or_default(),
         gateway_only: written.choice("network", &[("open", false), ("gateway", true)]).unwrap_or_default(),
+    }
+}
+
+/// Reads where the work is done.
+pub(super) fn isolation(node: &Node<'_>) -> Option<Isolation> {
+    node.choice("isolation", &[("worktree", Isolation::Worktree), ("none", Isolation::None)])
+}
+
+/// Reads a budget whose shape was checked.
+pub(super) fn budget(node: &Node<'_>, key: &str) -> Budget {
+    let budget = node.field(key);
+    Budget {
+        usd: budget.and_then(|budget| budget.field("usd")).and_then(Node::as_number),
+        tokens: budget.and_then(|budget| budget.count("tokens")).map(u64::from),
     }
 }

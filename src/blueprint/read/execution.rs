@@ -12,6 +12,7 @@ use super::field::{Fields, pairs, texts};
 use super::logging;
 use super::notify::{mail_server, run_notices};
 use super::remote;
+use super::site;
 use super::task::ROLLBACK_MODES;
 
 const LOCK_MODES: &[(&str, LockMode)] = &[("exclusive", LockMode::Exclusive), ("shared", LockMode::Shared)];
@@ -32,6 +33,7 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
         shell: node.filled("shell"),
         shell_flags: node.field("shell_flags").map(texts),
         direct: node.scalar("exec").map(|word| word.as_str() == "auto"),
+        isolation: agent::isolation(node),
         max_parallel_tasks: node
             .count("max_parallel_tasks")
             .or_else(|| parallelism.and_then(|node| node.count("max_concurrent_tasks"))),
@@ -49,6 +51,8 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
             .unwrap_or_default(),
         executor: node.filled("executor"),
         agent: node.field("agent").map(agent::terms).unwrap_or_default(),
+        run_budget: agent::budget(node, "run_budget"),
+        machines: node.field("ssm").map(site::machines),
         rollback: node.choice("rollback", ROLLBACK_MODES),
         environments: node
             .field("environments")

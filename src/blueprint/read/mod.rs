@@ -8,6 +8,7 @@ mod logging;
 mod notify;
 mod outline;
 mod remote;
+mod site;
 mod task;
 
 use std::collections::{HashMap, HashSet};

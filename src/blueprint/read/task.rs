@@ -19,6 +19,7 @@ use super::execution::lock_mode;
 use super::field::{Fields, pairs, texts};
 use super::notify::gate_notices;
 use super::remote;
+use super::site;
 
 const TRANSFERS: &[(&str, Transfer)] = &[
     ("stdout", Transfer::Stdout),
@@ -258,6 +259,7 @@ fn verification<'s>(task: &Node<'s>, checker: &mut Checker) -> Box<[Verification
                 expected_exit_code: node.exit_code("expected_exit_code"),
                 requires: node.texts("requires_resources"),
                 optional: node.flag("optional").unwrap_or(false),
+                is_here: node.scalar("on").is_some_and(|word| word.as_str() == "here"),
             });
         }
     }
@@ -278,6 +280,7 @@ fn verification<'s>(task: &Node<'s>, checker: &mut Checker) -> Box<[Verification
             expected_exit_code: 0,
             requires: Box::default(),
             optional: false,
+            is_here: false,
         }),
         _ => {}
     }
@@ -369,6 +372,9 @@ fn context<'s>(task: &Node<'s>) -> Option<Box<Context<'s>>> {
         shell: node.filled("shell_override").or_else(|| node.filled("shell")),
         shell_args: node.field("shell_args").map(texts),
         direct: node.scalar("exec").map(|word| word.as_str() == "auto"),
+        isolation: agent::isolation(node).zip(node.field("isolation").map(|node| node.span)),
+        machines: node.field("ssm").map(site::machines),
+        container: node.field("container").and_then(site::container),
     }))
 }
 

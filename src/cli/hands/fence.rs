@@ -8,7 +8,7 @@ use outpost_agent::command::Approval;
 use outpost_agent::definition::Definition;
 use outpost_sandbox::Layers;
 
-use super::work::Stand;
+use super::stand::Stand;
 use crate::cli::walls::NO_LAYER;
 use crate::engine::agent::order::Sandbox;
 

@@ -64,11 +64,17 @@ fn land(order: &Landing) -> Result<String, Refused> {
         move |error: std::io::Error| Refused::Broken(format!("`{path}`: {error}"))
     };
     order::forget(&order.conflict).map_err(io(&order.conflict))?;
-    let place: Place = order::read(&order.place).map_err(io(&order.place))?.unwrap_or_default();
+    let place: Option<Place> = order::read(&order.place).map_err(io(&order.place))?;
     let folder = order.place.parent().unwrap_or(&order.place);
-    let outcome = Outcome::read(folder).map_err(io(folder))?;
-    if !place.findings.is_empty() || outcome.is_none_or(|outcome| outcome.class != Class::Done) {
-        let why = "nobody saw its agent come to an end: what is in its tree was not looked through, and does not land; \
+    // A command's work is looked through by the stage that commits it, which writes the place at its end.
+    let is_seen = if order.is_agents {
+        Outcome::read(folder).map_err(io(folder))?.is_some_and(|outcome| outcome.class == Class::Done)
+    } else {
+        place.is_some()
+    };
+    let place = place.unwrap_or_default();
+    if !is_seen || !place.findings.is_empty() {
+        let why = "nobody saw it come to an end: what is in its tree was not looked through, and does not land; \
                    have it done again";
         return Err(Refused::Broken(why.to_owned()));
     }
@@ -90,7 +96,7 @@ fn land(order: &Landing) -> Result<String, Refused> {
             }
             Outlook::Conflict(conflict) => {
                 order::write(&order.conflict, &conflict).map_err(io(&order.conflict))?;
-                return Err(Refused::Unfit(told(&branch, &conflict)));
+                return Err(Refused::Unfit(told(&branch, &conflict, order.is_agents)));
             }
         };
         match repository.advance(&branch, &onto, &new).map_err(broken)? {
@@ -140,7 +146,7 @@ fn carried_out(check: &Check, directory: &Path) -> std::io::Result<Option<i32>> 
 }
 
 /// What does not fit, for whoever is to resolve it.
-fn told(branch: &Branch, conflict: &Conflict) -> String {
+fn told(branch: &Branch, conflict: &Conflict, is_agents: bool) -> String {
     let mut text = String::new();
     for file in &conflict.files {
         text += &format!("\n{}\n", file.path);
@@ -152,7 +158,10 @@ fn told(branch: &Branch, conflict: &Conflict) -> String {
         }
     }
     let files = conflict.files.len();
-    text + &format!(
-        "{files} files are in conflict with `{branch}`; the marks are in the files: resolve them, and leave none"
-    )
+    let way_out = if is_agents {
+        "the marks are in the files: resolve them, and leave none"
+    } else {
+        "another attempt begins with what is there now"
+    };
+    text + &format!("{files} files are in conflict with `{branch}`; {way_out}")
 }

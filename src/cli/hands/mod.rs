@@ -1,14 +1,17 @@
-//! The processes of an agent's task: `outpost-bp __agent ORDER.json` does the work of an attempt, `outpost-bp __land
-//! ORDER.json` brings it home. The driver starts them below keepers, like commands. `outpost-bp __sandbox …` is what an agent is
-//! before it becomes itself.
+//! The processes of an agent's task, and of one in a tree of its own: `outpost-bp __agent ORDER.json` does the work of an
+//! attempt, `__tree` makes the tree, `__commit` commits what a command left there, `__land` brings it home. The driver
+//! starts them below keepers, like commands. `outpost-bp __sandbox …` is what an agent is before it becomes itself,
+//! `outpost-bp __container …` the guard of a container, which `outpost_container` tells of.
 //!
-//! They are told what to do by files of the run and, for what must not be written, on standard input. They answer with
+//! Those of agents are told what to do by files of the run and, for what must not be written, on standard input. They answer with
 //! files beside the order, and with what they print, which is the log of their stage. They know nothing of runs.
 
 mod fence;
 mod gate;
 mod land;
 mod repository;
+mod stand;
+mod tree;
 mod work;
 
 use std::ffi::OsString;
@@ -16,14 +19,18 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::engine::agent::{AGENT, LAND, SANDBOX};
+use crate::engine::agent::{AGENT, COMMIT, LAND, SANDBOX, TREE};
+use crate::engine::hands::CONTAINER;
 
 /// Runs what the words of the command line ask for, if they ask for one of these.
 pub(super) fn main(word: &OsString) -> Option<ExitCode> {
     let go = match word.to_str()? {
         AGENT => work::main,
         LAND => land::main,
+        TREE => tree::main,
+        COMMIT => tree::commit,
         SANDBOX => return Some(outpost_sandbox::main(std::env::args_os().skip(2))),
+        CONTAINER => return Some(outpost_container::guard(std::env::args_os().skip(2))),
         _ => return None,
     };
     let order = std::env::args_os().nth(2).unwrap_or_default();

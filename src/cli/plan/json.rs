@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::needs::Need;
-use super::{Shown, when};
+use super::{Shown, run_budget, terms_of, when};
 use crate::blueprint::model::{LockMode, LockRequest};
-use crate::blueprint::{Blueprint, TaskIndex, digest, executor, is_verify_only, task_digest};
+use crate::blueprint::{Blueprint, TaskIndex, agent, digest, executor, is_isolated, is_verify_only, task_digest};
 use crate::document::Text;
 use crate::engine::capability::Outcome;
 use crate::engine::secret::Standing;
@@ -63,11 +63,17 @@ pub(super) fn render(shown: &Shown<'_, '_>, selection: &[String]) -> Value {
         "selection": selection,
         "tasks": tasks,
         "gates": gates,
+        "run_budget": plan.running().any(|index| agent(blueprint, index).is_some()).then(|| run_budget(blueprint)),
         "critical_path": ids(blueprint, &plan.schedule.critical_path),
         "not_selected": ids(blueprint, &plan.missing),
         "contention": contention,
         "capabilities": needs.capabilities.iter().map(|need| tool(blueprint, need, Some(&need.here))).collect::<Vec<_>>(),
         "executors": needs.executors.iter().map(|need| tool(blueprint, need, need.here.as_ref())).collect::<Vec<_>>(),
+        "containers": needs.engines.iter().map(|need| json!({
+            "engine": need.name,
+            "status": if need.here.is_ok() { "present" } else { "missing" },
+            "tasks": ids(blueprint, &need.tasks),
+        })).collect::<Vec<_>>(),
         "secrets": needs.secrets.iter().map(|need| json!({
             "name": need.name,
             "status": match need.here {
@@ -101,6 +107,8 @@ fn task(shown: &Shown<'_, '_>, index: TaskIndex) -> Value {
         "implied": kind(true),
         "wave": plan.schedule.wave(index),
         "executor": executor(blueprint, index),
+        "agent": terms_of(shown, index).map(|terms| terms.json()),
+        "isolation": if is_isolated(blueprint, index) { "worktree" } else { "none" },
         "verify_only": is_verify_only(blueprint, index),
         "locks": locks,
         "gate": task.gate.as_ref().map(|gate| json!({ "action": gate.action.as_str(), "when": when(gate) })),

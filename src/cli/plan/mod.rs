@@ -12,11 +12,13 @@ use clap_complete::engine::ArgValueCompleter;
 use super::check::valid;
 use super::complete;
 use super::load::load;
+use super::terms::Terms;
 use super::{Exit, Failure, Output};
-use crate::blueprint::model::{Gate, GateTime};
-use crate::blueprint::{Blueprint, digest, task_digest};
+use crate::blueprint::model::{Budget, Gate, GateTime};
+use crate::blueprint::{Blueprint, TaskIndex, digest, task_digest};
 use crate::document::Source;
 use crate::plan::Plan;
+use crate::run::{Usage, micro};
 use needs::Needs;
 
 #[derive(Args, Debug)]
@@ -38,6 +40,17 @@ struct Shown<'a, 's> {
     blueprint: &'a Blueprint<'s>,
     plan: &'a Plan,
     needs: &'a Needs<'a>,
+}
+
+/// The terms of a task's agent.
+fn terms_of<'b>(shown: &Shown<'b, '_>, index: TaskIndex) -> Option<Terms<'b>> {
+    Terms::of(shown.blueprint, index, shown.needs.hired.as_ref().and_then(|hired| hired.definitions().ok()))
+}
+
+/// What agents may use together.
+fn run_budget(blueprint: &Blueprint<'_>) -> Usage {
+    let Budget { usd, tokens } = blueprint.execution.run_budget;
+    Usage { micro_usd: usd.map(micro), tokens }
 }
 
 pub(super) fn run(args: &PlanArgs, output: &mut Output) -> Result<Exit, Failure> {

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 
 use super::super::{Failure, Output};
 use super::needs::Need;
-use super::{Shown, when};
+use super::{Shown, run_budget, terms_of, when};
+use crate::blueprint::site::{self, Site};
 use crate::blueprint::{Blueprint, Status, TaskIndex, executor, is_verify_only};
 use crate::engine::capability::Outcome;
 use crate::engine::secret::Standing;
@@ -65,6 +66,9 @@ fn about(shown: &Shown<'_, '_>, index: TaskIndex) -> String {
     let who = executor(blueprint, index);
     if who != "shell" {
         mark(format_args!("{who}"));
+    }
+    if let Site::Container(container) = site::of_task(blueprint, index) {
+        mark(format_args!("container {}", container.image));
     }
     if task.status != Status::NotStarted {
         mark(format_args!("{}", task.status));
@@ -151,6 +155,14 @@ fn needs(shown: &Shown<'_, '_>, page: &mut Page) {
             );
         }
     }
+    agents(shown, page);
+    if !needs.engines.is_empty() {
+        page.heading("containers");
+        for need in &needs.engines {
+            let here = need.here.as_ref().map_or_else(|why| format!("MISSING here: {why}"), |()| "is here".to_owned());
+            page.line(2, &format!("{}: {}", need.name, of_tasks(need, Some(here))));
+        }
+    }
     if !needs.capabilities.is_empty() {
         page.heading("capabilities");
         for need in &needs.capabilities {
@@ -167,6 +179,25 @@ fn needs(shown: &Shown<'_, '_>, page: &mut Page) {
             };
             page.line(2, &format!("{}: {}", need.name, of_tasks(need, Some(here.to_owned()))));
         }
+    }
+}
+
+/// On which terms agents would work.
+fn agents(shown: &Shown<'_, '_>, page: &mut Page) {
+    let Shown { blueprint, plan, .. } = shown;
+    let agents: Vec<(TaskIndex, String)> =
+        plan.running().filter_map(|index| Some((index, terms_of(shown, index)?.told()))).collect();
+    if agents.is_empty() {
+        return;
+    }
+    page.heading("agents");
+    let longest = agents.iter().map(|(index, _)| blueprint.task(*index).id.len()).max().unwrap_or(0).min(16);
+    for (index, told) in &agents {
+        page.entry(&blueprint.task(*index).id, longest, told);
+    }
+    let budget = run_budget(blueprint);
+    if !budget.is_unbounded() {
+        page.line(2, &format!("all of them together: at most {}, then a person is asked", budget.plain()));
     }
 }
 

@@ -4,14 +4,15 @@
 //! what it has spent. Everything is written beside the attempt before it is told, so that asking again tells the same.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use outpost_agent::attempt::Outcome;
 use outpost_agent::classify::Class;
 use outpost_agent::session::{Fingerprint, Next};
 
-use super::order::{self, PLACE, Place};
-use super::past::{Attempts, Failed, note};
+use super::order::{self, ORDER, Order, PLACE, Place};
+use super::past::{Attempts, Failed, note, usage};
 use crate::blueprint::model::AgentTerms;
 use crate::engine::store::RunFiles;
 use crate::run::{Course, Failure, FailureCode, Moment, Stage};
@@ -38,12 +39,15 @@ pub struct Unfinished<'a> {
 impl Unfinished<'_> {
     /// The failure with the course that the task takes.
     pub fn judged(&self, failure: Failure) -> Failure {
+        if failure.course.is_some() {
+            return failure;
+        }
         let is_own = matches!(
             failure.code,
             FailureCode::ExecutionFailed | FailureCode::VerificationFailed | FailureCode::Timeout
         );
         let is_optional = matches!(self.stage, Stage::Verify { optional: true, .. });
-        if !is_own || failure.lasting || is_optional || self.stage == Stage::Setup {
+        if !is_own || failure.lasting || is_optional || matches!(self.stage, Stage::Tree | Stage::Setup) {
             return failure;
         }
         self.course(failure.clone()).unwrap_or_else(|error| Failure {
@@ -68,6 +72,12 @@ impl Unfinished<'_> {
         let mut failed = Failed { version: order::VERSION, ..self.failed(&failure, outcome.as_ref(), &place) };
         failure.message.clone_from(&failed.what);
         note(&folder, &failed)?;
+        if let (Stage::Run, Some(Outcome { class: Class::Budget, .. })) = (self.stage, &outcome)
+            && stopped_by_run(&folder)?
+        {
+            // A person is asked before the next attempt begins: at one task for all of them.
+            return Ok(Failure { course: Some(Course::Later { at: self.now }), ..failure });
+        }
         let attempts = Attempts::of(self.files, self.task, self.attempt)?;
         let asks = match attempts.next() {
             Next::Resume { .. } | Next::Fresh { .. } => attempts
@@ -137,6 +147,25 @@ fn pause(after: Option<Duration>, in_a_row: u32) -> u64 {
     let doubled = |first: u64, most: u64| first.saturating_mul(1 << in_a_row.saturating_sub(1).min(16)).min(most);
     let asked = |after: Duration| u64::try_from(after.as_millis()).unwrap_or(u64::MAX).max(doubled(1000, 60_000));
     after.map_or_else(|| doubled(FIRST_PAUSE, LONGEST_PAUSE), asked)
+}
+
+/// A failure of one of our own processes around a tree, in its words.
+pub fn told(stage: Stage, failure: Failure) -> Failure {
+    let what = match stage {
+        _ if failure.exit_code.is_none() => return failure,
+        Stage::Tree => "it cannot have a tree of its own",
+        Stage::Commit => "what it left cannot be committed",
+        Stage::Land => "what it left does not land",
+        Stage::Setup | Stage::Run | Stage::Verify { .. } => return failure,
+    };
+    let lasting = failure.lasting || stage == Stage::Tree;
+    Failure { message: format!("{what}: {}", last_line(&failure)), lasting, ..failure }
+}
+
+/// Whether what the agent was stopped by is the budget of all.
+fn stopped_by_run(folder: &Path) -> io::Result<bool> {
+    let caps = order::read::<Order>(&folder.join(ORDER))?.map(|order| order.caps).unwrap_or_default();
+    Ok(usage(folder)?.is_some_and(|used| caps.stopped_by_run(used)))
 }
 
 /// The last thing that was said, which is why.

@@ -22,6 +22,9 @@ use sha2::{Digest as _, Sha256};
 /// The words of the command line that lead to the processes of an agent's task.
 pub const AGENT: &str = "__agent";
 pub const LAND: &str = "__land";
+/// And to those of any task in a tree of its own.
+pub const TREE: &str = "__tree";
+pub const COMMIT: &str = "__commit";
 /// The word that leads into the sandbox: what follows is no file.
 pub const SANDBOX: &str = outpost_sandbox::ARGUMENT;
 

@@ -10,6 +10,8 @@ use outpost_agent::attempt::Job;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::run::Usage;
+
 pub const VERSION: u32 = 1;
 /// The largest file of them.
 const LONGEST: u64 = 16 << 20;
@@ -54,12 +56,52 @@ pub struct Sandbox {
     pub trees: Option<PathBuf>,
 }
 
-/// What is left of the task's budget, for the gateway.
+/// What is left of the budgets of the task and of the run, for the gateway.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caps {
     pub micro_usd: Option<u64>,
     pub tokens: Option<u64>,
+    /// Which of them are the run's, because less is left of that.
+    #[serde(default)]
+    pub usd_is_runs: bool,
+    #[serde(default)]
+    pub tokens_are_runs: bool,
+}
+
+impl Caps {
+    /// What is left of a task's budget, and of the run's.
+    pub fn of(task: Usage, run: Usage) -> Self {
+        let both = task.within(run);
+        Self {
+            micro_usd: both.micro_usd,
+            tokens: both.tokens,
+            usd_is_runs: run.micro_usd.is_some() && run.micro_usd == both.micro_usd,
+            tokens_are_runs: run.tokens.is_some() && run.tokens == both.tokens,
+        }
+    }
+
+    /// Whether it is the run's budget at which an agent stopped that has used so much.
+    pub fn stopped_by_run(&self, used: Usage) -> bool {
+        let is_spent = |cap: Option<u64>, used: Option<u64>| cap.is_some_and(|cap| used.unwrap_or(0) >= cap);
+        let own = (!self.usd_is_runs && is_spent(self.micro_usd, used.micro_usd))
+            || (!self.tokens_are_runs && is_spent(self.tokens, used.tokens));
+        (self.usd_is_runs || self.tokens_are_runs) && !own
+    }
+
+    /// What an agent used that was stopped by the run's budget: all of it, though some of it was only estimated.
+    pub fn at_least(&self, used: Usage) -> Usage {
+        let most =
+            |is_runs: bool, cap: Option<u64>, used: Option<u64>| used.into_iter().chain(cap.filter(|_| is_runs)).max();
+        match (self.usd_is_runs, self.tokens_are_runs) {
+            // Which of the two it was nobody noted; one that is spent says it.
+            (true, true) if used.micro_usd >= self.micro_usd || used.tokens >= self.tokens => used,
+            _ => Usage {
+                micro_usd: most(self.usd_is_runs, self.micro_usd, used.micro_usd),
+                tokens: most(self.tokens_are_runs, self.tokens, used.tokens),
+            },
+        }
+    }
 }
 
 /// The file that `OUTPOST_OUTPUT` names.
@@ -105,6 +147,16 @@ pub enum Start {
     Keep,
     /// What did not merge, as the file of this attempt tells.
     Resolve(PathBuf),
+}
+
+/// The work of `outpost-bp __tree ORDER.json` and `outpost-bp __commit ORDER.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ground {
+    pub version: u32,
+    pub tree: Tree,
+    /// What was committed is told here.
+    pub place: PathBuf,
 }
 
 /// What a process is told beside its order, on its standard input: it is written nowhere.
@@ -160,6 +212,9 @@ pub struct Landing {
     pub message: String,
     pub within: PathBuf,
     pub checks: Vec<Check>,
+    /// Whether somebody can resolve a conflict in the tree: an agent can, a command cannot.
+    #[serde(default)]
+    pub is_agents: bool,
 }
 
 /// A command that verifies a merged tree.

@@ -10,12 +10,13 @@ use outpost_agent::attempt::{Outcome, Resume};
 use outpost_agent::classify::Class;
 use outpost_agent::prompt;
 use outpost_agent::session::{Fingerprint, Next, Past, next};
-use outpost_agent::stream::Spent;
+use outpost_agent::stream::{Spent, Unreported};
 use serde::{Deserialize, Serialize};
 
-use super::order::{self, ORDER};
+use super::order::{self, ORDER, Order};
 use crate::blueprint::model::AgentTerms;
 use crate::engine::store::RunFiles;
+use crate::run::{self, micro};
 
 /// Beside `outcome.json`: how an attempt failed.
 const FAILED: &str = "failed.json";
@@ -54,6 +55,27 @@ struct Attempt {
 #[derive(Clone, Debug, Default)]
 pub struct Attempts(Vec<Attempt>);
 
+/// What the agent of an attempt used, as far as anybody knows by now.
+pub fn usage(folder: &Path) -> io::Result<Option<run::Usage>> {
+    let Some(outcome) = Outcome::read(folder)? else {
+        return Ok(Outcome::spent_so_far(folder)?.as_ref().map(counted));
+    };
+    let used = counted(&outcome.spent);
+    let caps = order::read::<Order>(&folder.join(ORDER))?.map(|order| order.caps).unwrap_or_default();
+    let is_runs = outcome.class == Class::Budget && caps.stopped_by_run(used);
+    Ok(Some(if is_runs { caps.at_least(used) } else { used }))
+}
+
+/// What was told, and what the gateway has counted that no call told of.
+fn counted(spent: &Spent) -> run::Usage {
+    let Unreported { tokens, cost_usd } = spent.unreported;
+    let told = spent.usage.map(|usage| usage.input + usage.cached + usage.output);
+    run::Usage {
+        micro_usd: spent.cost_usd.or((cost_usd > 0.0).then_some(0.0)).map(|told| micro(told + cost_usd)),
+        tokens: told.or((tokens > 0).then_some(0)).map(|told| told + tokens),
+    }
+}
+
 /// What was used, as far as anybody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Used {
@@ -76,6 +98,12 @@ impl Attempts {
             Ok(Attempt { ordered, outcome, spent, failed: order::read(&folder.join(FAILED))? })
         });
         attempts.collect::<io::Result<_>>().map(Self)
+    }
+
+    /// The last attempt that the agent was asked in.
+    pub fn last_asked(&self) -> Option<u32> {
+        let place = self.0.iter().rposition(|attempt| attempt.ordered)?;
+        u32::try_from(place + 1).ok()
     }
 
     /// What was written down of the last attempt's failure.

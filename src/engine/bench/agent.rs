@@ -1,4 +1,5 @@
-//! The work of an agent's task: an order for a process of our own, and for the one that lands what it left.
+//! The work of an agent's task, and of one in a tree of its own: orders for processes of our own that make the tree, do
+//! the work, commit it and land it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,18 +11,19 @@ use outpost_agent::prompt::Brief;
 use outpost_executor::Work;
 use outpost_workspace::Name;
 
-use super::{Bench, Failure, Variables, failure, shell, unusable};
+use super::command::shell;
+use super::{Bench, Failure, Variables, failure, unusable};
 use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, BindingSource, SandboxMode, Task};
-use crate::blueprint::{TaskIndex, agent, agent_terms};
+use crate::blueprint::{TaskIndex, agent, agent_terms, is_isolated};
 use crate::document::{Source, Text};
 use crate::engine::agent::order::{
-    CONFLICT, Caps, Check, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Sandbox, Start, Tree, VERSION,
-    Whisper,
+    CONFLICT, Caps, Check, Ground, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Sandbox, Start, Tree,
+    VERSION, Whisper,
 };
-use crate::engine::agent::past::Attempts;
-use crate::engine::agent::{AGENT, LAND, brief, order};
+use crate::engine::agent::past::{Attempts, usage};
+use crate::engine::agent::{AGENT, COMMIT, LAND, TREE, brief, order};
 use crate::engine::output::Values;
-use crate::run::{FailureCode, FailurePhase, Stage};
+use crate::run::{Course, FailureCode, FailurePhase, Moment, Stage, Usage, micro};
 
 /// This very program, whatever lies at its path by now.
 const OURSELVES: &str = "/proc/self/exe";
@@ -39,6 +41,9 @@ pub struct Turn<'s> {
     pub attempts: u32,
     /// What a person said who let it go on.
     pub said: Option<String>,
+    /// What is left for all agents of the run together.
+    pub left: Usage,
+    pub now: Moment,
 }
 
 impl Bench<'_> {
@@ -47,17 +52,45 @@ impl Bench<'_> {
         agent(self.blueprint, index).map(|agent| (agent, agent_terms(self.blueprint, index)))
     }
 
+    /// What the agent of an attempt used, as far as anybody knows by now.
+    pub fn usage(&self, index: TaskIndex, attempt: u32) -> Option<Usage> {
+        self.agent(index)?;
+        // What cannot be read is not known.
+        usage(&self.files.of_attempt(&self.task(index).id, attempt, "agent")).ok().flatten()
+    }
+
     /// The directory of the project as a task sees it: in its tree, if it works in one of its own.
-    pub(super) fn root_of(&self, index: TaskIndex) -> PathBuf {
-        let isolated = self.agent(index).filter(|(_, terms)| terms.is_isolated());
-        let tree = isolated.and_then(|_| Some(self.tree_of(index)?.join(self.prefix())));
+    pub(in crate::engine) fn root_of(&self, index: TaskIndex) -> PathBuf {
+        let tree = is_isolated(self.blueprint, index).then(|| Some(self.tree_of(index)?.join(self.prefix()))).flatten();
         tree.filter(|tree| tree.is_dir()).unwrap_or_else(|| self.root.clone())
     }
 
-    /// Where the tree of a task is made.
+    /// Where the tree of a task is.
     fn tree_of(&self, index: TaskIndex) -> Option<PathBuf> {
         let (run, task) = (Name::of(self.files.id()).ok()?, Name::of(&self.task(index).id).ok()?);
         Some(self.trees.as_ref()?.join(run.as_str()).join("tasks").join(task.as_str()).join("tree"))
+    }
+
+    /// Why a stage of a task cannot begin in its tree, which somebody removed.
+    pub(super) fn lost_tree(&self, index: TaskIndex, stage: Stage) -> Option<Failure> {
+        let is_needed = !matches!(stage, Stage::Tree | Stage::Land) && is_isolated(self.blueprint, index);
+        let tree = self.tree_of(index).filter(|tree| is_needed && !tree.is_dir())?;
+        Some(refused(format!("its tree `{}` is gone: order it once more with `resume --rerun`", tree.display())))
+    }
+
+    /// Whether one of our own processes carries out a stage, and not a command of the document.
+    pub(super) fn is_hired(&self, index: TaskIndex, stage: Stage) -> bool {
+        match stage {
+            Stage::Tree | Stage::Commit | Stage::Land => true,
+            Stage::Run => self.agent(index).is_some(),
+            Stage::Setup | Stage::Verify { .. } => false,
+        }
+    }
+
+    /// Where the processes of an attempt keep what they know.
+    fn folder_of(&self, index: TaskIndex, attempt: u32) -> PathBuf {
+        let ending = if self.agent(index).is_some() { "agent" } else { "tree" };
+        self.files.of_attempt(&self.task(index).id, attempt, ending)
     }
 
     /// The directory of the project, from the top of its repository.
@@ -66,7 +99,7 @@ impl Bench<'_> {
         top.and_then(|top| self.root.strip_prefix(top).ok()).unwrap_or(Path::new(""))
     }
 
-    /// Has the work done by an agent, or what it left landed.
+    /// Has a stage carried out by one of our own processes.
     pub(super) fn hire(
         &self,
         work: &mut Work,
@@ -75,21 +108,36 @@ impl Bench<'_> {
         turn: &Turn<'_>,
         variables: &Variables<'_>,
     ) -> Result<(), Failure> {
-        let folder = self.files.of_attempt(&self.task(index).id, attempt, "agent");
-        let (word, path) = if stage == Stage::Land {
-            let path = folder.join("land.json");
-            let landing = self.landing(work, index, &folder)?;
-            order::write(&path, &landing).map_err(|error| unusable(&path, &error))?;
-            (LAND, path)
-        } else {
-            let path = folder.join(ORDER);
-            let mut order = self.order(index, attempt, inputs, turn, variables)?;
-            if let Some(sandbox) = &mut order.sandbox {
-                sandbox.handed = self.handed(work, index, inputs);
+        let folder = self.folder_of(index, attempt);
+        let (word, path) = match stage {
+            Stage::Land => {
+                let path = folder.join("land.json");
+                let landing = self.landing(work, index, &folder)?;
+                order::write(&path, &landing).map_err(|error| unusable(&path, &error))?;
+                (LAND, path)
             }
-            order::write(&path, &order).map_err(|error| unusable(&path, &error))?;
-            work.stdin = Some(self.whisper(std::mem::take(&mut work.env)));
-            (AGENT, path)
+            Stage::Tree | Stage::Commit => {
+                let is_made = stage == Stage::Commit;
+                let (word, name) = if is_made { (COMMIT, "commit.json") } else { (TREE, "tree.json") };
+                let tree = self.tree(index, attempt, is_made)?;
+                let (path, place) = (folder.join(name), folder.join(PLACE));
+                let ground = Ground { version: VERSION, tree, place };
+                order::write(&path, &ground).map_err(|error| unusable(&path, &error))?;
+                if is_made {
+                    work.stdin = Some(self.whisper(Vec::new()));
+                }
+                (word, path)
+            }
+            Stage::Setup | Stage::Run | Stage::Verify { .. } => {
+                let path = folder.join(ORDER);
+                let mut order = self.order(index, attempt, inputs, turn, variables)?;
+                if let Some(sandbox) = &mut order.sandbox {
+                    sandbox.handed = self.handed(work, index, inputs);
+                }
+                order::write(&path, &order).map_err(|error| unusable(&path, &error))?;
+                work.stdin = Some(self.whisper(std::mem::take(&mut work.env)));
+                (AGENT, path)
+            }
         };
         work.program = OURSELVES.into();
         work.args = vec![word.into(), path.into()];
@@ -118,16 +166,21 @@ impl Bench<'_> {
         let task = self.task(index);
         let (agent, terms) = self.agent(index).ok_or_else(|| refused("there is no agent for this task".to_owned()))?;
         let folder = self.files.of_attempt(&task.id, attempt, "agent");
-        let attempts = Attempts::of(&self.files, &task.id, attempt.saturating_sub(1))
-            .map_err(|error| refused(format!("what its earlier attempts left cannot be read: {error}")))?;
+        let attempts = self.attempts(index, attempt)?;
         let (usd, tokens) =
             attempts.left(&terms).map_err(|spent| refused(format!("its budget is used up: {spent}")))?;
+        if turn.left.is_spent() {
+            // It was not when the attempt began; a person is asked before the next one does.
+            let failure = refused("others have used what the agents of this run may together".to_owned());
+            return Err(Failure { course: Some(Course::Later { at: turn.now }), lasting: false, ..failure });
+        }
+        let caps = Caps::of(Usage { micro_usd: usd.map(micro), tokens }, turn.left);
         let resume = attempts.session();
         let brief = Brief {
             last_failure: self.last_failure(index, attempt, &attempts, turn, resume.is_some()),
             ..brief::of(self.blueprint, turn.source, index, inputs)
         };
-        let tree = terms.is_isolated().then(|| self.tree(index, attempt, &terms, &attempts)).transpose()?;
+        let tree = terms.is_isolated().then(|| self.tree(index, attempt, true)).transpose()?;
         let workspace = tree.as_ref().map_or_else(
             || variables.directory.clone(),
             |tree| self.tree_of(index).unwrap_or_default().join(&tree.within),
@@ -153,18 +206,16 @@ impl Bench<'_> {
             },
             access: Access::Gate,
             resume,
-            limits: Limits { max_turns: terms.max_turns, budget_usd: usd, ..Limits::default() },
+            #[expect(clippy::cast_precision_loss, reason = "dollars, far from the bound")]
+            limits: Limits {
+                max_turns: terms.max_turns,
+                budget_usd: caps.micro_usd.map(|micro| micro as f64 / 1e6),
+                ..Limits::default()
+            },
             files: task.files_to_modify.iter().chain(&task.files_to_create).map(ToString::to_string).collect(),
             env: BTreeMap::new(),
             hide: Vec::new(),
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "budgets are not negative, and far from the bound"
-        )]
-        let micro = |usd: f64| (usd * 1e6).round() as u64;
-        let caps = Caps { micro_usd: usd.map(micro), tokens };
         let sandbox = self.sandbox(&terms);
         Ok(Order { version: VERSION, job, tree, sandbox, caps, output: self.ports_file(index, attempt) })
     }
@@ -251,31 +302,44 @@ impl Bench<'_> {
         Ok(self.prefix().join(directory))
     }
 
-    fn tree(
-        &self,
-        index: TaskIndex,
-        attempt: u32,
-        terms: &AgentTerms<'_>,
-        attempts: &Attempts,
-    ) -> Result<Tree, Failure> {
-        let task = self.task(index);
-        let conflict = self.files.of_attempt(&task.id, attempt.saturating_sub(1), "agent").join(CONFLICT);
+    /// What the tree of an attempt begins with. A command begins with what landed before it; an agent goes on with what
+    /// its last attempt left, unless that was good or it has to begin anew.
+    fn start(&self, index: TaskIndex, attempt: u32) -> Result<Start, Failure> {
+        if attempt < 2 || self.agent(index).is_none() {
+            return Ok(Start::Fresh);
+        }
+        let attempts = self.attempts(index, attempt)?;
+        let conflict = self.folder_of(index, attempts.last_asked().unwrap_or(attempt - 1)).join(CONFLICT);
         let is_good = attempts.last_outcome().is_some_and(|outcome| outcome.class == Class::Done)
             && attempts.last_failed().is_none();
-        let start = match attempt {
-            0 | 1 => Start::Fresh,
-            _ if conflict.exists() => Start::Resolve(conflict),
-            _ if is_good || attempts.starts_over() => Start::Fresh,
-            _ => Start::Keep,
-        };
+        Ok(match () {
+            () if conflict.exists() => Start::Resolve(conflict),
+            () if is_good || attempts.starts_over() => Start::Fresh,
+            () => Start::Keep,
+        })
+    }
+
+    /// What the attempts of an agent's task before this one left.
+    fn attempts(&self, index: TaskIndex, attempt: u32) -> Result<Attempts, Failure> {
+        Attempts::of(&self.files, &self.task(index).id, attempt.saturating_sub(1))
+            .map_err(|error| refused(format!("what its earlier attempts left cannot be read: {error}")))
+    }
+
+    /// The tree of an attempt, to be made or made already.
+    fn tree(&self, index: TaskIndex, attempt: u32, is_made: bool) -> Result<Tree, Failure> {
+        let task = self.task(index);
+        let start = if is_made { Start::Keep } else { self.start(index, attempt)? };
         let placed = |path: &str| self.prefix().join(path).to_string_lossy().into_owned();
-        let allowed = terms.paths.iter().flatten().map(|path| placed(path)).collect();
+        // What a command may change its author decided when writing it.
+        let terms = self.agent(index).map(|(_, terms)| terms);
+        let allowed = terms.iter().flat_map(|terms| &terms.paths).flatten().map(|path| placed(path)).collect();
+        let protected = if terms.is_some() { self.protected(task) } else { Vec::new() };
         Ok(Tree {
             names: self.names(index)?,
             start,
             within: self.within(task)?,
             allowed,
-            protected: self.protected(task).iter().map(|path| placed(path)).collect(),
+            protected: protected.iter().map(|path| placed(path)).collect(),
             message: format!("{}: {}", task.id, task.name),
             trailers: [("Outpost-Run", self.files.id()), ("Outpost-Task", task.id.as_str())]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -342,6 +406,7 @@ impl Bench<'_> {
             message: format!("Land {}: {}", task.id, task.name),
             within: self.within(task)?,
             checks,
+            is_agents: self.agent(index).is_some(),
         })
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use outpost_executor::{Token, Work};
 
-use super::{Bench, Limit, TASK_TIMEOUT, may_be_direct, set_aside, shell, unusable};
+use super::command::{may_be_direct, shell};
+use super::site::root_there;
+use super::{Bench, Limit, TASK_TIMEOUT, set_aside, unusable};
 use crate::blueprint::{Blueprint, TaskIndex, secret};
 use crate::document::Text;
 use crate::run::{Chore, Failure, FailureCode, FailurePhase, Hook, Part, Run};
@@ -67,28 +69,29 @@ impl Bench<'_> {
             return Err(Failure { lasting: true, ..failure });
         }
         let (program, args) = shell(self.blueprint, index.map(|index| self.task(index)));
-        let directory = index.map_or_else(
-            || self.root.clone(),
-            |index| self.variables(index, run.task(index).attempt_started.unwrap_or(run.latest())).directory,
-        );
+        let there = root_there(&self.site_of_chore(run, chore));
+        let variables = index.map(|index| {
+            let at = run.task(index).attempt_started.unwrap_or(run.latest());
+            self.variables_in(index, at, there.clone().unwrap_or_else(|| self.root_of(index)))
+        });
+        let directory = variables.as_ref().map_or(&self.root, |variables| &variables.directory);
         let mut work = Work::new(token, program, directory, log);
         work.args = args;
         work.direct = may_be_direct(self.blueprint, index.map(|index| self.task(index)));
         work.timeout = Some(limit);
         work.locks = locks;
-        work.env = match (chore, index) {
-            (Chore::Hook { hook }, _) => self.environment_of_hook(run, *hook),
-            (_, Some(index)) => {
-                let at = run.task(index).attempt_started.unwrap_or(run.latest());
-                self.environment_of(self.task(index), &self.variables(index, at), attempt, chore.word())
+        work.env = match (chore, index, &variables) {
+            (Chore::Hook { hook }, ..) => self.environment_of_hook(run, *hook),
+            (_, Some(index), Some(variables)) => {
+                self.environment_of(self.task(index), variables, attempt, chore.word())
             }
-            (_, None) => Vec::new(),
+            _ => Vec::new(),
         };
         // Nothing has happened since the intent to start it.
         let part = Part::Chore { owner: chore.owner(), chore: chore.word(), attempt, at: run.latest() };
         work.env.extend(self.trace_of(part));
         self.give(&mut work, command);
-        if let Some((last, _)) = index.and_then(|index| run.task(index).kept.as_ref()) {
+        if let Some((last, _)) = index.and_then(|index| run.task(index).kept.as_ref()).filter(|_| there.is_none()) {
             let owner = chore.owner();
             work.env.push(("OUTPOST_OUTPUTS".into(), self.files.ports(owner, *last).into()));
         }

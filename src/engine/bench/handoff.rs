@@ -7,7 +7,8 @@ use std::time::Duration;
 use outpost_executor::Work;
 use serde_json::Value;
 
-use super::{Bench, are_own};
+use super::Bench;
+use super::left::are_own;
 use crate::blueprint::model::Handoff;
 use crate::blueprint::{TaskIndex, executor};
 use crate::engine::fence::is_exchanged;

@@ -5,27 +5,35 @@
 
 mod agent;
 mod chore;
+mod command;
 mod handoff;
+mod left;
 mod secret;
+mod site;
 
 pub use agent::{Turn, private};
 pub use chore::chore_limit;
+pub use command::is_direct;
+pub(in crate::engine) use command::shell;
+pub(in crate::engine) use left::hand_over;
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use command::{command, may_be_direct};
+use left::clear;
 use outpost_executor::{StdoutFile, Token, Work};
 use serde_json::{Map, Value};
+use site::{bind_there, root_there};
 
 use crate::blueprint::model::{Task, Transfer};
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::engine::fence::{Fence, is_exchanged};
-use crate::engine::output::{self, MOST_BYTES, Places, Values};
+use crate::engine::fence::Fence;
+use crate::engine::output::{MOST_BYTES, Values};
 use crate::engine::place::Variables;
 use crate::engine::secret::Resolved;
 use crate::engine::store::RunFiles;
@@ -74,7 +82,7 @@ pub fn limit(task: &Task<'_>, stage: Stage, spent: Duration) -> Limit {
             let stage = task.verification.iter().find(|stage| stage.stage == tier);
             stage.map(|stage| (stage.timeout(), "verification timeout"))
         }
-        Stage::Land => None,
+        Stage::Tree | Stage::Commit | Stage::Land => None,
     };
     own.filter(|(limit, _)| *limit < left).unwrap_or((left, "resources.timeout"))
 }
@@ -135,68 +143,9 @@ impl Bench<'_> {
         Fence::new(&self.root, self.files.folder())
     }
 
-    /// Which start this is, beyond doubt: two projects may have runs of one name, begun in one second.
-    pub fn token(&self, index: TaskIndex, attempt: u32, stage: Stage) -> Token {
-        self.named(&self.task(index).id, attempt, stage.word())
-    }
-
     fn named(&self, owner: &str, attempt: u32, word: &str) -> Token {
         let run = self.files.folder().to_string_lossy().into_owned();
         Token { run, task: owner.to_owned(), attempt, stage: word.to_owned() }
-    }
-
-    /// Judges what an attempt left: the files it promised, and its ports.
-    pub fn left(&self, index: TaskIndex, attempt: u32, at: Moment) -> Result<Values, String> {
-        let (task, variables) = (self.task(index), self.variables(index, at));
-        let missing: Vec<String> = task
-            .files_to_create
-            .iter()
-            // In documents these are paths of the project; commands may work in a directory of it.
-            .filter(|path| !variables.path(path).exists() && !variables.root.join(variables.replace(path)).exists())
-            .map(|path| format!("`{path}`"))
-            .collect();
-        if !missing.is_empty() {
-            return Err(format!("it did not create {}", missing.join(", ")));
-        }
-        let places = self.places(index, attempt, at);
-        if let Some(path) = places.declared.as_deref().filter(|path| is_exchanged(path) && !places.offered.exists()) {
-            are_own(path, false).map_err(|why| {
-                format!("its output is not trusted: {why}; leave it in the file that `OUTPOST_OUTPUT` names")
-            })?;
-        }
-        output::collect(task, &places, &self.secrets)
-    }
-
-    /// Where the output of an attempt may be.
-    pub(super) fn places(&self, index: TaskIndex, attempt: u32, at: Moment) -> Places {
-        let (task, variables) = (self.task(index), self.variables(index, at));
-        let declared = task.output.as_ref().and_then(|output| output.path.as_deref()).map(|path| variables.path(path));
-        let file = |name| self.files.of_attempt(&task.id, attempt, name);
-        let is_exchanged = declared.as_deref().is_some_and(is_exchanged);
-        Places { offered: file("output"), declared, printed: file("stdout"), is_exchanged, fence: self.fence() }
-    }
-
-    /// Whether what an attempt printed is all that it left.
-    pub fn prints_output(&self, index: TaskIndex, attempt: u32) -> bool {
-        let task = self.task(index);
-        let is_printed = task.output.as_ref().is_some_and(|output| output.location == Transfer::Stdout);
-        is_printed
-            && task.ports().iter().any(|port| port.value.is_none())
-            && !self.files.of_attempt(&task.id, attempt, "output").exists()
-    }
-
-    /// Remembers what stands in the place of an output before the work begins.
-    fn note_before(&self, index: TaskIndex, attempt: u32, at: Moment) -> Result<(), Failure> {
-        let note = self.files.of_attempt(&self.task(index).id, attempt, "before");
-        let before = self.places(index, attempt, at).declared.as_deref().and_then(look_of).unwrap_or_default();
-        fs::write(&note, before).map_err(|error| unusable(&note, &error))
-    }
-
-    /// Whether an attempt wrote the file that it left in the place of its output. Where nobody looked before it, nobody
-    /// knows, and it did not.
-    pub(super) fn wrote(&self, index: TaskIndex, attempt: u32, path: &Path) -> bool {
-        let before = fs::read_to_string(self.files.of_attempt(&self.task(index).id, attempt, "before"));
-        before.is_ok_and(|before| look_of(path).is_some_and(|now| now != before))
     }
 
     /// A path of a binding, as its task means it.
@@ -214,17 +163,17 @@ impl Bench<'_> {
         let Start { task: index, attempt, stage, at, stage_at, inputs, last, checkpoint, limit, locks, turn } = start;
         let task = self.task(index);
         let file = |name| self.files.of_attempt(&task.id, attempt, name);
-        // What is set up is the project: there is no tree before an agent begins.
-        let variables = match stage {
-            Stage::Setup => self.variables_in(index, at, self.root.clone()),
-            _ => self.variables(index, at),
-        };
-        let hand = self.agent(index).filter(|_| matches!(stage, Stage::Run | Stage::Land));
-        let Some(command) = command(task, stage).or(hand.as_ref().map(|_| "")) else {
+        if let Some(failure) = self.lost_tree(index, stage) {
+            return Err(failure);
+        }
+        let there = root_there(&self.site_of(index, stage));
+        let variables = self.variables_in(index, at, there.clone().unwrap_or_else(|| self.root_of(index)));
+        let hired = self.is_hired(index, stage);
+        let Some(command) = command(task, stage).or(hired.then_some("")) else {
             let message = "there is no command for this stage".to_owned();
             return Err(failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message));
         };
-        let token = self.token(index, attempt, stage);
+        let token = self.token(index, attempt, stage, stage_at);
         let log = self.files.log(&task.id, attempt, stage.word());
         // The work of an attempt starts once.
         if stage.is_repeatable() {
@@ -237,13 +186,20 @@ impl Bench<'_> {
         work.timeout = Some(limit);
         work.locks = locks;
         work.env = self.environment_of(task, &variables, attempt, stage.word());
-        work.env.push(("OUTPOST_OUTPUT".into(), self.files.of_attempt(&task.id, attempt, "output").into()));
         work.env.extend(self.trace_of(Part::Stage { task: &task.id, attempt, stage: stage.word(), at: stage_at }));
-        if hand.is_none() {
+        if !hired {
             self.give(&mut work, command);
         }
-        let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
         self.refuse_secrets(inputs)?;
+        if there.is_some() {
+            bind_there(&mut work, inputs)?;
+            if stage == Stage::Run && task.output.as_ref().is_some_and(|output| output.location == Transfer::Stdout) {
+                work.stdout_file = Some(StdoutFile { path: file("stdout"), most: MOST_BYTES });
+            }
+            return Ok(work);
+        }
+        work.env.push(("OUTPOST_OUTPUT".into(), file("output").into()));
+        let file_of_inputs = if inputs.is_empty() { self.files.no_inputs() } else { file("inputs.json") };
         bind(&mut work, inputs, file_of_inputs)?;
         if let Some(last) = last {
             let text = format!("{}\n{}\n{}", last.message, last.stdout, last.stderr);
@@ -265,7 +221,7 @@ impl Bench<'_> {
             }
         }
         self.hand_off(&mut work, index, (attempt, stage, at), checkpoint)?;
-        if hand.is_some() {
+        if hired {
             self.hire(&mut work, (index, attempt, stage), inputs, &turn, &variables)?;
         }
         Ok(work)
@@ -301,13 +257,6 @@ impl Bench<'_> {
     }
 }
 
-/// What changes when a file is written, moved or replaced.
-fn look_of(path: &Path) -> Option<String> {
-    let found = fs::symlink_metadata(path).ok()?;
-    let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()];
-    Some(format!("{} {} {} {times:?}", found.dev(), found.ino(), found.len()))
-}
-
 /// Makes room for a log: a verification that was interrupted has one already.
 fn set_aside(log: &Path) -> io::Result<()> {
     if !log.exists() {
@@ -334,50 +283,6 @@ fn failure(code: FailureCode, phase: FailurePhase, message: String) -> Failure {
     Failure { lasting: true, ..Failure::new(code, phase, message) }
 }
 
-/// The command of a stage.
-fn command<'t>(task: &'t Task<'_>, stage: Stage) -> Option<&'t str> {
-    match stage {
-        Stage::Setup => task.context.as_ref().and_then(|context| context.setup_command.as_deref()),
-        Stage::Run => task.run.as_deref(),
-        Stage::Verify { tier, .. } => {
-            task.verification.iter().find(|stage| stage.stage == tier).map(|stage| stage.command.as_str())
-        }
-        Stage::Land => None,
-    }
-}
-
-/// The shell of a task, or of the document, and what stands before `-c`.
-pub(super) fn shell(blueprint: &Blueprint<'_>, task: Option<&Task<'_>>) -> (OsString, Vec<OsString>) {
-    let own = task.and_then(|task| task.context.as_ref());
-    let named = own.and_then(|context| context.shell.as_deref()).or(blueprint.execution.shell.as_deref());
-    let flags = own
-        .and_then(|context| context.shell_args.as_deref())
-        .or(blueprint.execution.shell_flags.as_deref())
-        .map(|flags| flags.iter().map(|flag| flag.as_str().into()).filter(|flag: &OsString| flag != "-c").collect());
-    let program = named.unwrap_or("bash");
-    let usual = || -> Vec<OsString> {
-        if program.rsplit('/').next() == Some("bash") {
-            vec!["-e".into(), "-o".into(), "pipefail".into()]
-        } else {
-            vec!["-e".into()]
-        }
-    };
-    (program.into(), flags.unwrap_or_else(usual))
-}
-
-/// Whether the shell of a task, or of a hook, may be left out where it would only start a program.
-fn may_be_direct(blueprint: &Blueprint<'_>, task: Option<&Task<'_>>) -> bool {
-    let own = task.and_then(|task| task.context.as_ref()).and_then(|context| context.direct);
-    own.or(blueprint.execution.direct).unwrap_or(true)
-}
-
-/// Whether a command of a task is started without its shell, as far as the document tells.
-pub fn is_direct(blueprint: &Blueprint<'_>, task: &Task<'_>, command: &str) -> bool {
-    let (program, mut args) = shell(blueprint, Some(task));
-    args.extend(["-c".into(), command.into()]);
-    may_be_direct(blueprint, Some(task)) && outpost_shell::is_plain(&program, &args)
-}
-
 /// Gives the work its inputs: all as a file, each as a variable.
 fn bind(work: &mut Work, inputs: &Values, path: PathBuf) -> Result<(), Failure> {
     if !inputs.is_empty() {
@@ -401,50 +306,4 @@ fn bind(work: &mut Work, inputs: &Values, path: PathBuf) -> Result<(), Failure> 
 /// `my-port` → `MY_PORT`.
 fn variable(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
-}
-
-/// Leaves a value for a task in a file, over whatever was there; a link is replaced, not followed.
-pub(super) fn hand_over(fence: &Fence, path: &Path, value: &Value) -> io::Result<()> {
-    if is_exchanged(path) {
-        are_own(path, true).map_err(io::Error::other)?;
-    }
-    fence.replace(path, |file| file.write_all(value.to_string().as_bytes()))
-}
-
-/// Makes room for an output in `/tmp/blueprint`, so that nothing that was there before passes for it. Elsewhere
-/// nothing is touched: it may be a file of the project. Directories of others are left alone: the task may
-/// leave its output in the file that it is offered, and what it leaves there is refused.
-fn clear(fence: &Fence, path: &Path) -> Result<(), Failure> {
-    if !is_exchanged(path) || are_own(path, true).is_err() {
-        return Ok(());
-    }
-    match fence.clear(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(path, &error)),
-        _ => Ok(()),
-    }
-}
-
-/// Makes sure that the directories of an exchanged path are this user's: whoever made one first could put links into
-/// it. Missing ones are made if `make` says so.
-fn are_own(path: &Path, make: bool) -> Result<(), String> {
-    let own = rustix::process::getuid().as_raw();
-    let mut folder = PathBuf::from("/tmp");
-    for part in path.parent().unwrap_or(path).strip_prefix("/tmp").unwrap_or(Path::new("")).components() {
-        folder.push(part);
-        if make {
-            match DirBuilder::new().mode(0o700).create(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(format!("`{}` cannot be made: {error}", folder.display()));
-                }
-                _ => {}
-            }
-        }
-        match fs::symlink_metadata(&folder) {
-            Ok(found) if found.is_dir() && found.uid() == own => {}
-            Ok(_) => return Err(format!("`{}` is not a directory of this user", folder.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(format!("`{}`: {error}", folder.display())),
-        }
-    }
-    Ok(())
 }

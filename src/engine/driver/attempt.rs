@@ -3,96 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outpost_executor::{Handle, NotStarted, Outcome, Report, Standing, Trace};
-use tokio::task::{JoinError, JoinSet};
+use outpost_executor::{Executor, Handle, NotStarted, Report, Work};
+use tokio::task::JoinError;
 use tracing::{Instrument as _, debug};
 
 use super::{Answer, Driver, Job, Piece, sound};
 use crate::blueprint::TaskIndex;
-use crate::engine::agent::course::Unfinished;
+use crate::blueprint::site::Site;
+use crate::engine::agent::course::{Unfinished, told};
 use crate::engine::bench::{Limit, Start, Turn};
 use crate::engine::error::Broken;
+use crate::engine::hands::Owner;
 use crate::engine::inputs;
-use crate::engine::moment::now;
 use crate::engine::output::{self, Values};
 use crate::engine::verdict;
-use crate::run::{self, Failure, FailureCode, FailurePhase, KeptPort, Moment, Phase, Refusal, Stage, StageReport};
+use crate::run::{Failure, FailureCode, FailurePhase, KeptPort, Moment, Phase, Refusal, Stage, StageReport, Usage};
 
 impl Driver<'_> {
-    /// Asks what became of work that an earlier runner started, and waits for what still runs.
-    pub(super) async fn look_back(&mut self) -> Result<(), Broken> {
-        let is_fetching = |index: &TaskIndex| {
-            matches!(self.run.task(*index).phase, Phase::Interrupted { .. }) && self.was_fetching(*index)
-        };
-        let fetching: Vec<TaskIndex> = self.bench.blueprint.indices().filter(is_fetching).collect();
-        for index in fetching {
-            let events = self.run.never_started(now(), index).unwrap_or_default();
-            self.happened(events);
-        }
-        let mut asked = JoinSet::new();
-        let tasks = self.bench.blueprint.indices();
-        let stages = tasks.filter_map(|index| {
-            let state = self.run.task(index);
-            let Phase::Interrupted { stage } = &state.phase else {
-                return None;
-            };
-            let stage = self.run.program().tasks[index.get()].stages[*stage];
-            let piece = Piece::Stage(index, state.attempts, stage.word());
-            Some((piece, self.bench.token(index, state.attempts, stage), state.handle.clone()))
-        });
-        let chores = self.run.chores().filter(|(_, state)| state.standing == run::Standing::Interrupted);
-        let chores = chores.map(|(chore, state)| {
-            let token = self.bench.chore_token(chore, state.attempts);
-            (Piece::Chore(chore.clone()), token, state.handle.clone())
-        });
-        for (piece, token, handle) in stages.chain(chores) {
-            let log = self.bench.files.log(&token.task, token.attempt, &token.stage);
-            let handle = handle.map(Handle);
-            let shell = Arc::clone(&self.shell);
-            asked.spawn(async move {
-                let trace = Trace { token: &token, log: &log, handle: handle.as_ref() };
-                let report = match shell.reattach(trace).await {
-                    Standing::Running(handle) => Some(shell.wait(&handle).await),
-                    Standing::Ended(report) => Some(*report),
-                    Standing::Unknown => None,
-                };
-                (piece, report)
-            });
-        }
-        while let Some(answer) = asked.join_next().await {
-            let (piece, report) = sound(answer);
-            if let Piece::Stage(index, attempt, _) = piece {
-                self.take_last_checkpoint(index, attempt);
-            }
-            match (piece, report) {
-                (Piece::Stage(index, ..), Some(Report { outcome: Outcome::NotStarted(NotStarted::Cancelled), .. })) => {
-                    let events = self.run.never_started(now(), index).unwrap_or_default();
-                    self.happened(events);
-                }
-                // Ended by the death of its runner, or nobody knows: it stays interrupted.
-                (
-                    _,
-                    None | Some(Report { outcome: Outcome::Interrupted | Outcome::Cancelled | Outcome::Lost(_), .. }),
-                ) => {}
-                // How much of the attempt's time was left to it then is not known any more: the whole of it is told.
-                (Piece::Stage(index, attempt, word), Some(report)) => {
-                    let stage = self.stage(index, word)?;
-                    let limit = self.bench.limit(index, stage, Duration::ZERO);
-                    if !self.ended(index, attempt, stage, &report, limit)? {
-                        self.await_transfer().await?;
-                    }
-                }
-                (Piece::Chore(chore), Some(report)) => {
-                    let limit = self.bench.chore_limit(&self.run, &chore);
-                    self.chore_ended(&chore, &report, limit)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// A stage by its word.
-    fn stage(&self, index: TaskIndex, word: &str) -> Result<Stage, Broken> {
+    pub(super) fn stage(&self, index: TaskIndex, word: &str) -> Result<Stage, Broken> {
         let spec = &self.run.program().tasks[index.get()];
         let stage = spec.stages.iter().copied().find(|known| known.word() == word);
         stage.ok_or_else(|| Broken::History(format!("`{}` has no stage `{word}`", spec.id)))
@@ -110,7 +39,7 @@ impl Driver<'_> {
     pub(super) async fn begin(&mut self, index: TaskIndex, attempt: u32, stage: Stage) -> Result<(), Broken> {
         let limit = self.limit(index, stage);
         let lacking = inputs::lacking_secret(self.bench, index);
-        let lacking = lacking.or_else(|| inputs::lacking(self.bench.task(index), &self.capabilities));
+        let lacking = lacking.or_else(|| inputs::lacking(self.bench.blueprint, index, &self.capabilities));
         let arrivals = match lacking {
             Some(failure) => Err(failure),
             None => self.arrivals(index, attempt, stage),
@@ -126,21 +55,22 @@ impl Driver<'_> {
                 Failure::new(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
             })?;
             let last = self.run.task(index).last_failure.as_deref();
-            // Nothing has happened since the intent to start it.
-            let (at, stage_at, limit) = (self.began(index), self.run.latest(), limit.0);
+            let stage_at = self.run.task(index).stage_started.unwrap_or(self.run.latest());
+            let (at, limit) = (self.began(index), limit.0);
             let checkpoint = self.run.task(index).checkpoint.as_ref();
             let (inputs, turn) = (&inputs, self.turn_of(index));
             let start =
                 Start { task: index, attempt, stage, at, stage_at, inputs, last, checkpoint, limit, locks, turn };
             self.bench.prepare(start)
         });
+        let owner = Owner { bench: self.bench, task: Some((index, self.began(index))) };
         let failure = match prepared {
-            Ok(work) => match self.shell.start(work).await {
-                Ok(handle) => {
+            Ok(work) => match self.set_going(work, &self.bench.site_of(index, stage), owner).await {
+                Ok((executor, handle)) => {
                     debug!(%handle, limit = ?limit.0, "started");
                     let events = self.run.started(self.clock, index, handle.0.clone()).unwrap_or_default();
                     self.happened(events);
-                    self.wait_for(Piece::Stage(index, attempt, stage.word()), handle, limit);
+                    self.wait_for(Piece::Stage(index, attempt, stage.word()), executor, handle, limit);
                     return Ok(());
                 }
                 Err(reason) => verdict::not_started(&reason, stage),
@@ -150,17 +80,29 @@ impl Driver<'_> {
         self.report(index, attempt, stage, 0, Err(failure))
     }
 
+    /// Has the executor of a place begin with work.
+    pub(super) async fn set_going(
+        &self,
+        work: Work,
+        site: &Site<'_, '_>,
+        owner: Owner<'_>,
+    ) -> Result<(Arc<dyn Executor>, Handle), NotStarted> {
+        let executor = self.hands.at(site, owner).await?;
+        let handle = executor.start(work).await?;
+        Ok((executor, handle))
+    }
+
     /// Work is on its way: its report will come.
-    pub(super) fn wait_for(&mut self, piece: Piece, handle: Handle, limit: Limit) {
-        let (shell, waited, asked) = (Arc::clone(&self.shell), handle.clone(), piece.clone());
+    pub(super) fn wait_for(&mut self, piece: Piece, executor: Arc<dyn Executor>, handle: Handle, limit: Limit) {
+        let (asked_of, waited, asked) = (Arc::clone(&executor), handle.clone(), piece.clone());
         let wait = async move {
-            let report = shell.wait(&waited).await;
+            let report = asked_of.wait(&waited).await;
             debug!(outcome = ?report.outcome, milliseconds = report.elapsed_ms, "ended");
             (asked, report)
         };
         self.answers.spawn(wait.in_current_span());
         let watch = self.watch(&piece);
-        self.jobs.insert(piece, Job { handle, limit, watch });
+        self.jobs.insert(piece, Job { executor, handle, limit, watch });
     }
 
     pub(super) fn answered(&mut self, answer: Result<Answer, JoinError>) -> Result<(), Broken> {
@@ -185,13 +127,13 @@ impl Driver<'_> {
 
     /// The end of a stage is told: its executor may forget it once that is written down.
     pub(super) fn is_over(&mut self, piece: &Piece) {
-        if let Some(Job { handle, .. }) = self.jobs.remove(piece) {
-            self.unsettled.push(handle);
+        if let Some(Job { executor, handle, .. }) = self.jobs.remove(piece) {
+            self.unsettled.push((executor, handle));
         }
     }
 
     /// A stage is over: judge it, keep what it left, write both down. Not yet where what it left has to be sent first.
-    fn ended(
+    pub(super) fn ended(
         &mut self,
         index: TaskIndex,
         attempt: u32,
@@ -206,7 +148,7 @@ impl Driver<'_> {
         }
         let expected = match stage {
             Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
-            Stage::Setup | Stage::Run | Stage::Land => None,
+            Stage::Tree | Stage::Setup | Stage::Run | Stage::Commit | Stage::Land => None,
         };
         let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
         let outputs = match verdict::on(stage, report, expected, limit) {
@@ -271,6 +213,11 @@ impl Driver<'_> {
         // The same again would leave the same again.
         let secret = self.bench.printed_secret(index, attempt, report);
         secret.map_err(|message| Failure { lasting: true, ..wrong(message) })?;
+        if self.bench.prints_output(index, attempt)
+            && let Some(missing) = verdict::incomplete(report)
+        {
+            return Err(Failure { lasting: true, ..wrong(missing) });
+        }
         self.bench.left(index, attempt, self.began(index)).map_err(wrong)
     }
 
@@ -298,6 +245,9 @@ impl Driver<'_> {
             Ok(outputs) => (outputs, None),
             Err(failure) => (Vec::new(), Some(Box::new(self.bench.secrets.clean_failure(failure)))),
         };
+        if Stage::Run.word() == stage {
+            self.count_usage(index, attempt);
+        }
         match self.run.stage_ended(self.clock, index, StageReport { attempt, stage, milliseconds, failure, outputs }) {
             Ok(events) => {
                 self.happened(events);
@@ -312,11 +262,37 @@ impl Driver<'_> {
     fn turn_of(&self, index: TaskIndex) -> Turn<'_> {
         let spec = &self.run.program().tasks[index.get()];
         let last = self.run.decisions(&spec.id).last().filter(|last| last.approved && !last.comment.is_empty());
-        Turn { source: self.source, attempts: spec.max_retries + 1, said: last.map(|last| last.comment.clone()) }
+        Turn {
+            source: self.source,
+            attempts: spec.max_retries + 1,
+            said: last.map(|last| last.comment.clone()),
+            left: self.left_for_agents(index),
+            now: self.clock,
+        }
+    }
+
+    /// What is left for all agents of the run together, as the agent of a task begins.
+    fn left_for_agents(&self, index: TaskIndex) -> Usage {
+        let budget = self.run.program().budget;
+        if budget.is_unbounded() {
+            return budget;
+        }
+        let others = self.run.uncounted().into_iter().filter(|(task, _)| *task != index);
+        let underway = others.filter_map(|(task, attempt)| self.bench.usage(task, attempt));
+        budget.less(underway.fold(self.run.used(), Usage::plus))
+    }
+
+    /// Writes down what the agent of an attempt used.
+    pub(super) fn count_usage(&mut self, index: TaskIndex, attempt: u32) {
+        if let Some(usage) = self.bench.usage(index, attempt) {
+            let events = self.run.usage_counted(self.clock, index, attempt, usage).unwrap_or_default();
+            self.happened(events);
+        }
     }
 
     /// Where an agent does the work, it knows better than the document what follows from a failure.
     fn judged(&self, index: TaskIndex, attempt: u32, stage: Stage, failure: Failure) -> Failure {
+        let failure = told(stage, failure);
         let Some((agent, terms)) = self.bench.agent(index) else {
             return failure;
         };

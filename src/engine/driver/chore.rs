@@ -5,6 +5,7 @@ use outpost_executor::Report;
 use super::{Driver, Piece};
 use crate::engine::bench::Limit;
 use crate::engine::error::Broken;
+use crate::engine::hands::Owner;
 use crate::engine::verdict;
 use crate::run::{Chore, Failure, Refusal};
 
@@ -18,12 +19,14 @@ impl Driver<'_> {
         let work = locks
             .map_err(|error| verdict::chore(&chore, format!("its locks cannot be passed on: {error}")))
             .and_then(|locks| self.bench.prepare_chore(&self.run, &chore, attempt, limit.0, locks));
+        let task = chore.task().and_then(|task| self.run.find(task)).map(|index| (index, self.began(index)));
+        let owner = Owner { bench: self.bench, task };
         let failure = match work {
-            Ok(work) => match self.shell.start(work).await {
-                Ok(handle) => {
+            Ok(work) => match self.set_going(work, &self.bench.site_of_chore(&self.run, &chore), owner).await {
+                Ok((executor, handle)) => {
                     let events = self.run.chore_started(self.clock, chore.clone(), handle.0.clone());
                     self.happened(events.unwrap_or_default());
-                    self.wait_for(Piece::Chore(chore), handle, limit);
+                    self.wait_for(Piece::Chore(chore), executor, handle, limit);
                     return Ok(());
                 }
                 Err(reason) => verdict::chore(&chore, format!("`{}` did not start: {reason}", chore.word())),

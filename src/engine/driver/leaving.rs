@@ -24,8 +24,8 @@ impl Driver<'_> {
     fn end(&self, is_meant: impl Fn(&Piece) -> bool) {
         self.transfers.stop();
         for (_, job) in self.jobs.iter().filter(|(piece, _)| is_meant(piece)) {
-            let (shell, handle) = (Arc::clone(&self.shell), job.handle.clone());
-            tokio::spawn(async move { shell.cancel(&handle).await });
+            let (executor, handle) = (Arc::clone(&job.executor), job.handle.clone());
+            tokio::spawn(async move { executor.cancel(&handle).await });
         }
     }
 

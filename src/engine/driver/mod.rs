@@ -9,6 +9,7 @@ mod chore;
 mod depot;
 mod handoff;
 mod leaving;
+mod look_back;
 mod notes;
 mod notices;
 mod signals;
@@ -28,6 +29,7 @@ use self::handoff::Watch;
 use super::bench::{Bench, Capabilities, Limit};
 use super::cleanup::{Ledger, Tidied};
 use super::error::Broken;
+use super::hands::Hands;
 use super::inputs;
 use super::moment::{now, timestamp};
 use super::notice::Told;
@@ -89,8 +91,8 @@ pub struct Parts<'a> {
     pub bench: &'a Bench<'a>,
     pub source: &'a Source,
     pub journal: Local,
-    /// Performs setups, verifications, and the work of tasks for the shell.
-    pub shell: Arc<dyn Executor>,
+    /// Who carries out commands.
+    pub hands: Hands,
     pub locks: Locks,
     pub watcher: &'a mut dyn Watcher,
     /// Tools by name, for conditions.
@@ -117,7 +119,7 @@ pub struct Driver<'a> {
     bench: &'a Bench<'a>,
     source: &'a Source,
     journal: Local,
-    shell: Arc<dyn Executor>,
+    hands: Hands,
     outside: Outside<'a>,
     /// Work under way.
     jobs: HashMap<Piece, Job>,
@@ -141,7 +143,7 @@ pub struct Driver<'a> {
     /// What is in the journal and was not shown yet.
     unshown: Vec<(Moment, Event)>,
     /// Work whose end is among it.
-    unsettled: Vec<Handle>,
+    unsettled: Vec<(Arc<dyn Executor>, Handle)>,
 }
 
 /// What wakes the driver.
@@ -157,6 +159,7 @@ enum Occasion {
 
 /// Work under way.
 struct Job {
+    executor: Arc<dyn Executor>,
     handle: Handle,
     limit: Limit,
     watch: Option<Watch>,
@@ -173,13 +176,13 @@ impl std::fmt::Debug for Driver<'_> {
 
 impl<'a> Driver<'a> {
     pub fn new(parts: Parts<'a>) -> Self {
-        let Parts { run, bench, source, journal, shell, locks, watcher, capabilities, patient, ledger } = parts;
+        let Parts { run, bench, source, journal, hands, locks, watcher, capabilities, patient, ledger } = parts;
         Self {
             run,
             bench,
             source,
             journal,
-            shell,
+            hands,
             outside: Outside::new(bench, source, locks),
             jobs: HashMap::new(),
             answers: JoinSet::new(),
@@ -383,8 +386,8 @@ impl<'a> Driver<'a> {
             self.tidy.saw(*at, event);
         }
         self.unshown.extend(happened);
-        for handle in self.unsettled.drain(..) {
-            self.shell.settle(&handle);
+        for (executor, handle) in self.unsettled.drain(..) {
+            executor.settle(&handle);
         }
         // Whoever could not start now must not stand in the way of others.
         let run = &self.run;

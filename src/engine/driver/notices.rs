@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -157,7 +156,7 @@ impl Driver<'_> {
             let (program, args) = shell(self.bench.blueprint, task);
             let (text, variables) = secrets.carry(text);
             Command {
-                executor: Arc::clone(&self.shell),
+                executor: self.hands.shell(),
                 program,
                 args,
                 text,

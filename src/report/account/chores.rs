@@ -79,6 +79,7 @@ impl Aside {
                 ended_at: None,
                 result: "running",
                 of_earlier_document: false,
+                usage: None,
                 stages: vec![StagePart::begun(chore.word(), at)],
             }),
             Event::ChoreEnded { chore, attempt, milliseconds, failure } => {

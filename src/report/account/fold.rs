@@ -96,7 +96,7 @@ impl<'a> Fold<'a> {
             }
             Event::Halted { reason } => about_run(format!("the journal could not be written: {reason}"), Weight::Bad),
             // The document that asked for it may be another one now.
-            Event::GateOpened { task, .. } => {
+            Event::GateOpened { task, time, .. } if *time != GateMoment::Budget => {
                 let action = self.action(task).unwrap_or_else(|| "to approve it".to_owned());
                 Some((task.clone(), format!("waits for a person: {action}"), Weight::Notice))
             }
@@ -181,6 +181,12 @@ impl<'a> Fold<'a> {
                 self.task(task).fallback = Some(fallback.clone());
                 self.task(fallback).free = at;
             }
+            Event::UsageCounted { task, attempt, usage } => {
+                let attempts = &mut self.task(task).attempts;
+                if let Some(part) = attempts.iter_mut().find(|part| part.number == *attempt) {
+                    part.usage = Some(*usage);
+                }
+            }
             Event::CheckpointKept { task, attempt, version, digest } => {
                 let kept = CheckpointPart { at: At(at), attempt: *attempt, version: *version, digest: digest.clone() };
                 self.task(task).checkpoints.push(kept);
@@ -241,6 +247,7 @@ impl<'a> Fold<'a> {
                 ended_at: None,
                 result: "running",
                 of_earlier_document: false,
+                usage: None,
                 stages: Vec::new(),
             });
         }

@@ -34,6 +34,9 @@ pub fn markdown(account: &Account) -> String {
         took(run.milliseconds),
         account.tally(),
     );
+    if let Some(used) = account.used() {
+        let _ = write!(text, "Agents used {used}.\n\n");
+    }
     let mut left_out = account.left_out.clone();
     let mut parts = vec![attention(account, &mut left_out)];
     let is_told = |next: &&String| account.meant().all(|task| task.command.as_ref() != Some(*next));

@@ -38,7 +38,7 @@ pub use print::Logs;
 pub use schema::schema;
 pub use tell::Facts;
 
-use crate::run::Moment;
+use crate::run::{Moment, Usage};
 
 /// What the JSON of an account says it is.
 pub const FORMAT: &str = "outpost-report";
@@ -102,6 +102,13 @@ impl Account {
     /// The value as JSON, a field below the other.
     pub fn json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// What the agents of all attempts used, as far as they told; nothing where there were none.
+    pub fn used(&self) -> Option<String> {
+        let attempts = self.tasks.iter().flat_map(|task| &task.attempts);
+        let used = attempts.filter_map(|attempt| attempt.usage).fold(Usage::default(), Usage::plus);
+        (!used.is_unbounded()).then(|| used.plain())
     }
 
     /// Tasks that this run was to carry out.

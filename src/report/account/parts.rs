@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::At;
 use crate::report::progress::Weight;
-use crate::run::GateMoment;
+use crate::run::{GateMoment, Usage};
 
 /// The run itself.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -145,6 +145,8 @@ pub struct AttemptPart {
     pub result: &'static str,
     /// Made with an earlier version of the document.
     pub of_earlier_document: bool,
+    /// What its agent used, as far as it told: millionths of a US dollar, and tokens.
+    pub usage: Option<Usage>,
     pub stages: Vec<StagePart>,
 }
 

@@ -130,6 +130,10 @@ impl Entries {
             Event::FallbackCalled { fallback, .. } => {
                 Told(Warn, "task.fallback", Some("execution"), line(), json!({"fallback": fallback}))
             }
+            Event::UsageCounted { attempt, usage, .. } => {
+                let fields = json!({"attempt": attempt, "usage": usage});
+                Told(Debug, "task.usage", Some("execution"), format!("attempt {attempt} used what it did"), fields)
+            }
             Event::CheckpointKept { attempt, version, digest, .. } => {
                 let fields = json!({"attempt": attempt, "version": version, "digest": digest});
                 Told(Info, "task.checkpoint", Some("execution"), line(), fields)
@@ -322,15 +326,15 @@ fn error(failure: &Failure) -> Value {
 
 fn phase_of(stage: &str) -> &'static str {
     match stage {
-        "setup" => "setup",
-        "run" => "execution",
+        "tree" | "setup" => "setup",
+        "run" | "commit" | "land" => "execution",
         _ => "verification",
     }
 }
 
 const fn gate_phase(time: GateMoment) -> &'static str {
     match time {
-        GateMoment::Before => "preflight",
+        GateMoment::Before | GateMoment::Budget => "preflight",
         GateMoment::After => "verification",
         GateMoment::Failed => "execution",
     }

@@ -9,7 +9,7 @@ pub use self::screen::{Screen, screen};
 use crate::blueprint::{Blueprint, TaskIndex};
 use crate::run::{
     Asked, Chore, ChoreState, Ending, Failure, FailureCode, FailurePhase, GateMoment, Moment, Notice, Phase, Run,
-    RunStarted, Standing, Undo,
+    RunStarted, Standing, Undo, Usage,
 };
 
 /// A run as `status --json` shows it. Fields are only ever added.
@@ -25,12 +25,34 @@ pub struct Status {
     pub started_at: Option<String>,
     pub tasks: Vec<TaskStatus>,
     pub gates: Vec<GateStatus>,
+    /// What agents used, where any did or may use no more than so much together.
+    pub agents: Option<AgentsStatus>,
     pub locks: Vec<LockStatus>,
     /// Commands outside of attempts: what undoes tasks, what follows their success, the run's hooks.
     pub chores: Vec<ChoreStatus>,
     /// How it went to tell people: of each gate that is open and each channel the last word, and all that the run
     /// itself had to tell.
     pub notices: Vec<NoticeStatus>,
+}
+
+/// What the agents of the run used of the budget that is in force: millionths of a US dollar, and tokens.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct AgentsStatus {
+    pub used: Usage,
+    pub budget: Usage,
+}
+
+impl AgentsStatus {
+    fn of(run: &Run) -> Option<Self> {
+        let (used, budget) = (run.used(), run.program().budget);
+        (!used.is_unbounded() || !budget.is_unbounded()).then_some(Self { used, budget })
+    }
+
+    /// For people.
+    pub fn told(&self) -> String {
+        let used = if self.budget.is_unbounded() { self.used.plain() } else { self.budget.told(self.used) };
+        format!("agents used {used}")
+    }
 }
 
 /// Somebody was told, or could not be.
@@ -217,6 +239,7 @@ impl Status {
             started_at: began.map(|at| at.to_string()),
             tasks,
             gates,
+            agents: AgentsStatus::of(run),
             chores: run.chores().filter_map(|(chore, state)| ChoreStatus::of(chore, state)).collect(),
             notices: NoticeStatus::all(run),
             locks: locks.into_iter().filter(|lock| lock.run == *id).collect(),
@@ -313,6 +336,9 @@ fn waiting_for(run: &Run, index: TaskIndex, driven: bool, locks: &[LockStatus]) 
         Phase::Waiting if run.unmet(index).next().is_some() => ids(run.unmet(index).collect()).collect(),
         Phase::Working { .. } | Phase::Finished | Phase::Failing(_) | Phase::Unknown { .. } if driven => Vec::new(),
         _ if !driven => vec!["runner".to_owned()],
+        _ if let Some(asked) = run.awaited_answer(index) => {
+            vec![format!("gate:{}", run.program().tasks[asked.get()].id)]
+        }
         Phase::Retrying { at } => vec![format!("retry:{at}")],
         _ => {
             let inside = run.lock_holder(index).map(|(lock, _)| lock.to_owned());

@@ -41,6 +41,9 @@ pub fn screen(status: &Status, run: &Run, blueprint: &Blueprint<'_>, screen: Scr
     if let Some(driver) = &status.driver {
         let _ = writeln!(text, "driven by {driver}");
     }
+    if let Some(agents) = &status.agents {
+        let _ = writeln!(text, "{}", agents.told());
+    }
     text.push('\n');
     let mut rows: Vec<(u32, String)> = status
         .tasks

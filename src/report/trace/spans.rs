@@ -92,6 +92,12 @@ impl<'a> Spans<'a> {
                 let version = Field::Number(i64::try_from(*version).unwrap_or(i64::MAX));
                 self.task(at, task).span.happened(at, "checkpoint", vec![("outpost.version", version)]);
             }
+            Event::UsageCounted { task, usage, .. } => {
+                let number = |count: u64| Field::Number(i64::try_from(count).unwrap_or(i64::MAX));
+                let usd = usage.micro_usd.map(|micro| ("outpost.micro_usd", number(micro)));
+                let tokens = usage.tokens.map(|tokens| ("outpost.tokens", number(tokens)));
+                self.task(at, task).span.happened(at, "usage", usd.into_iter().chain(tokens).collect());
+            }
             Event::ChoreStarted { chore, attempt } => self.chore(at, chore, *attempt),
             Event::ChoreEnded { chore, failure, .. } => self.chore_ended(at, chore, failure.as_deref(), None),
             Event::ChoreUnknown { chore, .. } => self.chore_ended(at, chore, None, Some("nobody knows how it ended")),

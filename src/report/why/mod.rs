@@ -74,6 +74,11 @@ pub fn why(facts: &Facts<'_>, index: TaskIndex) -> Why {
         });
     }
     let why = match &state.phase {
+        Phase::Waiting | Phase::Retrying { .. } if let Some(asked) = facts.run.awaited_answer(index) => {
+            let asked = facts.name(asked);
+            Why::new(format!("waits for what a person says of the agents' budget, who is asked at {asked}"))
+                .with(format!("outpost-bp approve {asked} --run {}", facts.id))
+        }
         Phase::Waiting => facts.waits(index),
         Phase::Gate(_) => facts.gate(index),
         Phase::Working { stage, .. } if facts.is_driven => {
@@ -237,9 +242,10 @@ impl Facts<'_> {
         };
         let (gate, action, then) = (&asked.open, asked.what(), asked.then());
         let when = match (gate.moment, &asked.reason) {
-            (GateMoment::Before, _) | (GateMoment::Failed, None) => String::new(),
+            (GateMoment::Before, _) | (GateMoment::Failed | GateMoment::Budget, None) => String::new(),
             (GateMoment::After, _) => "its work is done and ".to_owned(),
             (GateMoment::Failed, Some(reason)) => format!("it failed ({reason}) and "),
+            (GateMoment::Budget, Some(reason)) => format!("{reason}, and it "),
         };
         if gate.deadline <= self.now {
             return self.resumes(format!("{when}waited for a person ({action}), and nobody decided in time: {then}"));

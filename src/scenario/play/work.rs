@@ -35,7 +35,7 @@ impl Play<'_, '_> {
             None => work,
         };
         // Nothing has to be fetched: what tasks leave is in the script, wherever they leave it.
-        let bound = inputs::lacking(self.blueprint.task(index), &self.tools)
+        let bound = inputs::lacking(self.blueprint, index, &self.tools)
             .map_or_else(|| inputs::of(self, &self.played.run, index, &HashMap::new()), Err);
         let began = self.played.run.task(index).attempt_started.unwrap_or(self.now);
         let spent = Duration::from_millis(self.now.0.saturating_sub(began.0));
@@ -72,7 +72,7 @@ impl Play<'_, '_> {
         let task = self.blueprint.task(index);
         let known = match stage {
             Stage::Verify { tier, .. } => task.verification.iter().find(|known| known.stage == tier),
-            Stage::Setup | Stage::Run | Stage::Land => None,
+            Stage::Tree | Stage::Setup | Stage::Run | Stage::Commit | Stage::Land => None,
         };
         known.map_or(0, |known| i32::from(known.expected_exit_code))
     }

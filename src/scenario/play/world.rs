@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::Play;
-use crate::blueprint::{Blueprint, TaskIndex};
+use crate::blueprint::{Blueprint, TaskIndex, site};
 use crate::engine::inputs::Shelf;
 use crate::engine::output::Values;
 use crate::run::{Failure, GateMoment, KeptPort, Moment, Run, World};
@@ -80,7 +80,7 @@ impl Shelf for Play<'_, '_> {
 /// Capabilities and tools of the planned tasks, each with a task that needs it.
 pub(super) fn needed<'b>(blueprint: &'b Blueprint<'_>, scenario: &Scenario<'_>) -> Vec<(&'b str, TaskIndex)> {
     let mut needed = Vec::new();
-    for index in scenario.plan.running() {
+    for index in scenario.plan.running().filter(|index| site::is_here(blueprint, *index)) {
         let task = blueprint.task(index);
         let tools = task.context.iter().flat_map(|context| context.required_tools.iter()).map(|tool| tool.trim());
         let names = task.capabilities.iter().map(|needed| needed.requirement().name).chain(tools);

@@ -10,7 +10,7 @@ use super::{KEY, Office, document};
 const HERE: &str = "isolation: none";
 const NEVER: &str = "verification: {unit: {command: 'echo error: always; false'}}";
 
-fn gates(office: &Office) -> String {
+pub(super) fn gates(office: &Office) -> String {
     office.outpost(&["gates"]).with(0).stdout
 }
 
@@ -89,7 +89,7 @@ fn what_costs_more_than_it_may_asks_before_it_goes_on() {
 }
 
 /// How the model is called, in the words of its protocol.
-const ASK: &str = r#"
+pub(super) const ASK: &str = r#"
 port=${FAKE_BASE_URL##*:} port=${port%%/*}
 ask() {
   bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
@@ -97,12 +97,13 @@ ask() {
     head -n 1 <&3' - "$port" "$FAKE_KEY" '{"model":"m","messages":[]}'
 }
 "#;
+pub(super) const TWICE: &str = "note \"$(ask)\"\nnote \"$(ask)\"\n";
 
 #[test]
 fn the_gateway_has_the_key_and_stops_at_what_is_left_of_the_budget() {
     let model = Listener::new(&[]);
     let terms = "isolation: none, budget: {tokens: 100}";
-    let two_calls = format!("{ASK}note \"$(ask)\"\nnote \"$(ask)\"\ntrouble 'the model does not answer'");
+    let two_calls = format!("{ASK}{TWICE}trouble 'the model does not answer'");
     let office = Office::of(&document(terms, &[("a", "", "")]), &[("a", &[&two_calls])]);
     reaches(&office, &model);
     let ended = office.run();
@@ -162,10 +163,25 @@ fn what_an_attempt_used_that_was_killed_is_gone_from_the_budget_of_the_next_one(
 }
 
 /// Has the definition name this model for the provider.
-fn reaches(office: &Office, model: &Listener) {
+pub(super) fn reaches(office: &Office, model: &Listener) {
     let definition = office.at("config/outpost-bp/agents/fake.toml");
     let text = fs::read_to_string(&definition).expect("a definition");
     fs::write(&definition, text.replace("https://127.0.0.1", &model.address)).expect("ours");
+}
+
+#[test]
+fn a_price_of_the_users_own_lets_dollars_be_counted() {
+    let model = Listener::new(&[]);
+    let script = format!("{ASK}{TWICE}finish");
+    let office =
+        Office::of(&document("isolation: none, budget: {usd: 100}", &[("a", "", "")]), &[("a", &[script.as_str()])]);
+    reaches(&office, &model);
+    office.run();
+    assert!(model.seen().is_empty(), "nobody knows what `m` costs: {:?}", office.project.ledger());
+    let prices = "version = 1\ndated = \"2026-01-01\"\n[[model]]\nname = \"m\"\ninput = 1\noutput = 2\n";
+    fs::write(office.at("config/outpost-bp/models.toml"), prices).expect("ours");
+    office.outpost(&["run", "--new-run", "blueprint.md"]);
+    assert_eq!(model.seen().len(), 2, "{:?}", office.project.ledger());
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn a_task_is_verified_in_its_tree_whatever_it_is_called() {
 fn a_landing_that_runs_out_of_time_says_so() {
     let wait = |own: &str| {
         format!(
-            "touch \"$FAKE_AGENT_SCRIPT/../{own}\" {own}.txt; while [ ! -e \"$FAKE_AGENT_SCRIPT/../a\" ] || [ ! -e \"$FAKE_AGENT_SCRIPT/../b\" ]; do sleep 0.05; done; finish"
+            "touch \"$FAKE_AGENT_SCRIPT/{own}\" {own}.txt; while [ ! -e \"$FAKE_AGENT_SCRIPT/a\" ] || [ ! -e \"$FAKE_AGENT_SCRIPT/b\" ]; do sleep 0.05; done; finish"
         )
     };
     let check = "resources: {timeout: PT15S}\nverification: {unit: {command: 'test ! -e a.txt || test ! -e b.txt || sleep 600'}}";

@@ -1,8 +1,10 @@
 //! Work that an agent does: a scripted one, as a user would define it, hired by the real tool.
 
+mod budgets;
 mod commands;
 mod courses;
 mod landing;
+mod trees;
 mod walls;
 mod working;
 
@@ -143,7 +145,7 @@ pub(super) fn document(terms: &str, tasks: &[(&str, &str, &str)]) -> String {
     // In a sandbox, where there is one: with what scripted agents need beside their trees.
     let mut terms: Vec<&str> = Some(terms).into_iter().filter(|terms| !terms.is_empty()).collect();
     if !terms.iter().any(|terms| terms.contains("sandbox:")) {
-        terms.push("sandbox: {write: [ledger, ~/scripts]}");
+        terms.insert(0, "sandbox: {write: [ledger, ~/scripts]}");
     }
     let terms = terms.join(", ");
     super::document(&format!("executor: fake, retry_policy: {{retry_delay: PT0S}}, agent: {{{terms}}}"), &tasks)

@@ -99,3 +99,43 @@ fn kill_9_of_the_runner_leaves_nothing_running_and_the_work_unknown() {
     office.outpost(&["resume", "--rerun", "a"]).with(0);
     assert_eq!(office.starts().len(), 2);
 }
+
+#[test]
+fn the_terms_of_an_agent_are_told_before_and_after() {
+    let terms = "model: big-1, isolation: none, budget: {usd: 2}}, run_budget: {usd: 20, tokens: 5000";
+    let tasks = [("a", "", ""), ("b", "", "agent: {budget: {tokens: 7}}"), ("c", "", "executor: shell\nrun: touch c")];
+    let office = Office::of(&document(terms, &tasks), &[("a", &["finish"]), ("b", &["finish 0.01 3"])]);
+    let told = office.outpost(&["plan", "blueprint.md"]).with(0).stdout;
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = "a fake, model big-1, with the key in FAKE_KEY, in the project's directory, for at most $2.00";
+    assert!(told.contains(line), "{told}");
+    assert!(told.contains("all of them together: at most $20.00, 5000 tokens"), "{told}");
+    assert!(!told.contains(KEY));
+    let plan: serde_json::Value =
+        serde_json::from_str(&office.outpost(&["plan", "--json", "blueprint.md"]).with(0).stdout).expect("JSON");
+    let agent = &plan["tasks"][1]["agent"];
+    assert_eq!((&agent["variable"], &agent["access"]), (&"FAKE_KEY".into(), &"key".into()), "{agent}");
+    assert_eq!(agent["budget"], serde_json::json!({"micro_usd": 2_000_000, "tokens": 7}));
+    assert_eq!(plan["tasks"][2]["agent"], serde_json::Value::Null);
+    let mut command = office.command(&["plan", "blueprint.md"]);
+    command.env_remove("FAKE_KEY");
+    let told = office.project.start(command).end().with(0).stdout;
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("with its login, since FAKE_KEY is not set"), "{told}");
+    office.run().with(0);
+    let why = office.outpost(&["why", "b"]).with(0).stdout;
+    assert!(
+        why.contains("its agent: fake, model big-1, with the key in FAKE_KEY") && why.contains("7 tokens"),
+        "{why}"
+    );
+    assert!(!office.outpost(&["why", "c"]).with(0).stdout.contains("its agent"));
+    let report = office.outpost(&["report", "--format", "md"]).with(0).stdout;
+    assert!(report.contains("Agents used $0.02, 13 tokens."), "{report}");
+}
+
+#[test]
+fn a_command_beside_an_agent_is_refused() {
+    let office = Office::of(&document(HERE, &[("a", "", "run: touch it")]), &[("a", &["finish"])]);
+    let told = office.outpost(&["check", "blueprint.md"]).with(2).stdout;
+    assert!(told.contains("BP309") && told.contains("executor: shell"), "{told}");
+}

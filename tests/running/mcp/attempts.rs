@@ -9,7 +9,7 @@ const HERE: &str = "isolation: none";
 const PORTS: &str = "acceptance_criteria: [It greets]\nfiles_to_create: [greet.sh]\n\
                      output: {location: memory, ports: {word: {type: string}, times: {type: integer}}}";
 
-/// Words of a script: asks a server, and keeps its answers as `$LEDGER.NAME`.
+/// Words of a script: asks a server, and keeps its answers beside the scripts.
 fn asks(name: &str, calls: &[(&str, Value)]) -> String {
     let mut lines = vec![
         json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}}}),
@@ -21,12 +21,14 @@ fn asks(name: &str, calls: &[(&str, Value)]) -> String {
     }
     let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let tool = env!("CARGO_BIN_EXE_outpost-bp");
-    format!("(cd / && '{tool}' mcp) > \"$LEDGER.{name}\" <<'END' || trouble 'no server'\n{lines}END\n")
+    format!(
+        "(cd / && '{tool}' mcp) > \"$FAKE_AGENT_SCRIPT/{name}.answers\" <<'END' || trouble 'no server'\n{lines}END\n"
+    )
 }
 
 /// The results of the calls that a script made.
 fn answers(office: &Office, name: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(office.project.path(&format!("ledger.{name}"))).expect("answers");
+    let text = std::fs::read_to_string(office.at("scripts").join(format!("{name}.answers"))).expect("answers");
     let all = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     all.map(|mut answer| answer["result"].take()).collect()
 }
@@ -134,7 +136,7 @@ fn a_report_is_a_claim_and_a_gate_is_not_for_it() {
     );
     let office = Office::of(&document(HERE, &[("a", "", gate)]), &[("a", &[&script])]);
     office.run().with(3).says(&["log in"]);
-    let heard = std::fs::read_to_string(office.project.path("ledger.a")).expect("answers");
+    let heard = std::fs::read_to_string(office.at("scripts").join("a.answers")).expect("answers");
     assert!(heard.lines().nth(2).is_some_and(|line| line.contains("there is no tool `approve`")), "{heard}");
     assert_eq!(office.project.told("gate_decided"), [""; 0]);
 }

@@ -44,6 +44,7 @@ pub(super) fn shapes(count: usize) -> impl Iterator<Item = Program> {
                 undone_on_failure: false,
                 on_success: false,
                 handoff: None,
+                is_agents: false,
                 idempotent: !once,
                 conditional: false,
                 weight: 0,

@@ -12,6 +12,10 @@ impl Rules {
                 self.approvals.remove(task);
                 self.deadlines.insert(task.clone(), *deadline);
             }
+            Event::GateOpened { task, deadline, .. } if self.asks_for_budget(event) => {
+                self.approvals.remove(task);
+                self.deadlines.insert(task.clone(), *deadline);
+            }
             Event::GateOpened { task, deadline, .. } => {
                 assert!(
                     self.spec(task)
@@ -29,8 +33,12 @@ impl Rules {
             }
             Event::GateDecided(decision) => {
                 assert!(now < self.deadlines[&decision.task], "nobody decides after the deadline");
-                let is_asked = self.courses.is_asked(&decision.task);
+                let (is_asked, is_paid) = (self.courses.is_asked(&decision.task), self.purse.is_asked(&decision.task));
                 let Some(gate) = self.spec(&decision.task).gate.clone() else {
+                    if is_paid {
+                        self.purse.answered(decision.approved);
+                        return;
+                    }
                     assert!(is_asked, "{} has no gate", decision.task);
                     self.goes_on(now, &decision.task, decision.approved);
                     return;
@@ -41,12 +49,16 @@ impl Rules {
                     let approvers = self.approvals.entry(decision.task.clone()).or_default();
                     assert!(approvers.insert(decision.by.clone()), "one person approves once");
                     if approvers.len() >= gate.approvals as usize {
-                        if is_asked {
+                        if is_paid {
+                            self.purse.answered(true);
+                        } else if is_asked {
                             self.goes_on(now, &decision.task, true);
                         } else {
                             self.passed.insert(decision.task.clone());
                         }
                     }
+                } else if is_paid {
+                    self.purse.answered(false);
                 } else if is_asked {
                     self.goes_on(now, &decision.task, false);
                 }

@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "says loudly what was not tried")]
 
+#[cfg(feature = "conformance")]
+mod conformance;
 mod engine;
 mod real;
 mod script;

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::script::{guard, image, place, start, until};
 
-fn engine() -> Option<(Engine, Container)> {
+pub(crate) fn engine() -> Option<(Engine, Container)> {
     let found = Engine::find(None, &std::env::var_os("PATH").expect("a PATH"));
     let image_name = std::env::var("OUTPOST_TEST_IMAGE");
     match (found, image_name) {

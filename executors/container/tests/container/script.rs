@@ -47,6 +47,7 @@ impl Script {
             program: self.program(),
             options: vec!["--context".into(), "x".into()],
             user: (7, 8),
+            limits: Vec::new(),
         }
     }
 

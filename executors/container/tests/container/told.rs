@@ -99,16 +99,21 @@ fn limits_folders_users_and_directories_are_the_containers() {
     assert!(work.limits.is_empty() && work.inherit_env && !work.direct);
 }
 
-/// Podman on a small machine is given the machine's own limits.
+/// Podman on a small machine is given limits that the machine grants, but for those that the work has itself.
 #[test]
 fn podman_is_told_the_limits_of_the_machine() {
     let script = Script::that("exit 0", "");
     let mut engine = script.engine();
     engine.kind = outpost_container::Kind::Podman;
+    engine.limits = vec![(Resource::OpenFiles, "10:20".into()), (Resource::Processes, "-1:-1".into())];
     let project = script.dir.path().join("project");
-    let work = contain(&image("alpine"), &engine, &guard(), &place(&project), script.work()).expect("work");
+    let mut work = script.work();
+    work.limits.push(Limit { resource: Resource::OpenFiles, most: 5 });
+    let work = contain(&image("alpine"), &engine, &guard(), &place(&project), work).expect("work");
     assert!(work.args.contains(&"--http-proxy=false".into()), "{work:?}");
-    assert!(work.args.contains(&"--ulimit=host".into()) && work.args.contains(&"--userns=keep-id".into()), "{work:?}");
+    let limits: Vec<_> = work.args.iter().filter(|arg| arg.to_string_lossy().starts_with("--ulimit")).collect();
+    assert_eq!(limits, ["--ulimit=nproc=-1:-1", "--ulimit=nofile=5:5"]);
+    assert!(work.args.contains(&"--userns=keep-id".into()), "{work:?}");
 }
 
 #[test]

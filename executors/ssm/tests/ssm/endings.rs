@@ -17,8 +17,8 @@ fn processes(stage: &Stage) -> Vec<u32> {
     pids.filter(|pid: &u32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == place)).collect()
 }
 
-#[test]
-fn who_cancels_it_at_the_console_ends_all_of_it() {
+/// Work that is ended while all of it runs leaves nothing, with a cgroup and without.
+fn end_while_it_runs(end: impl Fn(&Stage), judge: impl Fn(&Stage, Outcome)) {
     for contain in [true, false] {
         let mut stage = Stage::new();
         stage.settings.contain = contain;
@@ -27,11 +27,19 @@ fn who_cancels_it_at_the_console_ends_all_of_it() {
             let handle = ssm.start(stage.work(STAYING)).await.expect("a start");
             stage.until("it is there", || stage.has("ready")).await;
             assert!(processes(&stage).len() > 1);
-            stage.cloud.cancel(&stage.cloud.commands()[0]);
-            assert_eq!(ssm.wait(&handle).await.outcome, Outcome::Cancelled);
+            end(&stage);
+            judge(&stage, ssm.wait(&handle).await.outcome);
             assert_eq!(processes(&stage), [0; 0], "contain {contain}");
         });
     }
+}
+
+#[test]
+fn who_cancels_it_at_the_console_ends_all_of_it() {
+    end_while_it_runs(
+        |stage| stage.cloud.cancel(&stage.cloud.commands()[0]),
+        |_, outcome| assert_eq!(outcome, Outcome::Cancelled),
+    );
 }
 
 #[test]
@@ -65,22 +73,15 @@ fn a_cancel_that_aws_does_not_take_is_asked_for_until_it_does() {
 
 #[test]
 fn a_keeper_that_is_killed_leaves_nothing_and_says_that_nobody_knows() {
-    for contain in [true, false] {
-        let mut stage = Stage::new();
-        stage.settings.contain = contain;
-        on_tokio(async {
-            let ssm = stage.ssm();
-            let handle = ssm.start(stage.work(STAYING)).await.expect("a start");
-            stage.until("it is there", || stage.has("ready")).await;
-            let keeper = fs::read_to_string(stage.kept()[0].join("keeper")).expect("a keeper");
-            let pid = keeper.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a number");
-            kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("it is there");
-            let outcome = ssm.wait(&handle).await.outcome;
-            assert!(matches!(&outcome, Outcome::Lost(why) if why.contains("i-00000001")), "{outcome:?}");
-            assert_eq!(processes(&stage), [0; 0], "contain {contain}");
-            assert!(!stage.kept()[0].join("order").exists(), "it holds the environment");
-        });
-    }
+    let kill = |stage: &Stage| {
+        let keeper = fs::read_to_string(stage.kept()[0].join("keeper")).expect("a keeper");
+        let pid = keeper.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a number");
+        kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("it is there");
+    };
+    end_while_it_runs(kill, |stage, outcome| {
+        assert!(matches!(&outcome, Outcome::Lost(why) if why.contains("i-00000001")), "{outcome:?}");
+        assert!(!stage.kept()[0].join("order").exists(), "it holds the environment");
+    });
 }
 
 #[test]

@@ -5,7 +5,6 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-mod agent;
 mod cloud;
 mod conformance;
 mod delivery;

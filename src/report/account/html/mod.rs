@@ -130,6 +130,9 @@ fn head(account: &Account, title: &str) -> String {
             format!("{}, {} after it began", time(run.latest_at), took(run.began_at.until(run.latest_at))),
         ),
     }
+    if let Some(used) = account.used() {
+        fact("Agents used", e(&used));
+    }
     if let Some(host) = run.runners.last().map(|runner| &runner.host) {
         fact("Host", e(host));
     }

@@ -133,6 +133,7 @@ fn row(gate: &GatePart, cells: &[String; 4]) -> Vec<String> {
         GateMoment::Before => "",
         GateMoment::After => " (review)",
         GateMoment::Failed => " (failed)",
+        GateMoment::Budget => " (budget)",
     };
     let action = if gate.action.is_empty() {
         String::new()

@@ -1,0 +1,57 @@
+//! The keys of the places where commands run: machines of Systems Manager, and containers.
+
+use super::{NAMES, count};
+use crate::blueprint::shape::{Field, Need, Record, Shape};
+
+use Shape::{Filled, Flag, List, Named, Path, Template, Text};
+
+record! { SSM "Systems Manager block" {
+    may "targets" Shape::Record(&TARGETS), "the machines: `instances`, or `tags`";
+    may "directory" Filled, "where commands run on them; `/` without it";
+    may "region" Filled, "the AWS region; as the `aws` command finds it";
+    may "profile" Filled, "the AWS profile; as the `aws` command finds it";
+    may "endpoint" Filled, "the address of Systems Manager, when it is not AWS";
+    may "document" Filled, "a document with the parameters of `AWS-RunShellScript`, which is the default";
+    may "state_directory" Filled, "where a machine remembers what it was asked; `/var/lib/outpost`";
+    may "delivery_timeout" Shape::Count { min: 30, max: 2_592_000 }, "seconds until a machine has taken a command; 600";
+    may "patience" count(0), "seconds that AWS may be out of reach before the end counts as unknown; 900";
+    may "output" Shape::Record(&SSM_OUTPUT), "where machines leave output that is longer than Systems Manager shows";
+    may "max_concurrency" Filled, "of many machines, how many at once: a number or a percentage";
+    may "max_errors" Filled, "how many may fail before no more are begun: a number or a percentage";
+    may "contain" Flag, "hold the work together by a cgroup where that can be done, which is the default";
+    may "send_secrets" Flag, "whether secrets may be part of a command, which AWS shows for thirty days";
+}}
+
+record! { TARGETS "targets block" {
+    may "instances" NAMES, "ids of machines, 50 at most";
+    may "tags" List(&Shape::Record(&TAG)), "machines that have all of these tags, 5 at most";
+}}
+
+record! { TAG "tag" {
+    must "name" Filled, "the name of the tag";
+    must "values" NAMES, "a machine has one of them";
+}}
+
+record! { SSM_OUTPUT "output bucket" {
+    must "bucket" Filled, "the bucket";
+    may  "prefix" Text, "put before every key";
+}}
+
+record! { CONTAINER "container block" {
+    must "image" Filled, "what the commands run in; it has their shell";
+    may  "engine" Shape::Word(ENGINES), "which engine, instead of the first that answers";
+    may  "network" Filled, "`none`, `host` or the name of one; the engine's default without it";
+    may  "env" Named(&Template), "variables on top of the task's";
+    may  "mounts" List(&Shape::Record(&MOUNT)), "more of this machine than the project";
+    may  "user" Filled, "instead of who runs the blueprint";
+    may  "workdir" Filled, "instead of the working directory";
+}}
+
+/// The engines that are asked, in this order.
+pub const ENGINES: &[&str] = &["docker", "podman"];
+
+record! { MOUNT "mount" {
+    must "source" Path, "the folder or file; relative ones begin in the working directory";
+    may  "target" Filled, "its absolute path in the container; the same without it";
+    may  "read_only" Flag, "whether it can only be read";
+}}

@@ -1,0 +1,102 @@
+//! Where commands run when not simply here: `ssm:` and `container:`.
+
+use crate::diagnostic::Span;
+use crate::document::Text;
+
+/// `ssm:` — machines that Systems Manager reaches. What is absent stands in the execution block, or has a default.
+#[derive(Clone, Debug, Default)]
+pub struct Machines<'s> {
+    pub span: Span,
+    pub targets: Option<Targets<'s>>,
+    pub directory: Option<Text<'s>>,
+    pub region: Option<Text<'s>>,
+    pub profile: Option<Text<'s>>,
+    pub endpoint: Option<Text<'s>>,
+    pub document: Option<Text<'s>>,
+    pub state_directory: Option<Text<'s>>,
+    /// In seconds.
+    pub delivery_timeout: Option<u32>,
+    pub patience: Option<u32>,
+    pub output: Option<Bucket<'s>>,
+    pub max_concurrency: Option<Text<'s>>,
+    pub max_errors: Option<Text<'s>>,
+    pub contain: Option<bool>,
+    pub send_secrets: Option<bool>,
+}
+
+/// Which machines; one of the two.
+#[derive(Clone, Debug, Default)]
+pub struct Targets<'s> {
+    pub span: Span,
+    pub instances: Option<Box<[Text<'s>]>>,
+    pub tags: Option<Box<[Tag<'s>]>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Tag<'s> {
+    pub name: Text<'s>,
+    pub values: Box<[Text<'s>]>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Bucket<'s> {
+    pub name: Text<'s>,
+    pub prefix: Option<Text<'s>>,
+}
+
+impl<'s> Machines<'s> {
+    /// These settings, and those of `other` where these say nothing.
+    #[must_use]
+    pub fn over(&self, other: &Self) -> Self {
+        let text = |own: &Option<Text<'s>>, other: &Option<Text<'s>>| own.clone().or_else(|| other.clone());
+        Self {
+            span: self.span,
+            targets: self.targets.clone().or_else(|| other.targets.clone()),
+            directory: text(&self.directory, &other.directory),
+            region: text(&self.region, &other.region),
+            profile: text(&self.profile, &other.profile),
+            endpoint: text(&self.endpoint, &other.endpoint),
+            document: text(&self.document, &other.document),
+            state_directory: text(&self.state_directory, &other.state_directory),
+            delivery_timeout: self.delivery_timeout.or(other.delivery_timeout),
+            patience: self.patience.or(other.patience),
+            output: self.output.clone().or_else(|| other.output.clone()),
+            max_concurrency: text(&self.max_concurrency, &other.max_concurrency),
+            max_errors: text(&self.max_errors, &other.max_errors),
+            contain: self.contain.or(other.contain),
+            send_secrets: self.send_secrets.or(other.send_secrets),
+        }
+    }
+
+    /// Where commands run on them.
+    pub fn directory(&self) -> &str {
+        self.directory.as_deref().unwrap_or("/")
+    }
+}
+
+/// `container:` — what the commands of a task run in.
+#[derive(Clone, Debug)]
+pub struct Container<'s> {
+    pub image: Text<'s>,
+    pub engine: Option<ContainerEngine>,
+    pub network: Option<Text<'s>>,
+    pub env: Box<[(Text<'s>, Text<'s>)]>,
+    pub mounts: Box<[Mount<'s>]>,
+    pub user: Option<Text<'s>>,
+    pub workdir: Option<Text<'s>>,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerEngine {
+    Docker,
+    Podman,
+}
+
+#[derive(Clone, Debug)]
+pub struct Mount<'s> {
+    pub source: Text<'s>,
+    /// Absent: as here.
+    pub target: Option<Text<'s>>,
+    pub read_only: bool,
+}

@@ -1,0 +1,109 @@
+//! Who carries out a command: keepers of this machine, containers above them, machines of Systems Manager.
+//!
+//! A piece of work gets its executor when it starts, or when an earlier runner's is asked about; the driver holds on to it.
+//! What stands in a handle is its executor's own, so a handle of one is never shown to another.
+
+mod containers;
+#[cfg(feature = "aws")]
+mod machines;
+#[cfg(not(feature = "aws"))]
+#[path = "no_machines.rs"]
+mod machines;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use outpost_executor::{Executor, Handle, NotStarted, Secrets};
+
+pub use containers::{CONTAINER, engine_here, kind};
+
+use super::bench::Bench;
+use crate::blueprint::TaskIndex;
+use crate::blueprint::site::Site;
+use crate::run::Moment;
+
+/// The executors of a run.
+#[derive(Debug)]
+pub struct Hands {
+    shell: Arc<dyn Executor>,
+    containers: containers::Containers,
+    machines: machines::Fleet,
+}
+
+/// What a command belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    pub bench: &'a Bench<'a>,
+    /// Its task, and when its attempt began; hooks of the run have none.
+    pub task: Option<(TaskIndex, Moment)>,
+}
+
+impl Hands {
+    /// `store` is that of the run, and `secrets` are all that its work may print.
+    pub fn new(shell: Arc<dyn Executor>, store: PathBuf, secrets: Secrets) -> Self {
+        Self { shell, containers: containers::Containers::new(store), machines: machines::Fleet::new(secrets) }
+    }
+
+    /// This machine's own.
+    pub fn shell(&self) -> Arc<dyn Executor> {
+        Arc::clone(&self.shell)
+    }
+
+    /// Who carries out what runs there.
+    pub async fn at(&self, site: &Site<'_, '_>, owner: Owner<'_>) -> Result<Arc<dyn Executor>, NotStarted> {
+        match (site, owner.task) {
+            (Site::Container(container), Some((task, at))) => {
+                let container = (kind(container), owner.bench.container(task, at, container));
+                let folders = owner.bench.exchanged();
+                // A task in a tree of its own has that for the project.
+                let root = owner.bench.root_of(task);
+                self.containers.executor(self.shell(), container, (root, folders)).await
+            }
+            (Site::Machines(machines), _) => self.machines.executor(machines).await,
+            _ => Ok(self.shell()),
+        }
+    }
+
+    /// Who can say what became of a handle: nobody, where what was asked is not there any more.
+    pub async fn past(
+        &self,
+        site: &Site<'_, '_>,
+        owner: Owner<'_>,
+        handle: Option<&Handle>,
+    ) -> Option<Arc<dyn Executor>> {
+        let is_of_machines = matches!(site, Site::Machines(_));
+        match handle.map(names_machines) {
+            // The document was edited since.
+            Some(true) if !is_of_machines => return None,
+            Some(false) if is_of_machines => return Some(self.shell()),
+            _ => {}
+        }
+        // Without an engine the keeper can still tell.
+        let fallback = (!is_of_machines).then(|| self.shell());
+        self.at(site, owner).await.ok().or(fallback)
+    }
+
+    /// Removes the containers of runs that nobody drives any more, and those of this one, of which nothing runs yet. What
+    /// stands in the way, in a line each.
+    pub async fn clear(&self, bench: &Bench<'_>) -> Vec<String> {
+        let wanted = bench.blueprint.indices().filter_map(|index| match bench.site(index) {
+            Site::Container(container) => Some(kind(container)),
+            _ => None,
+        });
+        let mut kinds: Vec<_> = wanted.collect();
+        kinds.dedup();
+        let mut told = Vec::new();
+        for kind in kinds {
+            told.extend(self.containers.clear(kind, bench.files.folder()).await);
+        }
+        told.sort_unstable();
+        told.dedup();
+        told
+    }
+}
+
+/// Whether a handle is one of machines. Keepers write no such thing into theirs.
+fn names_machines(handle: &Handle) -> bool {
+    let read = serde_json::from_str::<serde_json::Value>(&handle.0);
+    read.is_ok_and(|handle| handle.get("targets").is_some())
+}

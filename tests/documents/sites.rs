@@ -1,0 +1,102 @@
+//! Where commands run: machines, containers, and what cannot be done there.
+
+use outpost_bp::blueprint::TaskIndex;
+use outpost_bp::blueprint::site::{Site, is_here, of_task, of_verification};
+use outpost_bp::diagnostic::Code;
+
+use crate::{codes, document, task, with};
+
+const TARGETS: &str = "ssm: {targets: {instances: [i-0123456789abcdef0]}}";
+
+fn settings(text: &str) -> String {
+    format!("```yaml\nexecution:\n  {text}\n```\n\n")
+}
+
+/// What is said of a task of a machine, with these lines.
+fn on_machine(extra: &str) -> Vec<(Code, String)> {
+    codes(&document(&[settings(TARGETS), task("T0.1", &format!("executor: ssm\nrun: uptime\n{extra}"))]))
+}
+
+fn bad(text: &str) -> Vec<(Code, String)> {
+    vec![(Code::BadSite, text.to_owned())]
+}
+
+#[test]
+fn x_02_what_a_task_says_of_its_machines_counts_before_the_settings() {
+    let own = "executor: ssm\nrun: uptime\nexecution_context: {ssm: {directory: /srv, send_secrets: true, patience: 5}}\nverification: {smoke: {command: uptime}, e2e: {command: uptime, on: here}}\n";
+    let all = "ssm: {targets: {tags: [{name: role, values: [web, db]}]}, directory: /opt, region: eu-west-1, contain: false, output: {bucket: logs}}";
+    let text = document(&[settings(all), task("T0.1", own), task("T0.2", "run: uptime\n")]);
+    assert_eq!(codes(&text), []);
+    with(&text, false, |reading, _| {
+        let (draft, first) = (&reading.draft, TaskIndex::new(0));
+        let Site::Machines(machines) = of_task(draft, first) else { panic!("it runs on machines") };
+        assert_eq!((machines.directory(), machines.region.as_deref()), ("/srv", Some("eu-west-1")));
+        assert_eq!((machines.send_secrets, machines.contain, machines.patience), (Some(true), Some(false), Some(5)));
+        let tags = machines.targets.as_ref().and_then(|targets| targets.tags.as_deref()).expect("tags");
+        assert_eq!((tags[0].name.as_str(), tags[0].values.len()), ("role", 2));
+        let stages = &draft.task(first).verification;
+        assert!(matches!(of_verification(draft, first, &stages[0]), Site::Machines(_)));
+        assert!(matches!(of_verification(draft, first, &stages[1]), Site::Here));
+        assert!(!is_here(draft, first) && is_here(draft, TaskIndex::new(1)));
+    });
+}
+
+#[test]
+fn x_02_machines_are_named_in_one_way_that_can_be() {
+    let said = |targets: &str| {
+        let settings = settings(&format!("ssm: {{targets: {targets}}}"));
+        codes(&document(&[settings, task("T0.1", "executor: ssm\nrun: uptime\n")]))
+    };
+    assert_eq!(said("{instances: [web-1, i-01234567]}"), bad("web-1"));
+    let both = "{instances: [i-01234567], tags: [{name: a, values: [b]}]}";
+    assert_eq!(said(both), bad(both));
+    assert_eq!(said("{instances: []}"), bad("{instances: []}"));
+    assert_eq!(said("{tags: [{name: role, values: []}]}"), bad("role"));
+    let many = format!("{{instances: [{}]}}", vec!["i-01234567"; 51].join(", "));
+    assert_eq!(said(&many), bad(&many));
+    // Nobody says on which, and nobody who is meant runs here.
+    assert_eq!(codes(&document(&[task("T0.1", "executor: ssm\nrun: uptime\n")])), bad("ssm"));
+    let stray = "run: uptime\nexecution_context: {ssm: {directory: /srv}}\n";
+    assert_eq!(codes(&document(&[task("T0.1", stray)])), bad("{directory: /srv}"));
+    assert_eq!(on_machine("execution_context: {ssm: {state_directory: var}}\n"), bad("var"));
+}
+
+#[test]
+fn x_02_what_cannot_work_on_machines_is_said_before_anything_runs() {
+    assert_eq!(on_machine(""), []);
+    let output = "{location: file, path: a.json, ports: {p: {type: json}}}";
+    assert_eq!(on_machine(&format!("output: {output}\n")), bad(output));
+    assert_eq!(on_machine("output: {location: file, ports: {p: {type: json, value: 1}}}\n"), []);
+    assert_eq!(on_machine("files_to_create: [made]\n"), bad("made"));
+    assert_eq!(on_machine("handoff: {checkpoint_path: state.json}\n"), bad("state.json"));
+    assert_eq!(on_machine("execution_context: {container: {image: x}}\n"), bad("{image: x}"));
+    assert_eq!(on_machine("on_success: login ${secrets.KEY}\n"), bad("login ${secrets.KEY}"));
+    assert_eq!(
+        on_machine("execution_context: {environment_variables: {K: '${secrets.KEY}'}}\n"),
+        bad("'${secrets.KEY}'")
+    );
+    assert_eq!(on_machine("on_success: login ${secrets.KEY}\nexecution_context: {ssm: {send_secrets: true}}\n"), []);
+    // What is verified here may know a secret.
+    assert_eq!(on_machine("verification: {smoke: {command: 'ask ${secrets.KEY}', on: here}}\n"), []);
+    let from = task("T0.1", "output: {location: stdout, ports: {p: {type: file_path}}}\n");
+    let to = task(
+        "T0.2",
+        "executor: ssm\nrun: uptime\ndependencies: [T0.1]\ninput_bindings: {p: {source: T0.1, output_port: p}}\n",
+    );
+    assert_eq!(codes(&document(&[settings(TARGETS), from, to])), bad("p: {source: T0.1, output_port: p}"));
+}
+
+#[test]
+fn x_02_a_container_is_for_commands_of_this_machine() {
+    let said = |extra: &str| codes(&document(&[task("T0.1", &format!("{extra}\n"))]));
+    assert_eq!(said("run: make\nexecution_context: {container: {image: 'rust:1', engine: podman}}"), []);
+    assert_eq!(said("executor: manual\nexecution_context: {container: {image: x}}"), []);
+    assert_eq!(said("executor: claude\nexecution_context: {container: {image: x}}"), bad("{image: x}"));
+    assert_eq!(said("run: make\nexecution_context: {container: {image: --privileged}}"), bad("--privileged"));
+    assert_eq!(
+        said("run: make\nexecution_context: {container: {image: x, mounts: [{source: a, target: b}], workdir: w}}"),
+        [bad("b"), bad("w")].concat()
+    );
+    assert_eq!(said("run: make\nexecution_context: {container: {engine: docker}}")[0].0, Code::MissingField);
+    assert_eq!(said("run: make\nexecution_context: {container: {image: x, engine: lxc}}")[0].0, Code::UnknownWord);
+}
