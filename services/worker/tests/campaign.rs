@@ -91,9 +91,10 @@ async fn charges(desk: &Desk, caller: &Caller) -> BTreeMap<JobId, usize> {
 async fn every_job_ends_once_whoever_is_killed() {
     let Size { tenants, jobs, workers, kills } = size();
     let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
     let offer = fleet::offer(Vec::new(), true);
     let lease = Duration::from_secs_f64(LEASE.parse().expect("seconds"));
-    let opened = installation::open(&folder.path().join("data"), "http://here", offer, |settings| settings.lease = lease);
+    let opened = installation::open(&data, "http://here", offer, |settings| settings.lease = lease);
     let desk = opened.await.expect("an installation").desk;
     let mut open: Vec<(usize, JobId)> = Vec::new();
     let mut callers = Vec::new();
