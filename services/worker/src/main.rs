@@ -8,12 +8,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use outpost_core::actions::{Desk, Settings as DeskSettings};
-use outpost_core::ports::Chance as _;
+use outpost_core::actions::Desk;
 use outpost_core::spec::Offer;
 use outpost_core::tenant::Tier;
 use outpost_core::web::Repositories;
-use outpost_embedded::{Embedded, SystemChance};
+use outpost_embedded::installation;
 use outpost_worker::{Order, Settings, Walls};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -21,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Does the jobs of the Outpost service.
 #[derive(Debug, Parser)]
-#[command(name = "outpost-worker", version)]
+#[command(name = "outpost-worker", version, args_override_self = true)]
 struct Args {
     /// The data folder of the service
     #[arg(long, env = "OUTPOST_DATA", value_name = "DIR")]
@@ -125,18 +124,18 @@ fn complain(why: &str) -> ExitCode {
 
 async fn work(args: Args) -> Result<bool, String> {
     let told = |error: outpost_worker::Error| error.to_string();
-    let world = Embedded::open(&args.data, outpost_embedded::Settings::new("")).await;
-    let world = world.map_err(|problem| problem.to_string())?;
     let offer = Offer {
         agents: outpost_worker::agents(args.agents.as_deref()).map_err(told)?,
         commands: true,
         repositories: Repositories { hosts: args.git_host.clone(), folders: !args.allow_local_repos.is_empty() },
         callbacks_anywhere: false,
     };
-    // A worker hands out no cursors.
-    let mut key = [0; 32];
-    SystemChance.fill(&mut key).map_err(|problem| problem.to_string())?;
-    let desk = Desk::new(world.ports(), DeskSettings { lease: args.lease, ..DeskSettings::new(offer, key) });
+    let lease = args.lease;
+    let opened = installation::open(&args.data, "", offer, |settings| settings.lease = lease).await;
+    let opened = opened.map_err(|problem| {
+        format!("the data folder `{}` cannot be used: {problem}; name another one with --data", args.data.display())
+    })?;
+    let desk = Desk::clone(&opened.desk);
     let (tell, orders) = watch::channel(Order::Work);
     let mut stops = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     let listen = tokio::spawn(async move {

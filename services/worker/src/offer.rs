@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use outpost_agent::definition::{Auth, Definitions, Protocol};
+use outpost_core::fleet::FLEET;
 use outpost_core::ports::SecretKind;
 use outpost_core::spec::Agent;
 
@@ -11,10 +12,13 @@ use crate::Error;
 /// The built-in agents and those of the operator, each with the secret that it needs.
 pub fn agents(definitions: Option<&Path>) -> Result<Vec<Agent>, Error> {
     let definitions = Definitions::load(definitions).map_err(|error| Error::Agents(error.to_string()))?;
-    let agents = definitions.names().filter_map(|name| definitions.get(name)).map(|definition| Agent {
-        name: definition.id.clone(),
-        model: None,
-        secret: definition.auth.as_ref().map(secret),
+    let agents = definitions.names().filter_map(|name| definitions.get(name)).map(|definition| {
+        let known = FLEET.iter().find(|known| known.name == definition.id);
+        Agent {
+            name: definition.id.clone(),
+            model: known.map(|known| known.model.to_owned()),
+            secret: known.map(|known| known.secret).or_else(|| definition.auth.as_ref().map(secret)),
+        }
     });
     Ok(agents.collect())
 }
@@ -45,5 +49,6 @@ mod tests {
         assert_eq!(needs("codex"), Some(SecretKind::Openai));
         assert_eq!(needs("gemini"), Some(SecretKind::Google));
         assert_eq!(needs("grok"), Some(SecretKind::Xai));
+        assert_eq!(needs("aider"), Some(SecretKind::Deepseek));
     }
 }

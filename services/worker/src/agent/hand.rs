@@ -42,7 +42,7 @@ fn attempt() -> Result<bool, String> {
     // What is wrong with it is not repeated: it may hold a key.
     let order: Order = serde_json::from_slice(&text).map_err(|_| "the order is not one".to_owned())?;
     text.fill(0);
-    let Order { mut job, caps, key, walls } = order;
+    let Order { mut job, caps, key, upstream, walls } = order;
     let definitions = Definitions::load(job.definitions.as_deref()).map_err(|error| error.to_string())?;
     let definition =
         definitions.get(&job.agent).ok_or_else(|| format!("there is no agent `{}` any more", job.agent))?;
@@ -60,7 +60,11 @@ fn attempt() -> Result<bool, String> {
             (Some(auth), Some(key)) => {
                 let prices =
                     Prices::built_in().map_err(|error| format!("failed to read the built-in prices: {error}"))?;
-                Some(gate::open(auth, caps, key, prices).await?)
+                let mut auth = auth.clone();
+                if let Some(upstream) = upstream {
+                    auth.base_url.upstream = upstream;
+                }
+                Some(gate::open(&auth, caps, key, prices).await?)
             }
             _ => None,
         };

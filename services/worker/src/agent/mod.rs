@@ -37,6 +37,8 @@ struct Order {
     caps: Caps,
     /// The provider's key, where the agent needs one.
     key: Option<String>,
+    /// Where that key is good for, if it is another place than the definition's.
+    upstream: Option<String>,
     walls: Option<Fence>,
 }
 
@@ -56,6 +58,8 @@ struct Counted {
     micro_usd: u64,
 }
 
+/// It speaks as OpenAI does.
+const DEEPSEEK: &str = "https://api.deepseek.com";
 const COUNTED: &str = "counted.json";
 
 impl Attempt<'_> {
@@ -79,6 +83,7 @@ impl Attempt<'_> {
         let order = Order {
             job: self.job_of_agent(),
             caps: self.caps(),
+            upstream: needs.filter(|kind| *kind == SecretKind::Deepseek).map(|_| DEEPSEEK.to_owned()),
             key: key.map(|key| String::from_utf8_lossy(key).into_owned()),
             walls: self.walls(),
         };
@@ -133,6 +138,7 @@ impl Attempt<'_> {
 
     fn job_of_agent(&self) -> Job {
         let (id, spec) = (&self.claim.job().id, self.spec());
+        let offered = self.worker.desk.settings().offer.agent(&spec.agent);
         let inputs = spec.inputs.iter().map(|(name, value)| Input {
             name: name.clone(),
             source: "the job".to_owned(),
@@ -160,7 +166,7 @@ impl Attempt<'_> {
             state: self.place.home(),
             workspace: self.place.tree(),
             brief,
-            model: spec.model.clone(),
+            model: spec.model.clone().or_else(|| offered?.model.clone()),
             effort: None,
             approval: Approval::Full,
             // What a tenant clones may be anybody's.

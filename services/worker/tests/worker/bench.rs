@@ -21,7 +21,7 @@ use tempfile::TempDir;
 /// Seconds of a lease, unless a test is about leases.
 pub(crate) const LEASE: &str = "3";
 /// Whoever waits longer than this waits for ever.
-const FOR_EVER: Duration = Duration::from_secs(300);
+const FOR_EVER: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(25);
 
 pub(crate) struct World {
@@ -114,7 +114,14 @@ impl World {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        tokio::time::timeout(FOR_EVER, waiting).await.expect("it does not come")
+        match tokio::time::timeout(FOR_EVER, waiting).await {
+            Ok(job) => job,
+            Err(_) => panic!(
+                "it does not come: {:?}\n{}",
+                self.desk.job(caller, id).await,
+                fs::read_to_string(self.path("said")).unwrap_or_default()
+            ),
+        }
     }
 
     pub(crate) async fn log(&self, caller: &Caller, id: &JobId) -> Vec<Line> {

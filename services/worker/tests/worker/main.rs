@@ -3,6 +3,9 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod agents;
 mod bench;
 mod commands;
+mod repos;
+mod server;
 mod signals;

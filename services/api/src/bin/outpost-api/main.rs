@@ -4,20 +4,29 @@
 
 mod options;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
+use outpost_core::actions::Desk;
 use outpost_embedded::installation;
+use outpost_worker::Order;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use options::Options;
 
 fn main() -> ExitCode {
+    // Parts of a job are done by this program again, under words of their own.
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(exit) = outpost_worker::hand(&words) {
+        return exit;
+    }
     let options = Options::parse();
     let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -62,7 +71,23 @@ async fn run(options: Options) -> Result<(), String> {
         tracing::info!("for the owner of this machine: jobs may name its folders, and webhooks may go to it");
     }
     tracing::info!(address = %address, base, data = %options.data.display(), docs = format!("{base}/docs"), "serving");
-    outpost_api::serve(opened.desk, listener, settings, stop.wait()).await
+    let Some(worker) = options.worker(opened.desk.settings().lease) else {
+        return outpost_api::serve(opened.desk, listener, settings, stop.wait()).await;
+    };
+    let (tell, orders) = watch::channel(Order::Work);
+    let desk = Desk::clone(&opened.desk);
+    let worker = async {
+        let told = |error: outpost_worker::Error| format!("jobs cannot be done here: {error}");
+        outpost_worker::run(desk, worker, orders).await.map(drop).map_err(told)
+    };
+    // Whoever asks is served until the jobs are handed back.
+    let stopped = async {
+        stop.wait().await;
+        // A worker that has failed has been told of.
+        let _ = tell.send(Order::Leave);
+    };
+    let serve = outpost_api::serve(opened.desk, listener, settings, stopped);
+    tokio::try_join!(serve, worker).map(drop)
 }
 
 fn taken(address: SocketAddr, error: &io::Error) -> String {

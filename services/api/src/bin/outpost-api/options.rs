@@ -5,6 +5,7 @@ use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use outpost_api::{Files, Rate, Settings, Stripe};
@@ -47,6 +48,21 @@ pub(crate) struct Options {
         env = "OUTPOST_REPOSITORY_HOSTS"
     )]
     repository_host: Vec<String>,
+    /// Do the jobs, too, in this process
+    #[arg(long, env = "OUTPOST_WITH_WORKER")]
+    with_worker: bool,
+    /// Jobs that are done at once
+    #[arg(long, value_name = "COUNT", default_value_t = 2, requires = "with_worker", env = "OUTPOST_SLOTS")]
+    slots: u16,
+    /// Where the folders of jobs are made [default: `workspaces` in the data folder]
+    #[arg(long, value_name = "DIR", requires = "with_worker", env = "OUTPOST_WORKSPACES")]
+    workspaces: Option<PathBuf>,
+    /// Definitions of agents, beside the built-in ones
+    #[arg(long, value_name = "DIR", env = "OUTPOST_AGENTS")]
+    agents: Option<PathBuf>,
+    /// A folder below which jobs may name repositories; may be given again
+    #[arg(long, value_name = "DIR", requires = "with_worker")]
+    allow_local_repos: Vec<PathBuf>,
     /// The model that an agent uses unless a job says otherwise
     #[arg(long, value_name = "AGENT=MODEL", value_delimiter = ',', env = "OUTPOST_MODELS")]
     model: Vec<String>,
@@ -113,6 +129,9 @@ impl Options {
 
     pub(crate) fn offer(&self, own: bool) -> Result<Offer, String> {
         let mut offer = fleet::offer(self.repository_host.clone(), own);
+        if let Some(agents) = &self.agents {
+            offer.agents = outpost_worker::agents(Some(agents)).map_err(|error| error.to_string())?;
+        }
         for text in &self.model {
             let (name, model) = pair("--model", text)?;
             let agent = offer.agents.iter_mut().find(|agent| agent.name == name);
@@ -132,6 +151,18 @@ impl Options {
                 if codes.is_empty() { Err(none()) } else { Ok(Door::Invite(codes)) }
             }
         }
+    }
+
+    /// How jobs are done here; none where others do them.
+    pub(crate) fn worker(&self, lease: Duration) -> Option<outpost_worker::Settings> {
+        let workspaces = self.workspaces.clone().unwrap_or_else(|| self.data.join("workspaces"));
+        let mut settings = outpost_worker::Settings::new(workspaces, lease);
+        settings.slots = self.slots.max(1).into();
+        settings.agents.clone_from(&self.agents);
+        settings.sources.folders.clone_from(&self.allow_local_repos);
+        // The server looks for what went missing.
+        settings.clocks.reap = None;
+        self.with_worker.then_some(settings)
     }
 
     pub(crate) fn prices(&self) -> Result<BTreeMap<String, Tier>, String> {
