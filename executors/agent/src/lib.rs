@@ -15,6 +15,7 @@ pub mod classify;
 pub mod command;
 pub mod contract;
 pub mod definition;
+pub mod gate;
 pub mod prompt;
 pub mod session;
 pub mod stream;

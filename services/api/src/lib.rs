@@ -1,0 +1,48 @@
+//! The HTTP face of the Outpost service: one router, for a server, a function in a cloud, and tests.
+//!
+//! ```text
+//! request ─► envelope (id, headers, problems) ─► door (key, rate, scope) ─► handler ─► Desk ─► view
+//! ```
+//! [`router`] is made from one table of routes, and so is the OpenAPI document. [`serve`] is the server: connections, the
+//! reaper, and the sender of webhooks. [`data`] opens the folder of an installation on one machine.
+
+mod app;
+mod door;
+mod envelope;
+mod linked;
+mod openapi;
+mod outgoing;
+mod problem;
+mod rate;
+mod route;
+mod routes;
+mod serve;
+mod settings;
+mod shape;
+mod strict;
+mod stripe;
+mod take;
+mod view;
+mod wait;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use outpost_core::actions::Desk;
+
+pub use envelope::Peer;
+pub use openapi::document;
+pub use outgoing::Sender;
+pub use serve::serve;
+pub use settings::{Files, Rate, Server, Settings, Stripe};
+
+/// The whole API over a desk. Whoever puts it behind a door of its own tells it of [`Peer`]s.
+pub fn router(desk: Arc<Desk>, settings: Settings) -> Result<Router, String> {
+    let table = routes::table();
+    let document = openapi::of(&table, &settings.base);
+    let shapes = table.iter().flat_map(|route| [route.query, route.body]).flatten();
+    let judges = strict::Judges::of(shapes)?;
+    let app = app::App::new(desk, settings, judges, document.to_string().into_bytes().into())?;
+    Ok(route::routed(table, &app).layer(from_fn_with_state(app, envelope::envelope)))
+}

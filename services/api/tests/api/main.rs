@@ -1,0 +1,13 @@
+//! The API as callers meet it: stories over the whole router, on a data folder of their own.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod billing;
+mod document;
+mod hooks;
+mod house;
+mod matrix;
+mod programs;
+mod requests;
+mod server;
+mod stories;

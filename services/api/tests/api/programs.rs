@@ -1,0 +1,95 @@
+//! The two programs themselves: they start, work on one folder, and end in order.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn server(data: &Path, listen: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_outpost-api"));
+    command.arg("--data").arg(data).args(["--listen", listen]).stderr(Stdio::piped()).env_remove("OUTPOST_LOG");
+    command
+}
+
+/// A server that is up, and where.
+fn begun(data: &Path) -> (Child, String, BufReader<std::process::ChildStderr>) {
+    let mut child = server(data, "127.0.0.1:0").spawn().expect("a server");
+    let mut lines = BufReader::new(child.stderr.take().expect("its log"));
+    let mut line = String::new();
+    while !line.contains(" serving ") {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).expect("a line"), 0, "the server has ended");
+    }
+    let base = line.split("base=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an address").to_owned();
+    (child, base, lines)
+}
+
+fn admin(data: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_outpost-admin"));
+    command.arg("--data").arg(data).args(words).output().expect("an answer")
+}
+
+fn told(output: &Output) -> Value {
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_server_serves_and_an_operator_looks_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let missing = admin(&data, &["tenant", "list"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("an installation begins with outpost-api"));
+
+    let (mut child, base, mut lines) = begun(&data);
+    let client = reqwest::Client::new();
+    let made = told(&admin(&data, &["--json", "tenant", "create", "Ada", "ada@example.com", "--tier", "pro"]));
+    let (tenant, key) = (made["tenant_id"].as_str().unwrap(), made["api_key"].as_str().unwrap());
+    let ask = async |key: &str| {
+        let answer = client.get(format!("{base}/v1/tenant")).bearer_auth(key).send().await.expect("an answer");
+        (answer.status().as_u16(), serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap())
+    };
+    let (status, me) = ask(key).await;
+    assert_eq!((status, &me["tier"], &me["name"]), (200, &json!("pro"), &json!("Ada")));
+    told(&admin(&data, &["--json", "tenant", "set-tier", tenant, "enterprise"]));
+    told(&admin(&data, &["--json", "tenant", "set-limits", tenant, "--jobs-per-day", "500"]));
+    let (_, me) = ask(key).await;
+    assert_eq!((&me["tier"], &me["limits"]["jobs_per_day"]), (&json!("enterprise"), &json!(500)));
+    told(&admin(&data, &["--json", "tenant", "suspend", tenant]));
+    assert_eq!(ask(key).await.0, 403);
+    told(&admin(&data, &["--json", "tenant", "resume", tenant]));
+    let keys = told(&admin(&data, &["--json", "key", "list", tenant]));
+    assert!(!keys.to_string().contains(key));
+    told(&admin(&data, &["--json", "key", "revoke", tenant, keys[0]["key_id"].as_str().unwrap()]));
+    assert_eq!(ask(key).await.0, 401);
+    assert_eq!(told(&admin(&data, &["--json", "dlq", "list"])), json!([]));
+    assert_eq!(told(&admin(&data, &["--json", "reap"]))["lost"], 0);
+    let listed = String::from_utf8(admin(&data, &["tenant", "list"]).stdout).unwrap();
+    assert!(listed.contains("ada@example.com  Ada  enterprise  active"), "{listed}");
+
+    // Its port is taken, and it says so.
+    let address = base.strip_prefix("http://").unwrap();
+    let second = server(&folder.path().join("other"), address).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("listens on"), "{second:?}");
+
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut lines, &mut log).unwrap();
+    assert!(log.contains("no more requests are taken") && !log.contains(&key[..20]), "{log}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let told = server(&file, "127.0.0.1:0").output().unwrap();
+    assert_eq!(told.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&told.stderr);
+    assert!(text.contains("cannot be used") && text.contains("--data"), "{text}");
+}

@@ -1,0 +1,117 @@
+//! What a job says while it runs: appended by its worker in pieces, read by its tenant from any line on.
+//!
+//! A line is known by its attempt and its place in it, as one number that grows: `epoch * 10^8 + place`. A piece is named by
+//! the place of its last line, so that whoever has read up to a line finds the pieces behind it by their names alone.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, Claim, Desk, Error};
+use crate::id::JobId;
+use crate::job::Job;
+use crate::key::Scope;
+use crate::moment::Moment;
+
+/// Lines of an attempt.
+const LINES: u64 = 100_000_000;
+/// Bytes of a piece.
+const PIECE: usize = 1024 * 1024;
+/// Pieces that are opened for one answer.
+const PIECES: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// What the agent says.
+    Out,
+    Err,
+    /// What the agent does, a line for each step.
+    Event,
+    /// What the worker says about it.
+    Worker,
+}
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// From the worker: its place in this attempt, from 1 on. To the tenant: the number that grows over all attempts.
+    pub seq: u64,
+    pub at: Moment,
+    pub stream: Stream,
+    pub text: String,
+}
+
+/// Some lines of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPage {
+    pub lines: Vec<Line>,
+    /// What to ask with for what comes after these.
+    pub next: u64,
+    /// Nothing comes any more: the job has ended, and this is the last of it. If not, and there are no lines, asking
+    /// again a little later is how a tenant waits.
+    pub done: bool,
+}
+
+fn folder(job: &JobId, epoch: u32) -> String {
+    format!("{job}/a{epoch}/log/")
+}
+
+impl Desk {
+    /// Adds lines to what this attempt has said. They follow each other, and those that were added before; added again after
+    /// a failure, they are there once.
+    pub async fn append_log(&self, claim: &Claim, lines: &[Line]) -> Result<(), Error> {
+        let Some(last) = lines.last() else { return Ok(()) };
+        let in_order = lines.windows(2).all(|pair| pair[0].seq < pair[1].seq);
+        if !in_order || lines.iter().any(|line| !(1..LINES).contains(&line.seq)) {
+            return Err(Error::invalid("/lines", format!("have to be numbered upwards from 1 to {}", LINES - 1)));
+        }
+        let mut piece = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut piece, line).map_err(|error| Error::Broken(error.to_string()))?;
+            piece.push(b'\n');
+        }
+        if piece.len() > PIECE {
+            return Err(Error::invalid("/lines", format!("have {} bytes; {PIECE} are allowed at once", piece.len())));
+        }
+        let path = format!("{}{:08}", folder(claim.id(), claim.epoch()), last.seq);
+        Ok(self.ports.blobs.put(claim.owner(), &path, piece).await?)
+    }
+
+    /// Lines after this one, in their order: of all attempts, those of the last one last.
+    pub async fn log(&self, caller: &Caller, id: &JobId, after: u64) -> Result<LogPage, Error> {
+        caller.may(Scope::JobsRead)?;
+        // The job first: what had ended before its log is looked at says nothing more.
+        let job = self.read_job(caller.id(), id).await?;
+        let mut page = LogPage { lines: Vec::new(), next: after, done: false };
+        let first = u32::try_from(after / LINES).unwrap_or(u32::MAX).max(1);
+        let mut pieces = 0;
+        for epoch in first..=job.epoch {
+            let seen = if u64::from(epoch) == after / LINES { after % LINES } else { 0 };
+            pieces += self.attempt(&job, epoch, seen, PIECES - pieces, &mut page).await?;
+            if pieces >= PIECES {
+                return Ok(page);
+            }
+        }
+        page.done = job.status.is_final();
+        Ok(page)
+    }
+
+    async fn attempt(&self, job: &Job, epoch: u32, seen: u64, most: usize, page: &mut LogPage) -> Result<usize, Error> {
+        let folder = folder(&job.id, epoch);
+        let after = format!("{folder}{seen:08}");
+        let paths = self.ports.blobs.list(&job.tenant, &folder, Some(&after), most).await?;
+        for path in &paths {
+            let most = u64::try_from(PIECE).unwrap_or(u64::MAX);
+            let Some(bytes) = self.ports.blobs.get(&job.tenant, path, most).await? else { continue };
+            for text in bytes.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
+                let line: Line = serde_json::from_slice(text)
+                    .map_err(|error| Error::Broken(format!("a line in `{path}` is none: {error}")))?;
+                if line.seq > seen {
+                    let seq = u64::from(epoch) * LINES + line.seq;
+                    page.next = page.next.max(seq);
+                    page.lines.push(Line { seq, ..line });
+                }
+            }
+        }
+        Ok(paths.len())
+    }
+}

@@ -1,0 +1,172 @@
+//! Which ticket is next.
+//!
+//! Short polls in strict order, enterprise before pro before free. Only when all three are empty, all three are waited
+//! for at once, each in a task of its own that nobody interrupts: a call that is dropped may have taken a ticket. After
+//! ten picks from higher lanes the next one is free's, so free has a share of 1/11 at least.
+//!
+//! What such a task brings while no slot is free goes back: a fresh ticket is sent, then the old one removed. To show it
+//! again would count as having handed it out for nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outpost_core::ports::{Delivery, Queue};
+use outpost_core::store::Problem;
+use outpost_core::tenant::Tier;
+use tokio::task::JoinSet;
+use tracing::warn;
+
+/// Picks from higher lanes in a row.
+const HIGHER: u32 = 10;
+/// After a queue that failed.
+const BREATH: Duration = Duration::from_secs(1);
+/// How long calls that wait are given to end by themselves when the worker goes.
+const CLOSING: Duration = Duration::from_secs(1);
+
+type Brought = (Tier, Result<Option<Delivery>, Problem>);
+
+/// The three lanes, as one worker takes from them.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    queue: Arc<dyn Queue>,
+    hide: Duration,
+    wait: Duration,
+    higher: u32,
+    waiting: JoinSet<Brought>,
+    /// Whether a lane is waited for, in the order of `Tier::ALL`.
+    waited: [bool; Tier::ALL.len()],
+    /// What a task brought that nobody has picked.
+    kept: Vec<Delivery>,
+}
+
+impl Lanes {
+    pub(crate) fn new(queue: Arc<dyn Queue>, hide: Duration, wait: Duration) -> Self {
+        Self {
+            queue,
+            hide,
+            wait,
+            higher: 0,
+            waiting: JoinSet::new(),
+            waited: [false; Tier::ALL.len()],
+            kept: Vec::new(),
+        }
+    }
+
+    fn order(&self) -> [Tier; 3] {
+        if self.higher >= HIGHER {
+            [Tier::Free, Tier::Enterprise, Tier::Pro]
+        } else {
+            [Tier::Enterprise, Tier::Pro, Tier::Free]
+        }
+    }
+
+    /// What is there now, in the order of the lanes. Not to be dropped half-way.
+    pub(crate) async fn next(&mut self) -> Option<Delivery> {
+        for lane in self.order() {
+            let kept = self.kept.iter().position(|delivery| delivery.lane == lane);
+            let found = match kept {
+                Some(at) => Ok(Some(self.kept.swap_remove(at))),
+                None => self.queue.receive(lane, Duration::ZERO, self.hide).await,
+            };
+            match found {
+                Ok(Some(delivery)) => {
+                    self.higher = if lane == Tier::Free { 0 } else { self.higher.saturating_add(1) };
+                    return Some(delivery);
+                }
+                // An empty free lane has had its turn.
+                Ok(None) if lane == Tier::Free => self.higher = 0,
+                Ok(None) => {}
+                Err(problem) => warn!(lane = lane.as_str(), %problem, "no ticket could be taken"),
+            }
+        }
+        None
+    }
+
+    /// Waits until a lane may have something. May be dropped.
+    pub(crate) async fn wait(&mut self) {
+        for (at, lane) in Tier::ALL.into_iter().enumerate() {
+            if let Some(waited) = self.waited.get_mut(at)
+                && !std::mem::replace(waited, true)
+            {
+                let (queue, wait, hide) = (Arc::clone(&self.queue), self.wait, self.hide);
+                self.waiting.spawn(async move { (lane, queue.receive(lane, wait, hide).await) });
+            }
+        }
+        let brought = self.brought().await;
+        self.kept.extend(brought);
+    }
+
+    /// Gives back what is brought while there is no slot for it. Never ends; may be dropped.
+    pub(crate) async fn refuse(&mut self) -> std::convert::Infallible {
+        loop {
+            let brought = if self.waiting.is_empty() { std::future::pending().await } else { self.brought().await };
+            if let Some(delivery) = brought {
+                self.give_back(delivery);
+            }
+        }
+    }
+
+    async fn brought(&mut self) -> Option<Delivery> {
+        match self.waiting.join_next().await {
+            Some(Ok((lane, brought))) => {
+                if let Some(at) = Tier::ALL.into_iter().position(|tier| tier == lane)
+                    && let Some(waited) = self.waited.get_mut(at)
+                {
+                    *waited = false;
+                }
+                match brought {
+                    Ok(delivery) => delivery,
+                    Err(problem) => {
+                        warn!(lane = lane.as_str(), %problem, "no ticket could be waited for");
+                        tokio::time::sleep(BREATH).await;
+                        None
+                    }
+                }
+            }
+            Some(Err(error)) => {
+                warn!(%error, "waiting for a ticket failed");
+                // Which lane it was is not known: all are waited for anew, and one twice at most.
+                self.waited = [false; Tier::ALL.len()];
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn give_back(&self, delivery: Delivery) {
+        let queue = Arc::clone(&self.queue);
+        tokio::spawn(async move { give_back(&*queue, &delivery).await });
+    }
+
+    /// Takes nothing any more, and gives back what comes all the same.
+    pub(crate) async fn close(mut self) {
+        for delivery in std::mem::take(&mut self.kept) {
+            give_back(&*self.queue, &delivery).await;
+        }
+        let rest = async {
+            while let Some(brought) = self.waiting.join_next().await {
+                if let Ok((_, Ok(Some(delivery)))) = brought {
+                    give_back(&*self.queue, &delivery).await;
+                }
+            }
+        };
+        // Those that wait on have nothing, and what one of them takes in this moment is seen again.
+        let _ = tokio::time::timeout(CLOSING, rest).await;
+    }
+}
+
+/// Sends a ticket anew and removes the old one, so that nobody counts it as handed out in vain.
+pub(crate) async fn give_back(queue: &dyn Queue, delivery: &Delivery) {
+    match queue.send(delivery.lane, &delivery.ticket).await {
+        Ok(()) => remove(queue, delivery).await,
+        // The old one is seen again.
+        Err(problem) => warn!(job = %delivery.ticket.job, %problem, "a ticket could not be given back"),
+    }
+}
+
+pub(crate) async fn remove(queue: &dyn Queue, delivery: &Delivery) {
+    if let Err(problem) = queue.remove(delivery).await {
+        // It is seen again, and found to be good for nothing.
+        warn!(job = %delivery.ticket.job, %problem, "a ticket could not be removed");
+    }
+}
