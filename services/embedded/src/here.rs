@@ -1,10 +1,10 @@
-//! What this machine has of itself: its clock, its randomness, and workers that need no waking.
+//! What this machine has of itself: its clock, its randomness, its patience, and workers that need no waking.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outpost_core::moment::Moment;
-use outpost_core::ports::{Chance, Clock, Wake};
+use outpost_core::ports::{Chance, Clock, Pause, Wake};
 use outpost_core::store::{Pending, Problem};
 
 /// The system's clock, which may be set back: within a process it then stands until that time comes again, so that nothing
@@ -35,6 +35,16 @@ pub struct SystemChance;
 impl Chance for SystemChance {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Problem> {
         getrandom::fill(bytes).map_err(|error| Problem::Broken(format!("the system gives no random numbers: {error}")))
+    }
+}
+
+/// The timer of tokio's runtime.
+#[derive(Debug, Default)]
+pub struct Timer;
+
+impl Pause for Timer {
+    fn pause(&self, how_long: Duration) -> Pending<'_, ()> {
+        Box::pin(tokio::time::sleep(how_long))
     }
 }
 

@@ -25,11 +25,12 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use outpost_core::actions::Ports;
 use outpost_core::id::TenantId;
-use outpost_core::ports::{Blobs, Chance, Clock, Queue, Vault, Wake};
+use outpost_core::ports::{Blobs, Chance, Clock, Pause, Queue, Vault, Wake};
 use outpost_core::store::{House, Pending, Problem, Store};
 
-pub use here::{Awake, SystemChance, SystemClock};
+pub use here::{Awake, SystemChance, SystemClock, Timer};
 pub use link::{FILES, Links};
 
 /// What is to be known beside the folder.
@@ -60,6 +61,7 @@ pub struct Embedded {
     pub wake: Arc<dyn Wake>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
+    pub pause: Arc<dyn Pause>,
     links: Arc<Links>,
     files: Arc<files::Files>,
 }
@@ -85,9 +87,26 @@ impl Embedded {
             wake: Arc::new(Awake),
             clock,
             chance,
+            pause: Arc::new(Timer),
             links,
             files,
         })
+    }
+
+    /// All of them, as a desk takes them.
+    #[must_use]
+    pub fn ports(&self) -> Ports {
+        Ports {
+            store: Arc::clone(&self.store),
+            house: Arc::clone(&self.house),
+            queue: Arc::clone(&self.queue),
+            blobs: Arc::clone(&self.blobs),
+            vault: Arc::clone(&self.vault),
+            wake: Arc::clone(&self.wake),
+            clock: Arc::clone(&self.clock),
+            chance: Arc::clone(&self.chance),
+            pause: Arc::clone(&self.pause),
+        }
     }
 
     /// What checks the links that [`Blobs::link`] makes.
