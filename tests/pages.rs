@@ -317,6 +317,7 @@ fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
         "executors/spawn/Cargo.toml",
         "executors/ssm/Cargo.toml",
         "executors/workspace/Cargo.toml",
+        "services/aws/Cargo.toml",
         "services/core/Cargo.toml",
         "services/embedded/Cargo.toml",
         "services/here/Cargo.toml",
