@@ -35,6 +35,7 @@ use outpost_here::Timer;
 
 pub use settings::{Settings, Workers};
 pub use tables::TABLES;
+pub use tenants::for_tenant;
 
 /// For one sending; then it is sent again, or its answer counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);

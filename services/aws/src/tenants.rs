@@ -10,8 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
-use aws_config::sts::AssumeRoleProvider;
-use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_config::identity::IdentityCache;
+use aws_config::sts::{AssumeRoleProvider, AssumeRoleProviderBuilder};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use outpost_core::id::TenantId;
 use outpost_core::store::Problem;
 use serde_json::{Value, json};
@@ -44,10 +45,8 @@ impl Clients {
 
 pub(crate) struct Tenants {
     config: SdkConfig,
+    settings: Settings,
     own: Clients,
-    role: Option<String>,
-    bucket: String,
-    secrets: String,
     known: Mutex<HashMap<TenantId, Clients>>,
     /// For links, with when they end.
     signing: Mutex<HashMap<TenantId, (SystemTime, aws_sdk_s3::Client)>>,
@@ -55,7 +54,7 @@ pub(crate) struct Tenants {
 
 impl fmt::Debug for Tenants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tenants").field("role", &self.role).field("bucket", &self.bucket).finish_non_exhaustive()
+        f.debug_struct("Tenants").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -63,10 +62,8 @@ impl Tenants {
     pub(crate) fn new(config: &SdkConfig, settings: &Settings) -> Self {
         Self {
             config: config.clone(),
+            settings: settings.clone(),
             own: Clients::new(config),
-            role: settings.tenant_role.clone(),
-            bucket: settings.bucket.clone(),
-            secrets: settings.secrets.clone(),
             known: Mutex::default(),
             signing: Mutex::default(),
         }
@@ -79,12 +76,13 @@ impl Tenants {
 
     /// With what may be done for this tenant.
     pub(crate) async fn of(&self, tenant: &TenantId) -> Clients {
-        let Some(role) = &self.role else { return self.own.clone() };
+        if self.settings.tenant_role.is_none() {
+            return self.own.clone();
+        }
         if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(tenant) {
             return known.clone();
         }
-        // It asks for new credentials by itself, before the old ones end.
-        let clients = self.as_role(self.session(role, tenant, None).await);
+        let clients = Clients::new(&for_tenant(&self.config, &self.settings, tenant).await);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
             known.clear();
@@ -94,7 +92,7 @@ impl Tenants {
 
     /// To sign what is good for so long: a link dies with the credentials that signed it.
     pub(crate) async fn signing(&self, tenant: &TenantId, good: Duration) -> Result<aws_sdk_s3::Client, Problem> {
-        let Some(role) = &self.role else { return Ok(self.own.s3.clone()) };
+        let Some(role) = &self.settings.tenant_role else { return Ok(self.own.s3.clone()) };
         let until = SystemTime::now() + good.min(LONGEST);
         let found = self.signing.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
         if let Some((ends, client)) = found
@@ -102,12 +100,12 @@ impl Tenants {
         {
             return Ok(client);
         }
-        let session = self.session(role, tenant, Some(good.clamp(SHORTEST, LONGEST))).await;
+        let session = session(&self.config, &self.settings, role, tenant).session_length(good.clamp(SHORTEST, LONGEST));
         let call = Call { service: "STS", operation: "AssumeRole", on: role };
-        let fresh = session.provide_credentials().await;
+        let fresh = session.build().await.provide_credentials().await;
         let fresh = fresh.map_err(|error| call.broken(&aws_sdk_s3::error::DisplayErrorContext(&error).to_string()))?;
         let ends = fresh.expiry().unwrap_or(until);
-        let client = self.as_role(fresh).s3;
+        let client = Clients::new(&become_of(&self.config, fresh)).s3;
         let mut signing = self.signing.lock().unwrap_or_else(PoisonError::into_inner);
         if signing.len() >= REMEMBERED {
             signing.clear();
@@ -115,21 +113,30 @@ impl Tenants {
         signing.insert(tenant.clone(), (ends, client.clone()));
         Ok(client)
     }
+}
 
-    async fn session(&self, role: &str, tenant: &TenantId, length: Option<Duration>) -> AssumeRoleProvider {
-        let policy = policy(role, &self.bucket, &self.secrets, tenant).to_string();
-        let session =
-            AssumeRoleProvider::builder(role).session_name(tenant.as_str()).policy(policy).configure(&self.config);
-        match length {
-            Some(length) => session.session_length(length).build().await,
-            None => session.build().await,
-        }
+/// Whom this process becomes for one tenant, if there is a role for that: to call AWS for the tenant beside the ports. New
+/// credentials are asked for before the old ones end.
+pub async fn for_tenant(config: &SdkConfig, settings: &Settings, tenant: &TenantId) -> SdkConfig {
+    match &settings.tenant_role {
+        Some(role) => become_of(config, session(config, settings, role, tenant).build().await),
+        None => config.clone(),
     }
+}
 
-    fn as_role(&self, who: impl aws_credential_types::provider::ProvideCredentials + 'static) -> Clients {
-        let who = SharedCredentialsProvider::new(who);
-        Clients::new(&self.config.clone().into_builder().credentials_provider(who).build())
-    }
+fn session(config: &SdkConfig, settings: &Settings, role: &str, tenant: &TenantId) -> AssumeRoleProviderBuilder {
+    let policy = policy(role, &settings.bucket, &settings.secrets, tenant).to_string();
+    AssumeRoleProvider::builder(role).session_name(tenant.as_str()).policy(policy).configure(config)
+}
+
+fn become_of(config: &SdkConfig, who: impl ProvideCredentials + 'static) -> SdkConfig {
+    config
+        .clone()
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(who))
+        // What is remembered of one is not another's.
+        .identity_cache(IdentityCache::lazy().build())
+        .build()
 }
 
 /// What is left of a role for one tenant. An id of a tenant has only digits, letters and dashes in it.

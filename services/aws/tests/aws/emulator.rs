@@ -15,7 +15,8 @@ use std::time::Duration;
 /// What signs links; the emulator holds signed links to it.
 pub(crate) const SECRET: &str = "emulated-emulated-emulated";
 
-/// Each line of input sets the time of an account forward, by seconds; the first line of output tells the port.
+/// Each line of input sets the time of an account forward, by seconds; the first line of output tells the port. SQS says of a
+/// message that is hidden no more that it is not in flight; this emulator does not, and is made to.
 const SERVE: &str = "
 import asyncio, datetime, os, socket, sys, threading, time
 listener = socket.socket()
@@ -33,6 +34,13 @@ class Time:
     def time(self):
         return time.time() + ahead.get(get_account_id(), 0)
 sqs.time = Time()
+hide = sqs._HANDLERS['ChangeMessageVisibility']
+def in_flight(data, url):
+    for message in sqs._get_q(data.get('QueueUrl', url), 'sqs:ChangeMessageVisibility')['messages']:
+        if message['receipt_handle'] == data.get('ReceiptHandle') and message['visible_at'] <= sqs.time.time():
+            raise sqs._Err('MessageNotInflight', 'The specified message is not in flight.')
+    return hide(data, url)
+sqs._HANDLERS['ChangeMessageVisibility'] = in_flight
 expired = s3.presigned_request_is_expired
 def later():
     return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=ahead.get(get_account_id(), 0))

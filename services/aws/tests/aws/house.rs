@@ -55,11 +55,12 @@ pub(crate) struct House {
     pub(crate) account: String,
     pub(crate) clock: Arc<Hand>,
     pub(crate) bucket: String,
+    pub(crate) settings: Settings,
 }
 
 /// Whom a test is.
 pub(crate) async fn config(endpoint: &str, account: &str) -> SdkConfig {
-    let who = SharedCredentialsProvider::new(Credentials::from_keys(account, SECRET, None));
+    let who = SharedCredentialsProvider::new(Credentials::new(account, SECRET, None, None, "test"));
     // The emulator is shared by all tests, and so slower than AWS is.
     let patience = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(60)).build();
     aws_config::defaults(BehaviorVersion::latest())
@@ -80,12 +81,8 @@ pub(crate) fn account() -> String {
 
 impl House {
     pub(crate) async fn make(emulator: &Emulator) -> Self {
-        Self::with(emulator, |_| {}).await
-    }
-
-    pub(crate) async fn with(emulator: &Emulator, change: impl FnOnce(&mut Settings)) -> Self {
         let account = account();
-        Self::of(config(&emulator.endpoint(), &account).await, account, change).await
+        Self::of(config(&emulator.endpoint(), &account).await, account, |_| {}).await
     }
 
     pub(crate) async fn of(config: SdkConfig, account: String, change: impl FnOnce(&mut Settings)) -> Self {
@@ -100,7 +97,7 @@ impl House {
         let made = aws_sdk_s3::Client::from_conf(s3).create_bucket().bucket(&bucket).send().await;
         made.expect("a bucket");
         let aws = Aws::with(&config, &settings).await.expect("an installation");
-        Self { aws, config, account, clock, bucket }
+        Self { aws, config, account, clock, bucket, settings }
     }
 }
 
