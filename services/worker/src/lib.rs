@@ -103,7 +103,11 @@ pub fn hand(args: &[OsString]) -> Option<ExitCode> {
 
 /// Works until it is told to go; needs a tokio runtime with I/O and time. True: what it ran was handed back or ended in
 /// order.
-pub async fn run(desk: Desk, settings: Settings, orders: watch::Receiver<Order>) -> Result<bool, Error> {
+pub async fn run(desk: Desk, mut settings: Settings, orders: watch::Receiver<Order>) -> Result<bool, Error> {
+    // Parts of a job read them again, from where they work.
+    if let Some(folder) = &mut settings.agents {
+        *folder = std::path::absolute(&*folder).map_err(|error| Error::Agents(error.to_string()))?;
+    }
     let definitions =
         Definitions::load(settings.agents.as_deref()).map_err(|error| Error::Agents(error.to_string()))?;
     if settings.clocks.hide < desk.settings().lease {

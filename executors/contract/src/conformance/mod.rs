@@ -1,6 +1,6 @@
 //! What every executor does: one suite, run over each of them by the tests of its own crate.
 //!
-//! ```ignore
+//! ```text
 //! outpost_executor::conformance!(with);
 //!
 //! fn with(case: Case) { /* a runtime, a fresh subject */ case(&mut subject) }

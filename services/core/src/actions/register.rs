@@ -37,7 +37,7 @@ impl Desk {
         let email = email(asked.email)?;
         let now = self.now();
         self.throttle(request.ip.as_deref(), now).await?;
-        let tenant = self.tenant(email, asked.name, Tier::Free, Overrides::default())?;
+        let tenant = self.tenant(email, asked.name, self.settings.newcomers, Overrides::default())?;
         let key = KeyRequest {
             name: "first key".to_owned(),
             environment: Environment::Live,

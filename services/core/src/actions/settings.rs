@@ -23,6 +23,8 @@ pub enum Door {
 #[derive(Clone)]
 pub struct Settings {
     pub door: Door,
+    /// What whoever registers begins with.
+    pub newcomers: Tier,
     /// Registrations in an hour: from one address, and from all.
     pub registrations: (u64, u64),
     /// Whether keys of the earlier service open anything.
@@ -42,6 +44,7 @@ impl Settings {
     pub fn new(offer: Offer, cursor_key: [u8; 32]) -> Self {
         Self {
             door: Door::Open,
+            newcomers: Tier::Free,
             registrations: (5, 200),
             legacy_keys: true,
             offer,
@@ -56,6 +59,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("door", &self.door)
+            .field("newcomers", &self.newcomers)
             .field("offer", &self.offer)
             .field("lease", &self.lease)
             .field("prices", &self.prices)

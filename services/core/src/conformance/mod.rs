@@ -1,6 +1,6 @@
 //! What every adapter does: one suite for each port, run over each adapter by the tests of its own crate.
 //!
-//! ```ignore
+//! ```text
 //! outpost_core::conformance!(with);
 //!
 //! fn with(case: Case) { /* a runtime, a fresh subject */ runtime.block_on(case(&subject)) }

@@ -81,8 +81,10 @@ impl World {
 
     pub(crate) fn worker(&self) -> Launch {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outpost-worker"));
-        command.arg("--data").arg(self.path("data")).args(["--lease", self.lease, "--tell", "0.1", "--grace", "1"]);
-        command.arg("--workspaces").arg(self.path("workspaces")).arg("--agents").arg(self.path("agents"));
+        // The folders as people name them: from where they are.
+        command.current_dir(self.path(""));
+        command.args(["--data", "data", "--workspaces", "workspaces", "--agents", "agents"]);
+        command.args(["--lease", self.lease, "--tell", "0.1", "--grace", "1"]);
         command.args([
             "--reap",
             "0",

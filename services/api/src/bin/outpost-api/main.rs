@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 use outpost_core::actions::Desk;
+use outpost_core::tenant::Tier;
 use outpost_embedded::installation;
 use outpost_worker::Order;
 use tokio::net::TcpListener;
@@ -61,6 +62,10 @@ async fn run(options: Options) -> Result<(), String> {
     let (door, prices) = (options.door()?, options.prices()?);
     let opened = installation::open(&options.data, &base, offer, |settings| {
         settings.door = door;
+        if own {
+            // Nobody bills the owner of the machine.
+            settings.newcomers = Tier::Enterprise;
+        }
         settings.prices = prices;
     });
     let opened = opened.await.map_err(|problem| {
@@ -68,7 +73,9 @@ async fn run(options: Options) -> Result<(), String> {
     })?;
     let settings = options.settings(&base, Arc::new(opened.embedded.clone()))?;
     if own {
-        tracing::info!("for the owner of this machine: jobs may name its folders, and webhooks may go to it");
+        tracing::info!(
+            "for the owner of this machine: who registers has no limits, jobs may name its folders, webhooks may go to it"
+        );
     }
     tracing::info!(address = %address, base, data = %options.data.display(), docs = format!("{base}/docs"), "serving");
     let Some(worker) = options.worker(opened.desk.settings().lease) else {
