@@ -13,7 +13,7 @@ use crate::project::Project;
 use crate::{blocked, document, project};
 
 /// Notes what it is asked for, and carries commands out where it stands.
-const CLIENT: &str = r#"#!/bin/bash
+pub(super) const CLIENT: &str = r#"#!/bin/bash
 case $1 in
 ps) cat "$ENGINE.left" 2>/dev/null; exit 0 ;;
 rm) echo "rm ${!#}" >> "$ENGINE"; exit 0 ;;

@@ -5,15 +5,18 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use outpost_executor::{NotStarted, Redaction, Resource, Work};
+use serde::{Deserialize, Serialize};
 
 use crate::{Engine, Guard, Kind, name_of};
 
 /// What a document says about the container of a task.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Container {
     pub image: String,
     /// As the engine knows it: `none`, `host`, the name of one. The engine's own default without it.
     pub network: Option<String>,
+    /// Written nowhere: a value may be a secret.
+    #[serde(skip)]
     pub env: Vec<(OsString, OsString)>,
     pub mounts: Vec<Mount>,
     /// Instead of who runs the blueprint.
@@ -23,7 +26,7 @@ pub struct Container {
 }
 
 /// A folder or file of this machine in the container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     pub source: PathBuf,
     pub target: PathBuf,

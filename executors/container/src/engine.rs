@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use outpost_executor::{Resource, Token};
 use rustix::process::getrlimit;
+use serde::{Deserialize, Serialize};
 
 use crate::{decoded, name_of};
 
 /// How long an engine may take to answer; one whose daemon hangs is none.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     Docker,
     Podman,

@@ -12,18 +12,16 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
-use std::time::Duration;
+use std::process::ExitCode;
 
 use outpost_agent::attempt::Outcome;
 use outpost_agent::classify::Class;
 use outpost_workspace::{Advanced, Branch, CommitId, Conflict, Landing as Outlook, Name, Repository};
-use tokio::process::Command;
-use tokio::time::timeout;
 
+use super::check::Ground;
 use super::{complain, repository};
 use crate::engine::agent::course::UNLANDED;
-use crate::engine::agent::order::{self, Check, Landing, Place, VERSION};
+use crate::engine::agent::order::{self, Landing, Place, VERSION};
 
 /// Others may land meanwhile, but not for ever.
 const MOST: usize = 100;
@@ -82,6 +80,7 @@ fn land(order: &Landing) -> Result<String, Refused> {
         return Ok("it changed nothing: there is nothing to land".to_owned());
     };
     let commit = outpost_workspace::ObjectId::try_from(commit).map(CommitId).map_err(Refused::Broken)?;
+    let ground = Ground::of(order).map_err(Refused::Broken)?;
     let broken = |error| Refused::Broken(repository::failed(&error));
     let repository = repository::open(&order.names).map_err(Refused::Broken)?;
     let task = repository::task(&order.names).map_err(Refused::Broken)?;
@@ -91,7 +90,7 @@ fn land(order: &Landing) -> Result<String, Refused> {
             Outlook::Already { .. } => return Ok(format!("`{branch}` has it already")),
             Outlook::FastForward { onto, commit } => (onto, commit),
             Outlook::Merged { onto, commit, .. } => {
-                verify(&repository, order, &task, &commit)?;
+                verify(&repository, order, &ground, &task, &commit)?;
                 (onto, commit)
             }
             Outlook::Conflict(conflict) => {
@@ -110,12 +109,19 @@ fn land(order: &Landing) -> Result<String, Refused> {
 }
 
 /// Verifies what the branch would become.
-fn verify(repository: &Repository, order: &Landing, task: &Name, commit: &CommitId) -> Result<(), Refused> {
+fn verify(
+    repository: &Repository,
+    order: &Landing,
+    ground: &Ground<'_>,
+    task: &Name,
+    commit: &CommitId,
+) -> Result<(), Refused> {
     let broken = |error| Refused::Broken(repository::failed(&error));
     let tree = repository.checkout(task, commit).map_err(broken)?;
     for check in &order.checks {
         let _ = writeln!(std::io::stdout(), "{} on the merged tree {commit}", check.name);
-        let status = carried_out(check, &tree.join(&order.within))
+        let status = ground
+            .carried_out(check, &tree)
             .map_err(|error| Refused::Broken(format!("`{}` could not be run: {error}", check.name)))?;
         if status != Some(check.expected) {
             let status =
@@ -127,22 +133,6 @@ fn verify(repository: &Repository, order: &Landing, task: &Name, commit: &Commit
         }
     }
     repository.discard(task).map_err(broken)
-}
-
-/// The exit status of a command; none if it took too long. What it leaves behind ends with our keeper.
-fn carried_out(check: &Check, directory: &Path) -> std::io::Result<Option<i32>> {
-    let mut command = Command::new(&check.program);
-    command.args(&check.args).current_dir(directory).stdin(Stdio::null());
-    command.env("blueprint_root", directory).env("working_directory", directory);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut child = command.spawn()?;
-        if let Ok(status) = timeout(Duration::from_secs(check.timeout_secs), child.wait()).await {
-            return Ok(Some(status?.code().unwrap_or(-1)));
-        }
-        child.kill().await?;
-        Ok(None)
-    })
 }
 
 /// What does not fit, for whoever is to resolve it.

@@ -6,6 +6,7 @@
 //! Those of agents are told what to do by files of the run and, for what must not be written, on standard input. They answer with
 //! files beside the order, and with what they print, which is the log of their stage. They know nothing of runs.
 
+mod check;
 mod fence;
 mod gate;
 mod land;
@@ -15,10 +16,11 @@ mod tree;
 mod work;
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::engine::agent::order::Whisper;
 use crate::engine::agent::{AGENT, COMMIT, LAND, SANDBOX, TREE};
 use crate::engine::hands::CONTAINER;
 
@@ -40,5 +42,15 @@ pub(super) fn main(word: &OsString) -> Option<ExitCode> {
 /// Says why it did not work.
 fn complain(what: &str) {
     // Nobody is left to be told if this fails.
-    let _ = writeln!(std::io::stderr(), "{what}");
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
+/// What we are told beside an order.
+fn whispered() -> Result<Whisper, String> {
+    let mut text = Vec::new();
+    io::stdin().lock().read_to_end(&mut text).map_err(|error| format!("standard input: {error}"))?;
+    if text.is_empty() {
+        return Ok(Whisper::default());
+    }
+    serde_json::from_slice(&text).map_err(|error| format!("standard input is not what it should be: {error}"))
 }

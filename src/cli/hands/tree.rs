@@ -3,15 +3,15 @@
 //!
 //! Doing either of them again changes nothing: a tree that stands is found, a commit that is made is the same.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use outpost_executor::Secrets;
 
-use super::complain;
 use super::stand::Stand;
-use crate::engine::agent::order::{self, Ground, Place, VERSION, Whisper};
+use super::{complain, whispered};
+use crate::engine::agent::order::{self, Ground, Place, VERSION};
 
 /// Makes a tree.
 pub(super) fn main(path: &Path) -> ExitCode {
@@ -28,7 +28,7 @@ pub(super) fn commit(path: &Path) -> ExitCode {
         let mut place = Place { version: VERSION, ..Place::default() };
         let stand = Stand::ready(&ground.tree)?;
         place.workspace = stand.worktree.path.join(&ground.tree.within);
-        stand.keep(&ground.tree, Secrets::new(hidden()?), true, &mut place)?;
+        stand.keep(&ground.tree, Secrets::new(whispered()?.hide), true, &mut place)?;
         let written = order::write(&ground.place, &place);
         written.map_err(|error| format!("`{}` cannot be written: {error}", ground.place.display()))?;
         if !place.findings.is_empty() {
@@ -58,16 +58,4 @@ fn ground(path: &Path) -> Result<Ground, String> {
         Ok(_) => Err(format!("`{}` is no order of this version", path.display())),
         Err(error) => Err(format!("the order `{}` cannot be read: {error}", path.display())),
     }
-}
-
-/// What must not be committed, from standard input.
-fn hidden() -> Result<Vec<(String, Vec<u8>)>, String> {
-    let mut text = Vec::new();
-    io::stdin().lock().read_to_end(&mut text).map_err(|error| format!("standard input: {error}"))?;
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    let whisper: Whisper =
-        serde_json::from_slice(&text).map_err(|error| format!("standard input is not what it should be: {error}"))?;
-    Ok(whisper.hide)
 }

@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 use std::future::Future;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use outpost_executor::Secrets;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::stand::Stand;
-use super::{complain, fence, gate};
+use super::{complain, fence, gate, whispered};
 use crate::engine::agent::order::{self, ORDER, Order, PLACE, Place, PortsFile, VERSION, Whisper};
 
 /// Runs an order.
@@ -74,17 +74,6 @@ fn refuse(why: &str) -> ExitCode {
 struct Known(Whisper);
 
 impl Known {
-    fn heard() -> Result<Self, String> {
-        let mut text = Vec::new();
-        io::stdin().lock().read_to_end(&mut text).map_err(|error| format!("standard input: {error}"))?;
-        if text.is_empty() {
-            return Ok(Self(Whisper::default()));
-        }
-        serde_json::from_slice(&text)
-            .map(Self)
-            .map_err(|error| format!("standard input is not what it should be: {error}"))
-    }
-
     /// A name that no variable can have.
     fn hidden(number: usize) -> String {
         format!("={number}")
@@ -101,7 +90,7 @@ impl Known {
 }
 
 fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::PathBuf), String> {
-    let known = Known::heard()?;
+    let known = Known(whispered()?);
     let definitions = Definitions::load(order.job.definitions.as_deref()).map_err(|error| error.to_string())?;
     let definition = chosen(&definitions, &order.job.agent)?;
     let job = &mut order.job;

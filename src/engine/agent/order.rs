@@ -7,6 +7,8 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use outpost_agent::attempt::Job;
+use outpost_container::{Container, Kind};
+use outpost_executor::Token;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -212,6 +214,9 @@ pub struct Landing {
     pub message: String,
     pub within: PathBuf,
     pub checks: Vec<Check>,
+    /// Where they run that do not run here; what its variables hold is told on standard input.
+    #[serde(default)]
+    pub inside: Option<Inside>,
     /// Whether somebody can resolve a conflict in the tree: an agent can, a command cannot.
     #[serde(default)]
     pub is_agents: bool,
@@ -226,6 +231,23 @@ pub struct Check {
     pub args: Vec<String>,
     pub expected: i32,
     pub timeout_secs: u64,
+    /// On this machine, wherever the task is.
+    #[serde(default)]
+    pub is_here: bool,
+}
+
+/// The container of a task's commands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inside {
+    pub kind: Option<Kind>,
+    pub container: Container,
+    /// What it is called after.
+    pub token: Token,
+    /// The tree of the task, in whose place the merged one is.
+    pub tree: PathBuf,
+    pub folders: Vec<PathBuf>,
+    pub scope: String,
 }
 
 /// Writes a file that is there as a whole or not at all.

@@ -2,6 +2,7 @@
 //! the work, commit it and land it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use outpost_agent::attempt::{Access, JOB_VERSION, Job, Limits};
@@ -11,14 +12,12 @@ use outpost_agent::prompt::Brief;
 use outpost_executor::Work;
 use outpost_workspace::Name;
 
-use super::command::shell;
 use super::{Bench, Failure, Variables, failure, unusable};
 use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, BindingSource, SandboxMode, Task};
 use crate::blueprint::{TaskIndex, agent, agent_terms, is_isolated};
 use crate::document::{Source, Text};
 use crate::engine::agent::order::{
-    CONFLICT, Caps, Check, Ground, Landing, Names, ORDER, Order, PLACE, Place, PortsFile, Sandbox, Start, Tree,
-    VERSION, Whisper,
+    CONFLICT, Caps, Ground, Names, ORDER, Order, PLACE, Place, PortsFile, Sandbox, Start, Tree, VERSION, Whisper,
 };
 use crate::engine::agent::past::{Attempts, usage};
 use crate::engine::agent::{AGENT, COMMIT, LAND, TREE, brief, order};
@@ -66,7 +65,7 @@ impl Bench<'_> {
     }
 
     /// Where the tree of a task is.
-    fn tree_of(&self, index: TaskIndex) -> Option<PathBuf> {
+    pub(super) fn tree_of(&self, index: TaskIndex) -> Option<PathBuf> {
         let (run, task) = (Name::of(self.files.id()).ok()?, Name::of(&self.task(index).id).ok()?);
         Some(self.trees.as_ref()?.join(run.as_str()).join("tasks").join(task.as_str()).join("tree"))
     }
@@ -112,7 +111,7 @@ impl Bench<'_> {
         let (word, path) = match stage {
             Stage::Land => {
                 let path = folder.join("land.json");
-                let landing = self.landing(work, index, &folder)?;
+                let landing = self.landing(work, (index, attempt), &folder, variables)?;
                 order::write(&path, &landing).map_err(|error| unusable(&path, &error))?;
                 (LAND, path)
             }
@@ -148,8 +147,8 @@ impl Bench<'_> {
     }
 
     /// What is told on standard input: the environment, which may hold secrets, and all that is hidden.
-    fn whisper(&self, env: Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Vec<u8> {
-        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    pub(super) fn whisper(&self, env: Vec<(OsString, OsString)>) -> Vec<u8> {
+        let text = |text: OsString| text.to_string_lossy().into_owned();
         let env: BTreeMap<String, String> = env.into_iter().map(|(name, value)| (text(name), text(value))).collect();
         let hide = self.secrets.hidden().pairs().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
         serde_json::to_vec(&Whisper { env, hide }).unwrap_or_default()
@@ -232,8 +231,7 @@ impl Bench<'_> {
             write: said.map(|said| texts(&said.write)).unwrap_or_default(),
             handed: Vec::new(),
             project: self.root.clone(),
-            // `STORE/runs/RUN`
-            store: self.files.folder().ancestors().nth(2).unwrap_or(self.files.folder()).to_owned(),
+            store: self.store().to_owned(),
             trees: self.trees.clone(),
         })
     }
@@ -274,7 +272,7 @@ impl Bench<'_> {
         Some(told)
     }
 
-    fn names(&self, index: TaskIndex) -> Result<Names, Failure> {
+    pub(super) fn names(&self, index: TaskIndex) -> Result<Names, Failure> {
         let cache = self
             .trees
             .clone()
@@ -287,7 +285,7 @@ impl Bench<'_> {
     }
 
     /// Where it works, from the top of a tree.
-    fn within(&self, task: &Task<'_>) -> Result<PathBuf, Failure> {
+    pub(super) fn within(&self, task: &Task<'_>) -> Result<PathBuf, Failure> {
         let directory = task.context.as_ref().and_then(|context| context.working_directory.as_deref()).map(Path::new);
         let directory = match directory {
             None => Path::new(""),
@@ -382,32 +380,9 @@ impl Bench<'_> {
         Some(PortsFile { path: self.files.of_attempt(&task.id, attempt, "output"), bare })
     }
 
-    fn landing(&self, work: &mut Work, index: TaskIndex, folder: &Path) -> Result<Landing, Failure> {
-        let task = self.task(index);
-        let (program, flags) = shell(self.blueprint, Some(task));
-        let mut checks = Vec::new();
-        for stage in task.verification.iter().filter(|stage| !stage.optional) {
-            let (text, variables) = self.secrets.carry(&stage.command);
-            work.env.extend(variables);
-            let args = flags.iter().map(|flag| flag.to_string_lossy().into_owned());
-            checks.push(Check {
-                name: format!("verify:{}", stage.stage.word()),
-                program: program.to_string_lossy().into_owned(),
-                args: args.chain(["-c".to_owned(), text]).collect(),
-                expected: stage.expected_exit_code.into(),
-                timeout_secs: stage.timeout().as_secs().max(1),
-            });
-        }
-        Ok(Landing {
-            version: VERSION,
-            names: self.names(index)?,
-            place: folder.join(PLACE),
-            conflict: folder.join(CONFLICT),
-            message: format!("Land {}: {}", task.id, task.name),
-            within: self.within(task)?,
-            checks,
-            is_agents: self.agent(index).is_some(),
-        })
+    /// `STORE/runs/RUN`
+    pub(super) fn store(&self) -> &Path {
+        self.files.folder().ancestors().nth(2).unwrap_or(self.files.folder())
     }
 }
 
@@ -416,6 +391,6 @@ pub fn private() -> Vec<String> {
     vec![PRIVATE.to_owned()]
 }
 
-fn refused(message: String) -> Failure {
+pub(super) fn refused(message: String) -> Failure {
     failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message)
 }

@@ -7,6 +7,7 @@ mod agent;
 mod chore;
 mod command;
 mod handoff;
+mod landing;
 mod left;
 mod secret;
 mod site;

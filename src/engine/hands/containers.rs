@@ -15,6 +15,16 @@ pub const CONTAINER: &str = "__container";
 /// This very program, whatever lies at its path by now.
 const OURSELVES: &str = "/proc/self/exe";
 
+/// The guard of a container.
+pub fn guard() -> Guard {
+    Guard { program: OURSELVES.into(), argument: CONTAINER.into() }
+}
+
+/// By which the containers of a store are known.
+pub fn scope(store: &Path) -> String {
+    store.display().to_string()
+}
+
 /// The engine that a document asks for; the first that answers without one.
 pub fn kind(container: &model::Container<'_>) -> Option<Kind> {
     container.engine.map(|engine| match engine {
@@ -42,7 +52,7 @@ impl Containers {
     }
 
     fn scope(&self) -> String {
-        self.store.display().to_string()
+        scope(&self.store)
     }
 
     async fn engine(&self, kind: Option<Kind>) -> Result<Engine, String> {
@@ -64,9 +74,8 @@ impl Containers {
         (root, folders): (PathBuf, Vec<PathBuf>),
     ) -> Result<Arc<dyn Executor>, NotStarted> {
         let engine = self.engine(kind).await.map_err(NotStarted::Other)?;
-        let guard = Guard { program: OURSELVES.into(), argument: CONTAINER.into() };
         let home = Home { root, folders, scope: self.scope() };
-        Ok(Arc::new(Contained::new(below, container, engine, guard, home)))
+        Ok(Arc::new(Contained::new(below, container, engine, guard(), home)))
     }
 
     /// `ours` is the run that begins or goes on.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use outpost_executor::{Executor, Handle, NotStarted, Secrets};
 
-pub use containers::{CONTAINER, engine_here, kind};
+pub use containers::{CONTAINER, engine_here, guard, kind, scope};
 
 use super::bench::Bench;
 use crate::blueprint::TaskIndex;

@@ -1,8 +1,10 @@
 //! Commands in trees of their own: they see what landed before them, and what they change lands.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::{Office, document};
+use crate::containers::CLIENT;
 
 /// The agents' terms, and behind them where commands work.
 const COMMANDS_TOO: &str = "}, isolation: worktree, max_parallel_tasks: 4, hooks: {";
@@ -82,6 +84,34 @@ fn commands_that_change_the_same_are_told_so_and_begin_again_with_what_landed() 
     let same = office.git(&["show", &format!("{}:same.txt", branch(&office))]);
     assert!(same == "a\nb\n" || same == "b\na\n", "{same}");
     assert_eq!(office.project.told("retry_scheduled").len(), 1);
+}
+
+#[test]
+fn a_merged_tree_is_verified_where_the_task_is() {
+    let task = |own: &str, other: &str| {
+        format!(
+            "executor: shell\non_failure: {{max_retries: 0}}\n\
+             execution_context: {{container: {{image: 'tools:1', engine: docker, env: {{KEY: '${{secrets.MY_TOKEN}}'}}}}}}\n\
+             run: 'touch {own}.txt \"$TOGETHER/{own}\"; until test -e \"$TOGETHER/{other}\"; do sleep 0.05; done'\n\
+             verification:\n  smoke: {{command: 'test -z \"$CONTAINED\"', on: here}}\n  \
+             unit: {{command: 'test \"$CONTAINED:${{#KEY}}\" = yes:19 && test -e {own}.txt'}}"
+        )
+    };
+    let (a, b) = (task("a", "b"), task("b", "a"));
+    let office = Office::of(&document(COMMANDS_TOO, &[("a", "", &a), ("b", "", &b)]), &[]).committed();
+    fs::create_dir(office.at("bin")).expect("a folder");
+    fs::write(office.at("bin/docker"), CLIENT).expect("a file");
+    fs::set_permissions(office.at("bin/docker"), fs::Permissions::from_mode(0o755)).expect("ours");
+    let mut command = office.command(&["run", "blueprint.md"]);
+    let path = command.get_envs().find_map(|(name, value)| value.filter(|_| name == "PATH")).expect("a path");
+    let path = format!("{}:{}", office.at("bin").display(), path.display());
+    command.env("PATH", path).env("ENGINE", office.at("engine")).env("TOGETHER", office.at("tmp"));
+    command.env("MY_TOKEN", "canary-77aa0243c1de");
+    office.project.start(command).end().with(0);
+    let asked = fs::read_to_string(office.at("engine")).expect("what the engine was asked");
+    let merged: Vec<&str> = asked.lines().filter(|line| line.contains(" land")).collect();
+    assert_eq!(merged, ["run tools:1 land_3averify_3aunit"], "{asked}");
+    assert!(!office.everything().contains("canary-77aa0243c1de"), "it is kept nowhere");
 }
 
 #[test]
