@@ -159,11 +159,7 @@ impl Fleet {
             Ok(Some(found)) => {
                 let is_final = found.is_final();
                 let handle = Place { job: Some(found.id), ..place }.handle();
-                if is_final {
-                    Standing::Ended(Box::new(self.report(&handle).await))
-                } else {
-                    Standing::Running(handle)
-                }
+                if is_final { Standing::Ended(Box::new(self.report(&handle).await)) } else { Standing::Running(handle) }
             }
             // Nobody else asked for it, and whoever did is gone.
             Ok(None) if place.would_be_known(now_ms()) => {

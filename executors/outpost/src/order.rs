@@ -47,7 +47,8 @@ pub(crate) fn order(work: &Work, settings: &Settings) -> Result<Order, NotStarte
             && !name.is_empty()
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !is_name {
-            let why = format!("the variable `{name}` has a name that the service does not take: letters, digits and `_`");
+            let why =
+                format!("the variable `{name}` has a name that the service does not take: letters, digits and `_`");
             return Err(NotStarted::Refused(why));
         }
         let value = text(value, &format!("the variable `{name}`"))?;
@@ -81,7 +82,9 @@ pub(crate) fn order(work: &Work, settings: &Settings) -> Result<Order, NotStarte
         env,
         repo: settings.repo.clone(),
         reference: settings.reference.clone(),
-        timeout_seconds: work.timeout.map(|time| u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)),
+        timeout_seconds: work
+            .timeout
+            .map(|time| u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)),
         labels: labels(&work.token, settings),
     }))
 }
@@ -161,7 +164,10 @@ mod tests {
         work.env = [("OUTPOST_INPUT_A", "1"), ("B", "2")].map(|(name, value)| (name.into(), value.into())).to_vec();
         let asked = order(&work, &Settings::at("https://x")).expect("an order").0;
         assert_eq!(asked.env.into_iter().collect::<Vec<_>>(), [("B".to_owned(), "2".to_owned())]);
-        assert_eq!(asked.command.argv[4..], ["/place", "no", "2", "OUTPOST_TOKEN=r\n/t/1/run", "OUTPOST_INPUT_A=1", "tool"]);
+        assert_eq!(
+            asked.command.argv[4..],
+            ["/place", "no", "2", "OUTPOST_TOKEN=r\n/t/1/run", "OUTPOST_INPUT_A=1", "tool"]
+        );
         assert_eq!(asked.labels["outpost/run"], "r");
     }
 
@@ -172,7 +178,10 @@ mod tests {
         work.env = vec![("A".into(), "is correct-horse-battery".into())];
         let settings = Settings::at("https://x");
         let refused = order(&work, &settings).expect_err("a refusal");
-        assert!(matches!(&refused, NotStarted::Refused(why) if why.contains("`A`") && !why.contains("horse")), "{refused}");
+        assert!(
+            matches!(&refused, NotStarted::Refused(why) if why.contains("`A`") && !why.contains("horse")),
+            "{refused}"
+        );
         assert!(order(&work, &Settings { send_secrets: true, ..settings }).is_ok());
     }
 }

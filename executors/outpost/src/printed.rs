@@ -53,7 +53,9 @@ impl Printed {
     /// Begins anew: what an earlier runner wrote is written again, as a whole.
     pub(crate) fn new(place: &Place, secrets: Option<&Secrets>) -> Self {
         let (redaction, unclean) = match secrets.map(Redaction::of) {
-            None => (None, Some("its output is not kept: the secrets that it may hold are not known to this runner".into())),
+            None => {
+                (None, Some("its output is not kept: the secrets that it may hold are not known to this runner".into()))
+            }
             Some(Err(error)) => (None, Some(error.to_string())),
             Some(Ok(redaction)) => (redaction, None),
         };
@@ -229,8 +231,9 @@ impl Printed {
             return Kept { bytes: 0, cut: printed, error: Some(format!("`{}`: {error}", file.path.display())) };
         }
         let bytes = self.first.len() as u64;
-        let error = (bytes < file.most && !self.is_whole)
-            .then(|| "more was printed than the service keeps: print less, or leave it in a file of the repository".into());
+        let error = (bytes < file.most && !self.is_whole).then(|| {
+            "more was printed than the service keeps: print less, or leave it in a file of the repository".into()
+        });
         Kept { bytes, cut: printed.saturating_sub(bytes), error }
     }
 }

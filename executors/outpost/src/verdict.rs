@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn only_what_never_ran_did_not_start() {
-        let missing = json!({"code": "command_failed", "exit_code": 126, "outputs": {"outpost_not_started": "program"}});
+        let missing =
+            json!({"code": "command_failed", "exit_code": 126, "outputs": {"outpost_not_started": "program"}});
         let told = verdict("failed", 1, missing.clone()).0;
         assert_eq!(told, Outcome::NotStarted(NotStarted::ProgramMissing("tool".into())));
         assert!(matches!(verdict("failed", 2, missing).0, Outcome::Lost(_)));

@@ -71,7 +71,8 @@ async fn a_job_goes_all_the_way() {
     let worker = WorkerId::new(Moment::from_millis(1), &[1; 10]);
     let Ok(Claimed::Yes(claim)) = desk.claim(&delivery.ticket, &worker).await else { panic!("no claim") };
     assert_eq!(desk.secrets_for(&claim).await.expect("secrets")[0].1.reveal(), "sk-1234");
-    let line = Line { seq: 1, at: job.created_at, stream: Stream::Out, text: "working".into(), detail: Detail::default() };
+    let line =
+        Line { seq: 1, at: job.created_at, stream: Stream::Out, text: "working".into(), detail: Detail::default() };
     desk.append_log(&claim, &[line]).await.expect("appended");
     let file = folder.path().join("diff");
     std::fs::write(&file, "+x").expect("a file");

@@ -347,7 +347,8 @@ mod tests {
         let got = lines(&mut half);
         let (last, others) = got.split_last().expect("lines");
         assert!(half.is_empty() && !last.open && others.iter().all(|line| line.open));
-        let got: Vec<_> = got.into_iter().map(|line| String::from_utf8(line.bytes).expect("no half character")).collect();
+        let got: Vec<_> =
+            got.into_iter().map(|line| String::from_utf8(line.bytes).expect("no half character")).collect();
         assert!(got.iter().all(|line| line.len() <= LONGEST));
         assert_eq!(got.concat(), format!("x{text}"));
     }

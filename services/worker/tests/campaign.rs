@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use outpost_core::actions::{Authority, Caller, Desk, KeyRequest, RequestInfo, TenantRequest};
+use outpost_core::fleet;
 use outpost_core::id::JobId;
 use outpost_core::job::Status;
 use outpost_core::key::{Environment, Scope};
@@ -18,7 +19,6 @@ use outpost_core::moment::Moment;
 use outpost_core::record::Counter;
 use outpost_core::store::{Listing, Row};
 use outpost_core::tenant::{Overrides, Tier};
-use outpost_core::fleet;
 use outpost_embedded::installation;
 
 const LEASE: &str = "2";

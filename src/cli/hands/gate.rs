@@ -52,7 +52,7 @@ pub(super) async fn open(
         return Ok(Way { access: Access::Login { home: home.into() }, gate: None, told });
     };
     let key = key.into_string().map_err(|_| format!("`{variable}` is not UTF-8"))?;
-    let order::Caps { micro_usd, tokens } = caps;
+    let order::Caps { micro_usd, tokens, .. } = caps;
     let gate = gate::open(auth, gate::Caps { micro_usd, tokens }, key, prices(own)?).await?;
     let told = format!("the gateway on {} has `{variable}`, and it has a token", gate.base_url());
     Ok(Way { access: Access::Gate, gate: Some(gate), told })

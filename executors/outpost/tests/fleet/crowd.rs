@@ -96,7 +96,8 @@ fn a_lost_worker_is_no_failure() {
         let mut doomed = stage.worker();
         let fleet = stage.fleet();
         // The first attempt never ends by itself.
-        let script = "echo from $OUTPOST_ATTEMPT; touch at-$OUTPOST_ATTEMPT; [ $OUTPOST_ATTEMPT = 2 ] || sleep 1000; exit 3";
+        let script =
+            "echo from $OUTPOST_ATTEMPT; touch at-$OUTPOST_ATTEMPT; [ $OUTPOST_ATTEMPT = 2 ] || sleep 1000; exit 3";
         let handle = fleet.start(stage.work(script, stage.token("T1"))).await.expect("a start");
         let seen = async {
             while !stage.place.join("at-1").exists() {

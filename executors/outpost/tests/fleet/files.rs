@@ -29,11 +29,8 @@ fn a_clone() {
         fs::write(repo.join("part/a.txt"), "one\n").expect("room");
         git(&repo, &["add", "."]);
         git(&repo, &["commit", "-q", "-m", "one"]);
-        let settings = Settings {
-            repo: Some(repo.display().to_string()),
-            reference: Some("main".to_owned()),
-            ..stage.settings()
-        };
+        let settings =
+            Settings { repo: Some(repo.display().to_string()), reference: Some("main".to_owned()), ..stage.settings() };
         let fleet = stage.fleet_with(settings.clone());
         let mut work = stage.work("", stage.token("T1"));
         work.dir = "part".into();

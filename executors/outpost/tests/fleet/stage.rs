@@ -55,7 +55,9 @@ fn on_worker(work: impl Future<Output = ()>) {
 
 async fn open(folder: &Path, base: &str) -> installation::Installation {
     let offer = fleet::offer(vec!["git.test".to_owned()], true);
-    installation::open(&folder.join("data"), base, offer, |settings| settings.lease = LEASE).await.expect("an installation")
+    installation::open(&folder.join("data"), base, offer, |settings| settings.lease = LEASE)
+        .await
+        .expect("an installation")
 }
 
 pub(crate) struct Stage {
@@ -101,8 +103,7 @@ impl Stage {
         change(&mut overrides);
         let scopes = Scope::TENANT.to_vec();
         let key = KeyRequest { name: "k".into(), environment: Environment::Test, scopes, expires_at: None };
-        let asked =
-            TenantRequest { email: "t@example.com".into(), name: None, tier: Tier::Enterprise, overrides, key };
+        let asked = TenantRequest { email: "t@example.com".into(), name: None, tier: Tier::Enterprise, overrides, key };
         let made = opened.desk.create_tenant(&Authority::operator("test", "r1"), asked).await.expect("a tenant");
         let key = made.key.key.expect("shown once").reveal().to_owned();
         let mut settings = outpost_api::Settings::new(&base);
