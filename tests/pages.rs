@@ -318,8 +318,10 @@ fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
         "executors/ssm/Cargo.toml",
         "executors/workspace/Cargo.toml",
         "services/api/Cargo.toml",
+        "services/aws/Cargo.toml",
         "services/core/Cargo.toml",
         "services/embedded/Cargo.toml",
+        "services/here/Cargo.toml",
         "services/worker/Cargo.toml",
     ]
     .map(page)

@@ -4,7 +4,7 @@
 use outpost_agent::definition::Definitions;
 use serde_json::{Value, json};
 
-use crate::blueprint::model::AgentTerms;
+use crate::blueprint::model::{AgentTerms, SandboxMode};
 use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms};
 use crate::document::Text;
 use crate::run::{Usage, micro};
@@ -55,7 +55,11 @@ impl<'b> Terms<'b> {
         Usage { micro_usd: self.terms.usd.map(micro), tokens: self.terms.tokens }
     }
 
-    /// In half a line.
+    fn sandbox(&self) -> SandboxMode {
+        self.terms.sandbox.as_ref().map(|sandbox| sandbox.mode).unwrap_or_default()
+    }
+
+    /// In a line.
     pub(super) fn told(&self) -> String {
         let model = self
             .terms
@@ -70,13 +74,18 @@ impl<'b> Terms<'b> {
             Way::Undefined => "which nobody defined here".to_owned(),
         };
         let place = if self.terms.is_isolated() { "in a tree of its own" } else { "in the project's directory" };
+        let walls = match self.sandbox() {
+            SandboxMode::Auto => "in the sandbox that is here",
+            SandboxMode::Require => "in no case without a sandbox",
+            SandboxMode::None => "without a sandbox",
+        };
         let budget = self.budget();
         let budget = if budget.is_unbounded() {
             "without a budget of its own".to_owned()
         } else {
             format!("for at most {}", budget.plain())
         };
-        format!("{}, {model}, {way}, {place}, {budget}", self.agent)
+        format!("{}, {model}, {way}, {place}, {walls}, {budget}", self.agent)
     }
 
     pub(super) fn json(&self) -> Value {
@@ -94,6 +103,11 @@ impl<'b> Terms<'b> {
             "access": access,
             "variable": variable,
             "isolation": if self.terms.is_isolated() { "worktree" } else { "none" },
+            "sandbox": match self.sandbox() {
+                SandboxMode::Auto => "auto",
+                SandboxMode::Require => "require",
+                SandboxMode::None => "none",
+            },
             "budget": self.budget(),
         })
     }

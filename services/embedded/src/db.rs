@@ -259,7 +259,7 @@ pub(crate) fn problem(error: &rusqlite::Error) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::here::SystemClock;
+    use outpost_here::SystemClock;
 
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")

@@ -10,10 +10,10 @@
 //! What is answered is on disk. Processes share the folder as they like, on a local disk of one machine; a program that
 //! speaks another version of the tables is refused.
 
+mod awake;
 mod db;
 mod files;
 mod folder;
-mod here;
 mod house;
 pub mod installation;
 mod link;
@@ -31,8 +31,9 @@ use outpost_core::id::TenantId;
 use outpost_core::ports::{Blobs, Chance, Clock, Pause, Queue, Vault, Wake};
 use outpost_core::store::{House, Pending, Problem, Store};
 
-pub use here::{Awake, SystemChance, SystemClock, Timer};
+pub use awake::Awake;
 pub use link::{FILES, Links};
+pub use outpost_here::{SystemChance, SystemClock, Timer};
 
 /// What is to be known beside the folder.
 #[derive(Clone, Debug)]

@@ -107,7 +107,8 @@ fn the_terms_of_an_agent_are_told_before_and_after() {
     let office = Office::of(&document(terms, &tasks), &[("a", &["finish"]), ("b", &["finish 0.01 3"])]);
     let told = office.outpost(&["plan", "blueprint.md"]).with(0).stdout;
     let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = "a fake, model big-1, with the key in FAKE_KEY, in the project's directory, for at most $2.00";
+    let line = "a fake, model big-1, with the key in FAKE_KEY, in the project's directory, in the sandbox that is here, \
+                for at most $2.00";
     assert!(told.contains(line), "{told}");
     assert!(told.contains("all of them together: at most $20.00, 5000 tokens"), "{told}");
     assert!(!told.contains(KEY));
@@ -116,6 +117,7 @@ fn the_terms_of_an_agent_are_told_before_and_after() {
     let agent = &plan["tasks"][1]["agent"];
     assert_eq!((&agent["variable"], &agent["access"]), (&"FAKE_KEY".into(), &"key".into()), "{agent}");
     assert_eq!(agent["budget"], serde_json::json!({"micro_usd": 2_000_000, "tokens": 7}));
+    assert_eq!(agent["sandbox"], "auto");
     assert_eq!(plan["tasks"][2]["agent"], serde_json::Value::Null);
     let mut command = office.command(&["plan", "blueprint.md"]);
     command.env_remove("FAKE_KEY");

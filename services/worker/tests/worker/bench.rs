@@ -12,7 +12,7 @@ use outpost_core::key::{Environment, Scope};
 use outpost_core::moment::Moment;
 use outpost_core::spec::Offer;
 use outpost_core::store::Listing;
-use outpost_core::tenant::{Overrides, Tier};
+use outpost_core::tenant::{Agents, Overrides, Tier};
 use outpost_core::web::Repositories;
 use outpost_embedded::Embedded;
 use rustix::process::{Pid, Signal, kill_process};
@@ -67,7 +67,8 @@ impl World {
             expires_at: None,
         };
         let email = format!("t{}@example.com", u64::from_be_bytes(salt));
-        let asked = TenantRequest { email, name: None, tier, overrides: Overrides::default(), key };
+        let overrides = Overrides { active: Some(100), agents: Some(Agents::All), ..Overrides::default() };
+        let asked = TenantRequest { email, name: None, tier, overrides, key };
         let who = Authority::operator("test", "r1");
         let made = self.desk.create_tenant(&who, asked).await.expect("a tenant");
         let request = RequestInfo { request_id: "r2".to_owned(), ip: None, traceparent: None };
@@ -141,6 +142,13 @@ impl World {
         let path = format!("{}/a{}/out/{name}", job.id, job.epoch);
         let found = self.embedded.blobs.get(&job.tenant, &path, 1 << 30).await.expect("a store");
         found.unwrap_or_else(|| panic!("there is no `{name}`"))
+    }
+
+    /// Waits until a worker has said this.
+    pub(crate) async fn said(&self, text: &str) {
+        while !fs::read_to_string(self.path("said")).expect("a log").contains(text) {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// How often a tenant was charged.

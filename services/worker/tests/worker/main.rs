@@ -6,6 +6,7 @@
 mod agents;
 mod bench;
 mod commands;
+mod lanes;
 mod repos;
 mod server;
 mod signals;

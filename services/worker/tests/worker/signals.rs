@@ -92,3 +92,22 @@ async fn one_job_that_takes_workers_down_is_ended_after_three() {
     assert_eq!((job.epoch, job.losses), (3, 3));
     assert_eq!(world.desk.ports().store.count(caller.id(), Counter::Active).await, Ok(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_told_twice_goes_at_once_and_nothing_of_its_job_stays() {
+    let world = World::with_lease("1").await;
+    let caller = world.tenant(Tier::Pro).await;
+    let first = world.worker().args(["--grace", "5"]).start(&world.path("said"));
+    let line = "[ $OUTPOST_ATTEMPT = 1 ] || exit 0; trap '' TERM; echo deaf; sleep 77717; sleep 77717";
+    let id = world.submit(&caller, shell(line)).await;
+    while !world.log(&caller, &id).await.iter().any(|line| line.text == "deaf") {
+        tokio::task::yield_now().await;
+    }
+    first.signal(Signal::TERM);
+    world.said("told to go").await;
+    first.signal(Signal::TERM);
+    assert_eq!(first.ended().await, Some(143));
+    let _second = world.worker().start(&world.path("said"));
+    let (job, _) = world.ended(&caller, &id).await;
+    assert_eq!((job.status, job.losses), (Status::Succeeded, 1));
+}

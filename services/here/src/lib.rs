@@ -1,10 +1,13 @@
-//! What this machine has of itself: its clock, its randomness, its patience, and workers that need no waking.
+//! What any machine has of itself: its clock, its randomness, its patience.
+//!
+//! The rules in `outpost-core` ask for none of these; the adapters for one machine and for AWS share them. Needs a runtime of
+//! tokio's to wait.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outpost_core::moment::Moment;
-use outpost_core::ports::{Chance, Clock, Pause, Wake};
+use outpost_core::ports::{Chance, Clock, Pause};
 use outpost_core::store::{Pending, Problem};
 
 /// The system's clock, which may be set back: within a process it then stands until that time comes again, so that nothing
@@ -45,16 +48,6 @@ pub struct Timer;
 impl Pause for Timer {
     fn pause(&self, how_long: Duration) -> Pending<'_, ()> {
         Box::pin(tokio::time::sleep(how_long))
-    }
-}
-
-/// Workers of one machine look for themselves: a ticket wakes those that wait for it.
-#[derive(Debug, Default)]
-pub struct Awake;
-
-impl Wake for Awake {
-    fn wake(&self) -> Pending<'_, Result<(), Problem>> {
-        Box::pin(async { Ok(()) })
     }
 }
 

@@ -1,0 +1,103 @@
+//! The service's world in AWS: DynamoDB, SQS, S3, Secrets Manager, and ECS to wake workers.
+//!
+//! ```text
+//! DynamoDB         {prefix}-{users,api-keys,jobs,usage-events,audit,idempotency}-{env}, as `tables.json` has them
+//! SQS              one queue for each lane, one for the dead
+//! S3               {bucket}/{user_id}/{path}
+//! Secrets Manager  /outpost/tenants/{user_id}/{name}
+//! ```
+//! What is answered is stored in three buildings. Nothing here makes tables, queues, buckets or roles: that is Terraform's.
+//! No rule of the service is known here; what AWS does otherwise than its emulators stands in the crate's README.
+
+mod blobs;
+mod commit;
+mod house;
+mod item;
+mod list;
+mod queue;
+mod settings;
+mod store;
+mod tables;
+mod tenants;
+mod trouble;
+mod vault;
+mod wake;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use outpost_core::actions::Ports;
+use outpost_core::ports::{Blobs, Chance, Clock, Pause, Queue, Vault, Wake};
+use outpost_core::store::{House, Problem, Store};
+use outpost_here::Timer;
+
+pub use settings::{Settings, Workers};
+pub use tables::TABLES;
+pub use tenants::for_tenant;
+
+/// For one sending; then it is sent again, or its answer counts as lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+const TO_CONNECT: Duration = Duration::from_secs(3);
+
+/// The ports, in one account and region.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    pub store: Arc<dyn Store>,
+    pub house: Arc<dyn House>,
+    pub queue: Arc<dyn Queue>,
+    pub blobs: Arc<dyn Blobs>,
+    pub vault: Arc<dyn Vault>,
+    pub wake: Arc<dyn Wake>,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+    pub pause: Arc<dyn Pause>,
+}
+
+impl Aws {
+    /// As whoever the environment says, by the rules that the `aws` command goes by. Needs a runtime of tokio's, with time.
+    pub async fn open(settings: &Settings) -> Result<Self, Problem> {
+        let patience = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).connect_timeout(TO_CONNECT).build();
+        let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(patience).load().await;
+        Self::with(&config, settings).await
+    }
+
+    /// As whoever this says, where it says.
+    pub async fn with(config: &SdkConfig, settings: &Settings) -> Result<Self, Problem> {
+        let tables = Arc::new(tables::Tables::new(config, settings));
+        let queue: Arc<dyn Queue> = Arc::new(queue::Lanes::open(config, settings).await?);
+        let tenants = Arc::new(tenants::Tenants::new(config, settings));
+        let wake: Arc<dyn Wake> = match &settings.workers {
+            Some(workers) => Arc::new(wake::Fleet::new(config, settings, workers, Arc::clone(&queue))?),
+            None => Arc::new(wake::Asleep),
+        };
+        Ok(Self {
+            store: Arc::<tables::Tables>::clone(&tables),
+            house: tables,
+            queue,
+            blobs: Arc::new(blobs::Objects::new(Arc::clone(&tenants), settings)),
+            vault: Arc::new(vault::Secrets::new(tenants, settings)),
+            wake,
+            clock: Arc::clone(&settings.clock),
+            chance: Arc::clone(&settings.chance),
+            pause: Arc::new(Timer),
+        })
+    }
+
+    /// All of them, as a desk takes them.
+    #[must_use]
+    pub fn ports(&self) -> Ports {
+        Ports {
+            store: Arc::clone(&self.store),
+            house: Arc::clone(&self.house),
+            queue: Arc::clone(&self.queue),
+            blobs: Arc::clone(&self.blobs),
+            vault: Arc::clone(&self.vault),
+            wake: Arc::clone(&self.wake),
+            clock: Arc::clone(&self.clock),
+            chance: Arc::clone(&self.chance),
+            pause: Arc::clone(&self.pause),
+        }
+    }
+}

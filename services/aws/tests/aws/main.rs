@@ -1,0 +1,11 @@
+//! The adapters on an AWS of this machine: the suites of the ports, races, faults below the client, roles, waking.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod emulator;
+mod faults;
+mod house;
+mod proxy;
+mod roles;
+mod suites;
+mod wake;
