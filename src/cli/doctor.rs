@@ -17,7 +17,7 @@ use super::walls::Walls;
 use super::{Exit, Failure, Output};
 use crate::blueprint::capability::{Range, Requirement, Version};
 use crate::engine::capability::{Outcome, probe};
-use crate::engine::hands::engine_here;
+use crate::engine::hands::{FLEET_KEY, FLEET_URL, engine_here};
 use crate::engine::remote::HAS_AWS;
 use crate::engine::secret::vault_standing;
 use crate::locks::remote_file_system;
@@ -85,6 +85,7 @@ pub(super) fn run(args: &DoctorArgs, output: &mut Output) -> Result<Exit, Failur
     findings.push(sandbox());
     findings.push(containers());
     findings.push(aws());
+    findings.push(fleet());
     findings.push(secrets());
     findings.push(terminal(output));
     let is_fit = findings.iter().all(|finding| finding.level != Level::Missing);
@@ -289,6 +290,26 @@ fn aws() -> Finding {
     let advice =
         "build it with `--features aws` for outputs and storage in S3, secrets of the Parameter Store, and `ssm`";
     Finding::bad("aws", Level::Warn, "not in this build", advice)
+}
+
+/// Whether a service was named whose fleet does jobs. It is asked for the first time when a job is.
+fn fleet() -> Finding {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match (is_set(FLEET_URL), is_set(FLEET_KEY)) {
+        (true, true) => Finding::ok("fleet", format!("`{FLEET_URL}` and `{FLEET_KEY}` are set")),
+        (false, true) => Finding::bad(
+            "fleet",
+            Level::Warn,
+            format!("`{FLEET_KEY}` is set, `{FLEET_URL}` is not"),
+            format!("set `{FLEET_URL}`, or name the service in the document: `outpost: {{url: …}}`"),
+        ),
+        (_, false) => Finding::bad(
+            "fleet",
+            Level::Warn,
+            format!("`{FLEET_KEY}` is not set"),
+            format!("set it, and `{FLEET_URL}`, for tasks of the executor `outpost`"),
+        ),
+    }
 }
 
 /// The sources of secrets. Nothing is asked for a value.

@@ -157,11 +157,7 @@ fn missing(blueprint: &Blueprint<'_>, plan: &Plan, needs: &Needs<'_>, root: &Pat
         missing.push(format!("E_CAPABILITY_MISSING: `{}` {what} ({})", need.name, ids(blueprint, &need.tasks, MOST)));
     }
     for need in &needs.executors {
-        let why = match (need.name, needs.lacking.get(need.name)) {
-            (_, Some(why)) => why.clone(),
-            (name @ "outpost", None) => format!("the executor `{name}` is not in this version"),
-            _ => continue,
-        };
+        let Some(why) = needs.lacking.get(need.name) else { continue };
         missing.push(format!("E_CAPABILITY_MISSING: {why} ({})", ids(blueprint, &need.tasks, MOST)));
     }
     for need in &needs.engines {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outpost_core::actions::{
-    Claimed, Denied, Desk, Error, Idempotency, Line, Ports, Registration, RequestInfo, Settings, Stream,
+    Claimed, Denied, Desk, Detail, Error, Idempotency, Line, Ports, Registration, RequestInfo, Settings, Stream,
 };
 use outpost_core::id::WorkerId;
 use outpost_core::job::{Artifact, Outcome, Status, Usage, Verdict};
@@ -71,7 +71,8 @@ async fn a_job_goes_all_the_way() {
     let worker = WorkerId::new(Moment::from_millis(1), &[1; 10]);
     let Ok(Claimed::Yes(claim)) = desk.claim(&delivery.ticket, &worker).await else { panic!("no claim") };
     assert_eq!(desk.secrets_for(&claim).await.expect("secrets")[0].1.reveal(), "sk-1234");
-    let line = Line { seq: 1, at: job.created_at, stream: Stream::Out, text: "working".into() };
+    let line =
+        Line { seq: 1, at: job.created_at, stream: Stream::Out, text: "working".into(), detail: Detail::default() };
     desk.append_log(&claim, &[line]).await.expect("appended");
     let file = folder.path().join("diff");
     std::fs::write(&file, "+x").expect("a file");

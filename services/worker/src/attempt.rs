@@ -154,7 +154,7 @@ impl Attempt<'_> {
             Err(end) => return end,
         };
         for process in &report.leaked {
-            self.log.say(format!("the process {process} outlived the command and was ended"));
+            self.log.outlived(process);
         }
         let end = ending::of_command(&report, seconds);
         let outputs = self.command_outputs();

@@ -9,7 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outpost_core::actions::{Claim, Desk, Line, Stream};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use outpost_core::actions::{Claim, Cut, Desk, Detail, Line, Outlived, Stream};
+use outpost_executor::Process;
 use outpost_executor::log::{Entry, Reader, Stream as Source};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -57,7 +60,7 @@ struct End {
     lines: VecDeque<(Line, usize)>,
     bytes: usize,
     cut_lines: u64,
-    cut_bytes: u64,
+    cut: Cut,
 }
 
 /// A log of a process, as far as it was read.
@@ -93,13 +96,35 @@ impl Log {
 
     /// What the worker has to say.
     pub(crate) fn say(&mut self, text: impl Into<String>) {
-        self.line(Stream::Worker, None, text.into());
+        self.line(Stream::Worker, None, text.into(), Detail::default());
     }
 
-    fn line(&mut self, stream: Stream, at_ms: Option<u64>, text: String) {
+    /// A process outlived its program.
+    pub(crate) fn outlived(&mut self, process: &Process) {
+        let text = format!("the process {process} outlived the command and was ended");
+        let outlived = Some(Outlived { pid: process.pid, name: process.name.clone() });
+        self.line(Stream::Worker, None, text, Detail { outlived, ..Detail::default() });
+    }
+
+    fn left_out(&mut self, cut: Cut) {
+        let text = format!("{} bytes of output were left out here", cut.stdout + cut.stderr);
+        self.line(Stream::Worker, None, text, Detail { cut: Some(cut), ..Detail::default() });
+    }
+
+    fn printed(&mut self, stream: Stream, at_ms: Option<u64>, Printed { bytes, open }: Printed) {
+        let (text, bytes) = match String::from_utf8(bytes) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(STANDARD.encode(error.as_bytes())))
+            }
+        };
+        self.line(stream, at_ms, text, Detail { bytes, open, ..Detail::default() });
+    }
+
+    fn line(&mut self, stream: Stream, at_ms: Option<u64>, text: String, detail: Detail) {
         let at = at_ms.and_then(|at| i64::try_from(at).ok()).map(outpost_core::moment::Moment::from_millis);
         let at = at.unwrap_or_else(|| self.desk.ports().clock.now());
-        let line = Line { seq: 0, at, stream, text };
+        let line = Line { seq: 0, at, stream, text, detail };
         let size = serde_json::to_vec(&line).map_or(0, |text| text.len() + 10);
         match &mut self.end {
             None if self.told + size <= self.head => {
@@ -116,7 +141,7 @@ impl Log {
                 {
                     end.bytes -= size;
                     end.cut_lines += 1;
-                    end.cut_bytes += line.text.len() as u64 + 1;
+                    end.count(&line);
                 }
             }
         }
@@ -139,12 +164,12 @@ impl Log {
                         Source::Stderr => (&mut source.halves[1], source.voices.stderr),
                     };
                     half.extend_from_slice(&bytes);
-                    for text in lines(half) {
-                        self.line(voice, Some(at_ms), text);
+                    for printed in lines(half) {
+                        self.printed(voice, Some(at_ms), printed);
                     }
                 }
                 Ok(Some(Entry::Cut { stdout, stderr })) => {
-                    self.say(format!("{} bytes of output were left out here", stdout + stderr));
+                    self.left_out(Cut { stdout, stderr });
                 }
                 Ok(None) => return false,
                 Err(error) => {
@@ -176,8 +201,8 @@ impl Log {
         }
         for (half, voice) in source.halves.iter_mut().zip([source.voices.stdout, source.voices.stderr]) {
             if !half.is_empty() {
-                let text = String::from_utf8_lossy(&std::mem::take(half)).into_owned();
-                self.line(voice, None, text);
+                let bytes = std::mem::take(half);
+                self.printed(voice, None, Printed { bytes, open: true });
             }
         }
     }
@@ -223,8 +248,10 @@ impl Log {
     pub(crate) async fn close(&mut self) -> bool {
         if let Some(end) = self.end.take() {
             if end.cut_lines > 0 {
-                let text = format!("{} bytes in {} lines were left out here", end.cut_bytes, end.cut_lines);
-                let line = Line { seq: 0, at: self.desk.ports().clock.now(), stream: Stream::Worker, text };
+                let bytes = end.cut.stdout + end.cut.stderr;
+                let text = format!("{bytes} bytes in {} lines were left out here", end.cut_lines);
+                let detail = Detail { cut: Some(end.cut), ..Detail::default() };
+                let line = Line { seq: 0, at: self.desk.ports().clock.now(), stream: Stream::Worker, text, detail };
                 self.pending.push_back((line, 256));
             }
             self.pending.extend(end.lines);
@@ -240,22 +267,49 @@ impl Log {
     }
 }
 
+/// A line as it was printed, without its end; `open` where it had none.
+#[derive(Debug, PartialEq, Eq)]
+struct Printed {
+    bytes: Vec<u8>,
+    open: bool,
+}
+
+impl End {
+    /// Counts what a line stood for that is left out.
+    fn count(&mut self, line: &Line) {
+        let Detail { bytes, open, cut, .. } = &line.detail;
+        let long = bytes.as_ref().map_or(line.text.len(), |text| {
+            text.len() / 4 * 3 - text.bytes().rev().take_while(|byte| *byte == b'=').count()
+        });
+        let long = long as u64 + u64::from(!open);
+        match line.stream {
+            Stream::Out => self.cut.stdout += long,
+            Stream::Err => self.cut.stderr += long,
+            Stream::Event | Stream::Worker => {}
+        }
+        if let Some(cut) = cut {
+            self.cut.stdout += cut.stdout;
+            self.cut.stderr += cut.stderr;
+        }
+    }
+}
+
 /// Takes whole lines from what has come, without their ends.
-fn lines(half: &mut Vec<u8>) -> Vec<String> {
+fn lines(half: &mut Vec<u8>) -> Vec<Printed> {
     let mut found = Vec::new();
     let mut from = 0;
     loop {
         let rest = half.get(from..).unwrap_or_default();
         let end = rest.iter().take(LONGEST + 1).position(|byte| *byte == b'\n');
-        let (text, taken) = match end {
-            Some(end) => (rest.get(..end), end + 1),
+        let (end, taken, open) = match end {
+            Some(end) => (end, end + 1, false),
             None if rest.len() > LONGEST => {
                 let end = boundary(rest, LONGEST);
-                (rest.get(..end), end)
+                (end, end, true)
             }
             None => break,
         };
-        found.push(String::from_utf8_lossy(text.unwrap_or_default()).into_owned());
+        found.push(Printed { bytes: rest.get(..end).unwrap_or_default().to_vec(), open });
         from += taken;
     }
     half.drain(..from);
@@ -280,6 +334,8 @@ mod tests {
             half.push(byte);
             got.extend(lines(&mut half));
         }
+        assert!(got.iter().all(|line| !line.open));
+        let got: Vec<_> = got.into_iter().map(|line| String::from_utf8(line.bytes).expect("text")).collect();
         assert_eq!(got, ["one", "", "twö"]);
         assert_eq!(half, b"half");
     }
@@ -289,7 +345,11 @@ mod tests {
         let text = "ä".repeat(LONGEST);
         let mut half = [b"x", text.as_bytes(), b"\n"].concat();
         let got = lines(&mut half);
-        assert!(half.is_empty() && got.iter().all(|line| line.len() <= LONGEST && !line.contains('\u{fffd}')));
+        let (last, others) = got.split_last().expect("lines");
+        assert!(half.is_empty() && !last.open && others.iter().all(|line| line.open));
+        let got: Vec<_> =
+            got.into_iter().map(|line| String::from_utf8(line.bytes).expect("no half character")).collect();
+        assert!(got.iter().all(|line| line.len() <= LONGEST));
         assert_eq!(got.concat(), format!("x{text}"));
     }
 }

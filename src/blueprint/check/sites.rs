@@ -2,7 +2,9 @@
 //!
 //! What needs files of the project cannot be done on another machine. It is said here, and not when it is too late.
 
-use crate::blueprint::model::{BindingSource, Container, Draft, Machines, Output, Targets, Task, TaskIndex, Transfer};
+use crate::blueprint::model::{
+    BindingSource, Container, Draft, Fleet, Machines, Output, Targets, Task, TaskIndex, Transfer,
+};
 use crate::blueprint::{executor, secret, site};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::Text;
@@ -47,8 +49,25 @@ fn check_task(draft: &Draft<'_>, index: TaskIndex, knows_settings: bool, problem
             );
         }
     }
+    if let Some(own) = context.and_then(|context| context.fleet.as_deref())
+        && who != "outpost"
+        && knows_settings
+    {
+        problems.push(
+            bad(
+                own.span,
+                format!("`{}` has settings for the fleet and runs elsewhere", task.id),
+                "write `executor: outpost`, or remove `outpost`",
+            )
+            .label(format!("its executor is `{who}`")),
+        );
+    }
     if let Some(container) = context.and_then(|context| context.container.as_deref()) {
         check_container(task, who, container, knows_settings, problems);
+    }
+    if let site::Site::Fleet(fleet) = site::of_task(draft, index) {
+        check_fleet(task, &fleet, knows_settings, problems);
+        check_distant(draft, task, fleet.send_secrets, FLEET, problems);
     }
     if let site::Site::Machines(machines) = site::of_task(draft, index) {
         if machines.targets.is_none() && knows_settings {
@@ -62,7 +81,7 @@ fn check_task(draft: &Draft<'_>, index: TaskIndex, knows_settings: bool, problem
                 .label("no `targets`"),
             );
         }
-        check_distant(draft, task, &machines, problems);
+        check_distant(draft, task, machines.send_secrets, MACHINES, problems);
     }
 }
 
@@ -121,8 +140,62 @@ fn is_instance(id: &str) -> bool {
     matches!(rest.len(), 8 | 17) && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Jobs have workspaces of their own, and none of them sees what another one left.
+fn check_fleet(task: &Task<'_>, fleet: &Fleet<'_>, knows_settings: bool, problems: &mut Vec<Diagnostic>) {
+    let id = &task.id;
+    if task.run.is_none() && knows_settings {
+        problems.push(
+            bad(
+                task.executor().map_or(id.span, |name| name.span),
+                format!(
+                    "`{id}` is for the fleet and has no command, and agents of the fleet are not asked from here yet"
+                ),
+                "write `run`; or name an agent of this machine, such as `executor: claude`",
+            )
+            .label("no `run`"),
+        );
+    }
+    if let Some(setup) = task.context.as_deref().and_then(|context| context.setup_command.as_ref()) {
+        problems.push(
+            bad(
+                setup.span,
+                format!("the setup of `{id}` would be a job of its own, in a workspace that nobody sees again"),
+                "write it into `run`, before the rest",
+            )
+            .label("gone before `run` begins"),
+        );
+    }
+    if let (Some(reference), None) = (&fleet.reference, &fleet.repo) {
+        problems.push(bad(reference.span, "`ref` says which version of no repository", "add `repo`, or remove `ref`"));
+    }
+    if let Some(directory) = fleet.directory.as_ref().filter(|text| text.starts_with('/') || text.contains("..")) {
+        problems.push(bad(
+            directory.span,
+            "`directory` leaves the workspace",
+            "write a folder of the repository, such as `crates/core`",
+        ));
+    }
+}
+
+/// How secrets in commands would be seen where these run, and what the block of settings is called.
+type Shown = (&'static str, &'static str);
+const MACHINES: Shown = (
+    "which AWS shows for thirty days",
+    "let the machine fetch it with its own role; or allow it with `ssm: {send_secrets: true}`",
+);
+const FLEET: Shown = (
+    "which the service keeps and shows to the tenant",
+    "give the job what needs no secret; or allow it with `outpost: {send_secrets: true}`",
+);
+
 /// What a task wants that no other machine can give.
-fn check_distant(draft: &Draft<'_>, task: &Task<'_>, machines: &Machines<'_>, problems: &mut Vec<Diagnostic>) {
+fn check_distant(
+    draft: &Draft<'_>,
+    task: &Task<'_>,
+    send_secrets: Option<bool>,
+    shown: Shown,
+    problems: &mut Vec<Diagnostic>,
+) {
     let id = &task.id;
     if let Some(output) = &task.output
         && needs_file(output)
@@ -175,8 +248,8 @@ fn check_distant(draft: &Draft<'_>, task: &Task<'_>, machines: &Machines<'_>, pr
             );
         }
     }
-    if machines.send_secrets != Some(true) {
-        check_secrets(task, problems);
+    if send_secrets != Some(true) {
+        check_secrets(task, shown, problems);
     }
 }
 
@@ -189,7 +262,7 @@ fn needs_file(output: &Output<'_>) -> bool {
     }
 }
 
-fn check_secrets(task: &Task<'_>, problems: &mut Vec<Diagnostic>) {
+fn check_secrets(task: &Task<'_>, (seen, way_out): Shown, problems: &mut Vec<Diagnostic>) {
     let context = task.context.as_deref();
     let commands = [
         task.run.as_ref(),
@@ -207,14 +280,8 @@ fn check_secrets(task: &Task<'_>, problems: &mut Vec<Diagnostic>) {
         }
     }
     if let Some((text, name)) = found {
-        problems.push(
-            bad(
-                text.span,
-                format!("`{name}` would be part of a command, which AWS shows for thirty days"),
-                "let the machine fetch it with its own role; or allow it with `ssm: {send_secrets: true}`",
-            )
-            .label("a secret"),
-        );
+        problems
+            .push(bad(text.span, format!("`{name}` would be part of a command, {seen}"), way_out).label("a secret"));
     }
 }
 

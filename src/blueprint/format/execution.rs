@@ -1,6 +1,6 @@
 //! The keys of the execution block, and of all that stands in it.
 
-use super::site::SSM;
+use super::site::{FLEET, SSM};
 use super::task::{AGENT, BUDGET};
 use super::{ANYTHING, EXECS, EXIT_CODE, ISOLATIONS, LOCK_MODES, NEWS_CHANNELS, OCCASIONS, TEXTS};
 use crate::blueprint::shape::{Field, Need, Record, Shape};
@@ -24,6 +24,7 @@ record! { EXECUTION "execution block" {
     may "agent" Shape::Record(&AGENT), "the terms of agents unless a task says otherwise (extension)";
     may "run_budget" Shape::Record(&BUDGET), "what the agents of a run may use together, all tasks and attempts (extension)";
     may "ssm" Shape::Record(&SSM), "the machines of the executor `ssm`, unless a task says otherwise (extension)";
+    may "outpost" Shape::Record(&FLEET), "the service of the executor `outpost`, unless a task says otherwise (extension)";
     may "rollback" Word(&["manual", "ask", "auto"]), "whether a run that fails undoes what it did (extension)";
     may "hooks" Shape::Record(&HOOKS), "commands for moments of the run (extension)";
     may "environments" Named(&Named(&Template)), "variables chosen with `--env` (extension)";

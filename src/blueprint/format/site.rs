@@ -1,4 +1,4 @@
-//! The keys of the places where commands run: machines of Systems Manager, and containers.
+//! The keys of the places where commands run: machines of Systems Manager, the fleet of a service, and containers.
 
 use super::{NAMES, count};
 use crate::blueprint::shape::{Field, Need, Record, Shape};
@@ -35,6 +35,16 @@ record! { TAG "tag" {
 record! { SSM_OUTPUT "output bucket" {
     must "bucket" Filled, "the bucket";
     may  "prefix" Text, "put before every key";
+}}
+
+record! { FLEET "fleet block" {
+    may "url" Filled, "the address of the service; `OUTPOST_API_URL` without it";
+    may "repo" Filled, "what the workspace is a clone of: `owner/name` or an address; without it, it is empty";
+    may "ref" Filled, "a branch, a tag or a commit; the repository's own choice without it";
+    may "directory" Filled, "the folder of the workspace in which commands begin";
+    may "labels" Named(&Filled), "words for the jobs, beside those of the run";
+    may "patience" count(0), "seconds that the service may be silent, or have no room; 3600";
+    may "send_secrets" Flag, "whether secrets may be part of a job, which the service keeps and shows to the tenant";
 }}
 
 record! { CONTAINER "container block" {

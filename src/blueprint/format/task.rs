@@ -1,6 +1,6 @@
 //! The keys of a task block, and of all that stands in it.
 
-use super::site::{CONTAINER, SSM};
+use super::site::{CONTAINER, FLEET, SSM};
 use super::{
     APPROVALS, CHANNELS, EXECS, EXIT_CODE, FORMATS, ISOLATIONS, JSON_TYPES, LOCATIONS, LOCK_MODES, NAMES, NETWORKS,
     NEWS_CHANNELS, SANDBOXES, SITES, TEXTS, TRUSTS, VALUE_TYPES, count,
@@ -226,6 +226,7 @@ record! { CONTEXT "execution context" {
     may "isolation" Word(ISOLATIONS), "whether the commands work in a worktree of their own, out of which the work lands (extension)";
     may "shell_override" Filled, "the same as `shell`";
     may "ssm" Shape::Record(&SSM), "the machines of the executor `ssm`, over those of the execution block (extension)";
+    may "outpost" Shape::Record(&FLEET), "the service of the executor `outpost`, over that of the execution block (extension)";
     may "container" Shape::Record(&CONTAINER), "the container that the commands run in (extension)";
     legacy_timeout "timeout_seconds" Seconds, "v1's `timeout`";
 }}

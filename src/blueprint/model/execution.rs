@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{AgentTerms, Budget, Isolation, LockMode, LockRequest, Logging, Machines, MailServer, RunNotice, Storage};
+use super::{
+    AgentTerms, Budget, Fleet, Isolation, LockMode, LockRequest, Logging, Machines, MailServer, RunNotice, Storage,
+};
 use crate::diagnostic::Span;
 use crate::document::Text;
 
@@ -29,6 +31,8 @@ pub struct Execution<'s> {
     pub run_budget: Budget,
     /// The machines of `ssm`, where a task does not say otherwise.
     pub machines: Option<Box<Machines<'s>>>,
+    /// The service of `outpost`, where a task does not say otherwise.
+    pub fleet: Option<Box<Fleet<'s>>>,
     pub rollback: Option<RollbackMode>,
     pub environments: Vec<Environment<'s>>,
     /// Who is told how the run goes.

@@ -25,7 +25,7 @@ pub use remote::{
     Auth, AuthKind, Cleanup, CleanupAction, CleanupPolicy, CredentialsSource, Network, Storage, StorageCredentials,
     StorageMode, StoragePlace,
 };
-pub use site::{Bucket, Container, ContainerEngine, Machines, Mount, Tag, Targets};
+pub use site::{Bucket, Container, ContainerEngine, Fleet, Machines, Mount, Tag, Targets};
 pub use task::{
     Binding, BindingSource, Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback,
     FallbackTask, Gate, GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, PORT_TYPES, Port,

@@ -1,4 +1,4 @@
-//! Where commands run when not simply here: `ssm:` and `container:`.
+//! Where commands run when not simply here: `ssm:`, `outpost:` and `container:`.
 
 use crate::diagnostic::Span;
 use crate::document::Text;
@@ -71,6 +71,46 @@ impl<'s> Machines<'s> {
     /// Where commands run on them.
     pub fn directory(&self) -> &str {
         self.directory.as_deref().unwrap_or("/")
+    }
+}
+
+/// `outpost:` — the service whose fleet does the jobs. What is absent stands in the execution block, or has a default.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet<'s> {
+    pub span: Span,
+    pub url: Option<Text<'s>>,
+    pub repo: Option<Text<'s>>,
+    pub reference: Option<Text<'s>>,
+    pub directory: Option<Text<'s>>,
+    pub labels: Box<[(Text<'s>, Text<'s>)]>,
+    /// In seconds.
+    pub patience: Option<u32>,
+    pub send_secrets: Option<bool>,
+}
+
+impl<'s> Fleet<'s> {
+    /// These settings, and those of `other` where these say nothing. A version goes with its repository.
+    #[must_use]
+    pub fn over(&self, other: &Self) -> Self {
+        let text = |own: &Option<Text<'s>>, other: &Option<Text<'s>>| own.clone().or_else(|| other.clone());
+        let reference =
+            if self.repo.is_some() { self.reference.clone() } else { text(&self.reference, &other.reference) };
+        let others = other.labels.iter().filter(|(name, _)| !self.labels.iter().any(|(own, _)| own == name));
+        Self {
+            span: self.span,
+            url: text(&self.url, &other.url),
+            repo: text(&self.repo, &other.repo),
+            reference,
+            directory: text(&self.directory, &other.directory),
+            labels: self.labels.iter().chain(others).cloned().collect(),
+            patience: self.patience.or(other.patience),
+            send_secrets: self.send_secrets.or(other.send_secrets),
+        }
+    }
+
+    /// Where commands begin, below the workspace.
+    pub fn directory(&self) -> &str {
+        self.directory.as_deref().unwrap_or(".")
     }
 }
 

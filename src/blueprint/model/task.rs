@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AgentTerms, Cleanup, Container, GateNotice, Isolation, Machines, Network, TaskIndex};
+use super::{AgentTerms, Cleanup, Container, Fleet, GateNotice, Isolation, Machines, Network, TaskIndex};
 use crate::blueprint::capability::Capability;
 use crate::blueprint::status::Status;
 use crate::diagnostic::Span;
@@ -320,6 +320,7 @@ pub struct Context<'s> {
     /// Where commands work, and where that is written.
     pub isolation: Option<(Isolation, Span)>,
     pub machines: Option<Box<Machines<'s>>>,
+    pub fleet: Option<Box<Fleet<'s>>>,
     pub container: Option<Box<Container<'s>>>,
 }
 

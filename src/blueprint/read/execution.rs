@@ -53,6 +53,7 @@ pub(super) fn read<'s>(node: &Node<'s>, problems: &mut Vec<Diagnostic>) -> Execu
         agent: node.field("agent").map(agent::terms).unwrap_or_default(),
         run_budget: agent::budget(node, "run_budget"),
         machines: node.field("ssm").map(site::machines),
+        fleet: node.field("outpost").map(site::fleet),
         rollback: node.choice("rollback", ROLLBACK_MODES),
         environments: node
             .field("environments")

@@ -1,7 +1,7 @@
-//! `ssm` and `container` blocks → [`Machines`], [`Container`].
+//! `ssm`, `outpost` and `container` blocks → [`Machines`], [`Fleet`], [`Container`].
 
 use super::field::{Fields, pairs, texts};
-use crate::blueprint::model::{Bucket, Container, ContainerEngine, Machines, Mount, Tag, Targets};
+use crate::blueprint::model::{Bucket, Container, ContainerEngine, Fleet, Machines, Mount, Tag, Targets};
 use crate::document::Node;
 
 /// Reads settings whose shape was checked.
@@ -34,6 +34,19 @@ fn targets<'s>(node: &Node<'s>) -> Targets<'s> {
         instances: node.field("instances").map(texts),
         tags: node.field("tags").and_then(Node::as_list).map(|items| items.iter().filter_map(tag).collect()),
     }
+}
+
+pub(super) fn fleet<'s>(node: &Node<'s>) -> Box<Fleet<'s>> {
+    Box::new(Fleet {
+        span: node.span,
+        url: node.filled("url"),
+        repo: node.filled("repo"),
+        reference: node.filled("ref"),
+        directory: node.filled("directory"),
+        labels: pairs(node.field("labels")),
+        patience: node.count("patience"),
+        send_secrets: node.flag("send_secrets"),
+    })
 }
 
 pub(super) fn container<'s>(node: &Node<'s>) -> Option<Box<Container<'s>>> {

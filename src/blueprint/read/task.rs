@@ -374,6 +374,7 @@ fn context<'s>(task: &Node<'s>) -> Option<Box<Context<'s>>> {
         direct: node.scalar("exec").map(|word| word.as_str() == "auto"),
         isolation: agent::isolation(node).zip(node.field("isolation").map(|node| node.span)),
         machines: node.field("ssm").map(site::machines),
+        fleet: node.field("outpost").map(site::fleet),
         container: node.field("container").and_then(site::container),
     }))
 }

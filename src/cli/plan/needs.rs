@@ -81,9 +81,19 @@ impl<'a> Needs<'a> {
         if !HAS_AWS && executors.contains_key("ssm") {
             lacking.insert("ssm", format!("the executor `ssm` is not here: {NO_AWS}"));
         }
+        let unreached = plan.running().find_map(|index| match site::of_task(blueprint, index) {
+            Site::Fleet(fleet) => hands::fleet_lacking(&fleet),
+            _ => None,
+        });
+        if let Some(why) = unreached {
+            lacking.insert("outpost", why);
+        }
         // A key may still come; a program is here or is not.
         let here = |name: &str| {
             if name == "ssm" && !HAS_AWS {
+                return Some(Outcome::Missing);
+            }
+            if name == "outpost" && lacking.contains_key(name) {
                 return Some(Outcome::Missing);
             }
             let hired = hired.as_ref().filter(|_| agents.contains(&name))?;

@@ -44,8 +44,10 @@ impl Bench<'_> {
     pub fn token(&self, index: TaskIndex, attempt: u32, stage: Stage, stage_at: Moment) -> Token {
         let (task, word) = (&self.task(index).id, stage.word());
         match self.site_of(index, stage) {
-            // A machine performs a token once, and a verification that was cut short begins again.
-            Site::Machines(_) if stage.is_repeatable() => self.named(task, attempt, &format!("{word}@{}", stage_at.0)),
+            // Others perform a token once, and a verification that was cut short begins again.
+            ref site if site::outlives(site) && stage.is_repeatable() => {
+                self.named(task, attempt, &format!("{word}@{}", stage_at.0))
+            }
             _ => self.named(task, attempt, word),
         }
     }
@@ -87,6 +89,7 @@ impl Bench<'_> {
 pub(super) fn root_there(site: &Site<'_, '_>) -> Option<PathBuf> {
     match site {
         Site::Machines(machines) => Some(Path::new(machines.directory()).to_owned()),
+        Site::Fleet(fleet) => Some(Path::new(fleet.directory()).to_owned()),
         Site::Here | Site::Container(_) => None,
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{Driver, Piece, sound};
 use crate::blueprint::TaskIndex;
-use crate::blueprint::site::Site;
+use crate::blueprint::site;
 use crate::engine::error::Broken;
 use crate::engine::hands::Owner;
 use crate::engine::moment::now;
@@ -41,7 +41,7 @@ impl Driver<'_> {
             };
             let owner = Owner { bench: self.bench, task: task.map(|index| (index, self.began(index))) };
             let executor = self.hands.past(&site, owner, handle.as_ref()).await;
-            let outlives = matches!(site, Site::Machines(_));
+            let outlives = site::outlives(&site);
             let is_taken_up = outlives && goes_on && matches!(piece, Piece::Stage(..));
             asked.spawn(async move {
                 let Some(executor) = executor else {

@@ -1,9 +1,11 @@
-//! Who carries out a command: keepers of this machine, containers above them, machines of Systems Manager.
+//! Who carries out a command: keepers of this machine, containers above them, machines of Systems Manager, the fleet of a
+//! service.
 //!
 //! A piece of work gets its executor when it starts, or when an earlier runner's is asked about; the driver holds on to it.
 //! What stands in a handle is its executor's own, so a handle of one is never shown to another.
 
 mod containers;
+mod jobs;
 #[cfg(feature = "aws")]
 mod machines;
 #[cfg(not(feature = "aws"))]
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use outpost_executor::{Executor, Handle, NotStarted, Secrets};
 
 pub use containers::{CONTAINER, engine_here, guard, kind, scope};
+pub use jobs::{FLEET_KEY, FLEET_URL, lacking as fleet_lacking};
 
 use super::bench::Bench;
 use crate::blueprint::TaskIndex;
@@ -28,6 +31,7 @@ pub struct Hands {
     shell: Arc<dyn Executor>,
     containers: containers::Containers,
     machines: machines::Fleet,
+    jobs: jobs::Services,
 }
 
 /// What a command belongs to.
@@ -41,7 +45,12 @@ pub struct Owner<'a> {
 impl Hands {
     /// `store` is that of the run, and `secrets` are all that its work may print.
     pub fn new(shell: Arc<dyn Executor>, store: PathBuf, secrets: Secrets) -> Self {
-        Self { shell, containers: containers::Containers::new(store), machines: machines::Fleet::new(secrets) }
+        Self {
+            shell,
+            containers: containers::Containers::new(store),
+            jobs: jobs::Services::new(secrets.clone()),
+            machines: machines::Fleet::new(secrets),
+        }
     }
 
     /// This machine's own.
@@ -60,6 +69,7 @@ impl Hands {
                 self.containers.executor(self.shell(), container, (root, folders)).await
             }
             (Site::Machines(machines), _) => self.machines.executor(machines).await,
+            (Site::Fleet(fleet), _) => self.jobs.executor(fleet),
             _ => Ok(self.shell()),
         }
     }
@@ -71,15 +81,15 @@ impl Hands {
         owner: Owner<'_>,
         handle: Option<&Handle>,
     ) -> Option<Arc<dyn Executor>> {
-        let is_of_machines = matches!(site, Site::Machines(_));
-        match handle.map(names_machines) {
+        let now = Whose::of_site(site);
+        match handle.map(Whose::of_handle) {
             // The document was edited since.
-            Some(true) if !is_of_machines => return None,
-            Some(false) if is_of_machines => return Some(self.shell()),
+            Some(Whose::Keepers) if now != Whose::Keepers => return Some(self.shell()),
+            Some(then) if then != now => return None,
             _ => {}
         }
         // Without an engine the keeper can still tell.
-        let fallback = (!is_of_machines).then(|| self.shell());
+        let fallback = (now == Whose::Keepers).then(|| self.shell());
         self.at(site, owner).await.ok().or(fallback)
     }
 
@@ -102,8 +112,31 @@ impl Hands {
     }
 }
 
-/// Whether a handle is one of machines. Keepers write no such thing into theirs.
-fn names_machines(handle: &Handle) -> bool {
-    let read = serde_json::from_str::<serde_json::Value>(&handle.0);
-    read.is_ok_and(|handle| handle.get("targets").is_some())
+/// Who can read a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Keepers,
+    Machines,
+    Fleet,
+}
+
+impl Whose {
+    const fn of_site(site: &Site<'_, '_>) -> Self {
+        match site {
+            Site::Machines(_) => Self::Machines,
+            Site::Fleet(_) => Self::Fleet,
+            Site::Here | Site::Container(_) => Self::Keepers,
+        }
+    }
+
+    /// Keepers write no such things into theirs.
+    fn of_handle(handle: &Handle) -> Self {
+        let read = serde_json::from_str::<serde_json::Value>(&handle.0).unwrap_or_default();
+        let names = |key: &str| read.get(key).is_some();
+        match () {
+            () if names("targets") => Self::Machines,
+            () if names("service") => Self::Fleet,
+            () => Self::Keepers,
+        }
+    }
 }

@@ -266,6 +266,9 @@ enum Shown {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
+    /// The job that was accepted with this idempotency key, for as long as its answer is kept: one, or none.
+    #[schemars(length(min = 1, max = 255))]
+    idempotency_key: Option<String>,
     status: Option<Shown>,
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
@@ -279,6 +282,10 @@ pub(crate) fn limit(asked: Option<u32>) -> usize {
 }
 
 async fn list(State(app): State<App>, Known(caller): Known, Asked(wanted): Asked<Wanted>) -> Result<Response, Problem> {
+    if let Some(key) = &wanted.idempotency_key {
+        let found = app.desk.job_of_key(&caller, key).await?;
+        return json(StatusCode::OK, &List::whole(found.into_iter().map(JobView::from).collect()));
+    }
     let status = wanted.status.map(|status| match status {
         Shown::Queued => Status::Queued,
         Shown::Running => Status::Running,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use outpost_core::actions::{Accepted, Line, Link, Stream};
+use outpost_core::actions::{Accepted, Cut, Line, Link, Outlived, Stream};
 use outpost_core::job::{Artifact, Budget, Job, Outcome, Port, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -209,17 +209,54 @@ pub(crate) struct LineView {
     /// `stdout` and `stderr` of the agent; `event` is what it does, `system` what the worker says about it.
     stream: String,
     text: String,
+    /// Which worker's attempt said it: 1 is the first.
+    attempt: u32,
+    /// What was printed, in base64, where it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<String>,
+    /// No line end followed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
+    /// How many bytes of output were left out here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<CutView>,
+    /// A process that outlived the program, and was ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outlived: Option<OutlivedView>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct CutView {
+    stdout: u64,
+    stderr: u64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct OutlivedView {
+    pid: u32,
+    name: String,
 }
 
 impl From<Line> for LineView {
     fn from(line: Line) -> Self {
+        let attempt = line.attempt();
         let stream = match line.stream {
             Stream::Out => "stdout",
             Stream::Err => "stderr",
             Stream::Event => "event",
             Stream::Worker => "system",
         };
-        Self { seq: line.seq, at: line.at.to_string(), stream: stream.to_owned(), text: line.text }
+        Self {
+            seq: line.seq,
+            at: line.at.to_string(),
+            stream: stream.to_owned(),
+            text: line.text,
+            attempt,
+            bytes: line.detail.bytes,
+            open: line.detail.open,
+            cut: line.detail.cut.map(|Cut { stdout, stderr }| CutView { stdout, stderr }),
+            outlived: line.detail.outlived.map(|Outlived { pid, name }| OutlivedView { pid, name }),
+        }
     }
 }
 

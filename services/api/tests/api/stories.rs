@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use outpost_core::actions::{Claimed, Line, Stream};
+use outpost_core::actions::{Claimed, Detail, Line, Stream};
 use outpost_core::id::WorkerId;
 use outpost_core::job::{Artifact, Outcome, Verdict};
 use outpost_core::ports::Ticket;
@@ -74,7 +74,8 @@ async fn run(house: &House, tenant: &str, job: &str) {
     let worker = WorkerId::new(house.desk.ports().clock.now(), &[1; 10]);
     let Claimed::Yes(claim) = house.desk.claim(&ticket, &worker).await.expect("a claim") else { panic!("no claim") };
     let now = house.desk.ports().clock.now();
-    let line = |seq, text: &str| Line { seq, at: now, stream: Stream::Out, text: text.to_owned() };
+    let line =
+        |seq, text: &str| Line { seq, at: now, stream: Stream::Out, text: text.to_owned(), detail: Detail::default() };
     house.desk.append_log(&claim, &[line(1, "one"), line(2, "zwei\n\"2\"")]).await.expect("a log");
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), b"<script>alert(1)</script>").expect("a file");

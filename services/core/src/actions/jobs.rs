@@ -13,7 +13,7 @@ use crate::key::Scope;
 use crate::moment::Moment;
 use crate::record::Counter;
 use crate::spec;
-use crate::store::{Listing, Problem, Row, Write};
+use crate::store::{Address, Listing, Problem, Row, Write};
 use crate::tenant::Tier;
 
 /// What is answered when a job was accepted: what it is at that moment, and the same however often it is answered.
@@ -101,6 +101,17 @@ impl Desk {
     pub async fn job(&self, caller: &Caller, id: &JobId) -> Result<Job, Error> {
         caller.may(Scope::JobsRead)?;
         self.read_job(caller.id(), id).await
+    }
+
+    /// The job that was accepted with an idempotency key, for as long as the answer to that is kept.
+    pub async fn job_of_key(&self, caller: &Caller, key: &str) -> Result<Option<Job>, Error> {
+        caller.may(Scope::JobsRead)?;
+        let Some(Row::Answer(answer)) = self.read(caller.id(), &Address::answer(caller.id(), key)).await? else {
+            return Ok(None);
+        };
+        // Other requests have keys, too.
+        let Ok(accepted) = serde_json::from_value::<Accepted>(answer.body) else { return Ok(None) };
+        self.read_job(caller.id(), &accepted.id).await.map(Some)
     }
 
     /// Jobs, the newest first.

@@ -38,6 +38,52 @@ pub struct Line {
     pub at: Moment,
     pub stream: Stream,
     pub text: String,
+    #[serde(default, skip_serializing_if = "Detail::is_nothing")]
+    pub detail: Detail,
+}
+
+/// What the text of a line does not say, for those who want the bytes that were printed, or what the worker knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// The bytes in base64, where they are no UTF-8: the text is what can be read of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+    /// No line end followed: the next line of the stream goes on with it, or there is none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlived: Option<Outlived>,
+}
+
+/// How many bytes of output were left out at this place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    pub stdout: u64,
+    pub stderr: u64,
+}
+
+/// A process that outlived the program, and was ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outlived {
+    pub pid: u32,
+    pub name: String,
+}
+
+impl Detail {
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Line {
+    /// Which attempt said it, of a line as its tenant sees it.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        u32::try_from(self.seq / LINES).unwrap_or(u32::MAX)
+    }
 }
 
 /// Some lines of a log.

@@ -47,7 +47,7 @@ pub use files::Link;
 pub use hooks::{HookView, NewHook};
 pub use jobs::{Accepted, Submitted};
 pub use keys::{KeyRequest, NewKey};
-pub use log::{Line, LogPage, Stream};
+pub use log::{Cut, Detail, Line, LogPage, Outlived, Stream};
 pub use messages::{Post, Sent};
 pub use once::{Idempotency, Once};
 pub use reap::Reaped;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use outpost_core::actions::{Claimed, Error, Line, Stream};
+use outpost_core::actions::{Claimed, Detail, Error, Line, Stream};
 use outpost_core::job::{Code, Directive, Refusal, Status};
 use outpost_core::ports::{Queue as _, Secret, SecretKind};
 use outpost_core::record::Counter;
@@ -135,7 +135,7 @@ fn a_log_is_read_from_any_line_on() {
     let caller = pro(&desk, "ada");
     let id = alone(desk.submit(&caller, spec(), None)).expect("a job").accepted.value.id;
     let at = world.state().now;
-    let line = |seq: u64| Line { seq, at, stream: Stream::Out, text: format!("line {seq}") };
+    let line = |seq: u64| Line { seq, at, stream: Stream::Out, text: format!("line {seq}"), detail: Detail::default() };
     let read = |after| alone(desk.log(&caller, &id, after)).expect("a page");
     assert_eq!((read(0).lines.len(), read(0).done), (0, false));
     let first = claimed(&desk, &ticket(caller.id(), &id), &worker(1));
@@ -173,7 +173,7 @@ fn a_long_log_comes_in_pages() {
     let claim = claimed(&desk, &ticket(caller.id(), &id), &worker(1));
     let at = world.state().now;
     for seq in 1..=50 {
-        let line = Line { seq, at, stream: Stream::Err, text: String::new() };
+        let line = Line { seq, at, stream: Stream::Err, text: String::new(), detail: Detail::default() };
         alone(desk.append_log(&claim, &[line])).expect("appended");
     }
     alone(desk.finish(&claim, outcome(&claim))).expect("an end");

@@ -1,0 +1,27 @@
+//! Runs work as jobs of an Outpost service: each piece of work is a job, and the fleet's workers do it.
+//!
+//! ```text
+//! runner (Fleet) ──POST /v1/jobs, key = the token──► service ──► queue ──► worker ──► loader ──► program
+//!        └──GET …/logs (waits), …/artifacts ◄────────── log, files, outcome ◄──┘
+//! ```
+//! A token is an idempotency key: however often a job is asked for, it is one job, with one end. A worker that is lost is
+//! the service's affair: another one begins the job again, and what is told here is the end that counted.
+//!
+//! What it promises, and what it does not, is in `docs/EXECUTORS.md`.
+
+mod client;
+mod files;
+mod fleet;
+mod follow;
+mod job;
+mod order;
+mod place;
+mod printed;
+mod settings;
+mod verdict;
+mod wire;
+
+pub use client::Key;
+pub use fleet::Fleet;
+pub use follow::Pace;
+pub use settings::{KEY, Settings, URL};
