@@ -39,9 +39,23 @@ pub(crate) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-pub(crate) fn number(number: impl ToString) -> AttributeValue {
-    AttributeValue::N(number.to_string())
+pub(crate) fn number(number: impl Into<Number>) -> AttributeValue {
+    AttributeValue::N(number.into().0)
 }
+
+/// A number, as DynamoDB is told it.
+pub(crate) struct Number(String);
+
+macro_rules! numbers {
+    ($($kind:ty)*) => {
+        $(impl From<$kind> for Number {
+            fn from(number: $kind) -> Self {
+                Self(number.to_string())
+            }
+        })*
+    };
+}
+numbers!(i64 u64 i128);
 
 /// What the key of a table is made of.
 pub(crate) fn key_names(table: Table) -> (&'static str, Option<&'static str>) {
