@@ -120,20 +120,23 @@ impl House for Tables {
         Box::pin(async move {
             let mut question = self.client.batch_get_item();
             for table in Table::ALL {
-                // What no address of ours is.
-                let (partition, sort) = item::key_names(table);
-                let mut key = Item::from([(partition.to_owned(), text("?"))]);
-                if let Some(sort) = sort {
-                    key.insert(sort.to_owned(), text("?"));
-                }
-                let asked = KeysAndAttributes::builder().keys(key).build();
+                let asked = KeysAndAttributes::builder().keys(item::key(&nowhere(table))).build();
                 let asked = asked.map_err(|error| self.call("BatchGetItem", table).broken(&error.to_string()))?;
                 question = question.request_items(self.name(table), asked);
             }
-            let answer = question.send().await;
-            answer.map(drop).map_err(|error| self.call("BatchGetItem", Table::Users).failed(&error))
+            let Err(error) = question.send().await else { return Ok(()) };
+            // Which of them it is.
+            for table in Table::ALL {
+                self.item(&nowhere(table)).await?;
+            }
+            Err(self.call("BatchGetItem", Table::Users).failed(&error))
         })
     }
+}
+
+/// Where no row of ours is.
+fn nowhere(table: Table) -> Address {
+    Address { table, partition: "?".into(), sort: "?".into() }
 }
 
 impl Tables {

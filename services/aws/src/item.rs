@@ -176,3 +176,31 @@ pub(crate) fn row(item: &Item, now: Moment) -> Result<Option<Row>, Problem> {
         Problem::Broken(format!("an item of kind `{kind}` cannot be read at {line}:{column}: {:?}", error.classify()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use outpost_core::record::EmailClaim;
+
+    use super::*;
+
+    #[test]
+    fn what_is_deleted_has_ended() {
+        for (ends, deleted) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
+            assert_eq!(seconds(Moment::from_millis(ends)), deleted, "{ends}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_without_what_it_says() {
+        let tenant = "6bdd64cb-5e12-4024-b3c1-d2b14ca77705".parse().expect("an id");
+        let row = Row::Email(EmailClaim { email: "ada@example.com".into(), tenant, version: 1 });
+        let mut stored = item(&row, "n").expect("an item");
+        assert_eq!(super::row(&stored, Moment::from_millis(1)), Ok(Some(row)));
+        assert_eq!(said(&stored, USER), Some("EMAIL#ada@example.com"));
+        stored.insert(BODY.to_owned(), text("{\"row\": \"email\", \"value\": {\"canary\": 1}}"));
+        let told = super::row(&stored, Moment::from_millis(1)).expect_err("a fault").to_string();
+        assert!(told.contains("`email`") && !told.contains("canary"), "{told}");
+        stored.remove(BODY);
+        assert_eq!(super::row(&stored, Moment::from_millis(1)), Ok(None), "a counter is no row");
+    }
+}
