@@ -20,7 +20,7 @@ use outpost_core::store::{Address, Problem, Row, Table, Write};
 
 use crate::item::{self, ENDS, EXPIRES, Item, NONCE, TENANT, TOTAL, VERSION, number, text};
 use crate::tables::Tables;
-use crate::trouble::is_busy;
+use crate::trouble::{is, is_busy};
 
 /// How often a change is sent before it is called busy.
 const TRIES: u32 = 4;
@@ -76,10 +76,7 @@ impl Tables {
 
     async fn send(&self, steps: Vec<TransactWriteItem>, nonce: &str) -> Fate {
         let sent = self.once.transact_write_items().set_transact_items(Some(steps)).client_request_token(nonce);
-        let error = match sent.send().await {
-            Ok(_) => return Fate::Done,
-            Err(error) => error,
-        };
+        let Err(error) = sent.send().await else { return Fate::Done };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             return self.judge(cancelled.cancellation_reasons(), nonce);
         }
@@ -149,11 +146,7 @@ impl Tables {
         match cleared {
             Ok(_) => Ok(()),
             // Somebody else did, and it has begun anew.
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
+            Err(error) if is(&error, &["ConditionalCheckFailedException"]) => Ok(()),
             Err(error) => Err(self.call("DeleteItem", table).failed(&error)),
         }
     }
@@ -251,15 +244,13 @@ impl Step<'_> {
         most: Option<u64>,
     ) -> Result<TransactWriteItem, Problem> {
         let add = i128::from(add);
+        // The bounds of an interval that is never empty: the most is no less than nothing.
         let (least, most) = (-add, most.map_or(i128::from(i64::MAX), i128::from) - add);
         let within = "#n BETWEEN :least AND :most AND (attribute_not_exists(#e) OR #e > :now)";
         let condition = match (least..=most).contains(&0) {
             true => format!("attribute_not_exists(#n) OR ({within})"),
             false => within.to_owned(),
         };
-        if most < least {
-            return self.never(address);
-        }
         let mut change = "SET #t = :t, #x = :x".to_owned();
         let mut update = Update::builder();
         if let Some(ends) = ends {

@@ -1,6 +1,7 @@
 //! What is asked for all tenants, of the same tables.
 
-use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 use outpost_core::id::{JobId, MessageId, TenantId};
 use outpost_core::job::Status;
 use outpost_core::key::{KeyHash, KeyRecord};
@@ -119,20 +120,23 @@ impl House for Tables {
         Box::pin(async move {
             let mut question = self.client.batch_get_item();
             for table in Table::ALL {
-                // What no address of ours is.
-                let (partition, sort) = item::key_names(table);
-                let mut key = Item::from([(partition.to_owned(), text("?"))]);
-                if let Some(sort) = sort {
-                    key.insert(sort.to_owned(), text("?"));
-                }
-                let asked = KeysAndAttributes::builder().keys(key).build();
+                let asked = KeysAndAttributes::builder().keys(item::key(&nowhere(table))).build();
                 let asked = asked.map_err(|error| self.call("BatchGetItem", table).broken(&error.to_string()))?;
                 question = question.request_items(self.name(table), asked);
             }
-            let answer = question.send().await;
-            answer.map(drop).map_err(|error| self.call("BatchGetItem", Table::Users).failed(&error))
+            let Err(error) = question.send().await else { return Ok(()) };
+            // Which of them it is.
+            for table in Table::ALL {
+                self.item(&nowhere(table)).await?;
+            }
+            Err(self.call("BatchGetItem", Table::Users).failed(&error))
         })
     }
+}
+
+/// Where no row of ours is.
+fn nowhere(table: Table) -> Address {
+    Address { table, partition: "?".into(), sort: "?".into() }
 }
 
 impl Tables {
@@ -148,6 +152,8 @@ impl Tables {
                 .expression_attribute_names("#k", KIND)
                 .expression_attribute_values(":k", text("tenant"))
                 .consistent_read(true)
+                // Beside each tenant lies its address.
+                .limit(i32::try_from(limit.saturating_mul(2).clamp(20, 1000)).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start)
                 .send()
                 .await;
@@ -174,7 +180,7 @@ impl Tables {
         &self,
         table: Table,
         (index, partition, range): (&'static str, &'static str, &'static str),
-        (whose, how, bound): &(aws_sdk_dynamodb::types::AttributeValue, &str, aws_sdk_dynamodb::types::AttributeValue),
+        (whose, how, bound): &(AttributeValue, &str, AttributeValue),
         limit: usize,
     ) -> Result<Vec<Row>, Problem> {
         let (mut rows, mut start) = (Vec::new(), None);
@@ -228,18 +234,14 @@ impl Tables {
             .expression_attribute_names("#s", EXPIRES)
             .expression_attribute_values(":e", number(expires.millis()))
             .expression_attribute_values(":s", number(item::seconds(expires)))
-            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":one", number(1_u64))
             .expression_attribute_values(":most", number(most))
             .expression_attribute_values(":now", number(now.millis()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let error = match counted {
-            Ok(_) => return Ok(Some(true)),
-            Err(error) => error,
-        };
-        use aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException;
-        let Some(ConditionalCheckFailedException(refused)) = error.as_service_error() else {
+        let Err(error) = counted else { return Ok(Some(true)) };
+        let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
             return Err(self.call("UpdateItem", Table::Idempotency).failed(&error));
         };
         if !refused.item().is_some_and(|there| item::has_ended(there, now)) {

@@ -39,9 +39,23 @@ pub(crate) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-pub(crate) fn number(number: impl ToString) -> AttributeValue {
-    AttributeValue::N(number.to_string())
+pub(crate) fn number(number: impl Into<Number>) -> AttributeValue {
+    AttributeValue::N(number.into().0)
 }
+
+/// A number, as DynamoDB is told it.
+pub(crate) struct Number(String);
+
+macro_rules! numbers {
+    ($($kind:ty)*) => {
+        $(impl From<$kind> for Number {
+            fn from(number: $kind) -> Self {
+                Self(number.to_string())
+            }
+        })*
+    };
+}
+numbers!(i64 u64 i128);
 
 /// What the key of a table is made of.
 pub(crate) fn key_names(table: Table) -> (&'static str, Option<&'static str>) {
@@ -161,4 +175,32 @@ pub(crate) fn row(item: &Item, now: Moment) -> Result<Option<Row>, Problem> {
         let (line, column) = (error.line(), error.column());
         Problem::Broken(format!("an item of kind `{kind}` cannot be read at {line}:{column}: {:?}", error.classify()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use outpost_core::record::EmailClaim;
+
+    use super::*;
+
+    #[test]
+    fn what_is_deleted_has_ended() {
+        for (ends, deleted) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
+            assert_eq!(seconds(Moment::from_millis(ends)), deleted, "{ends}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_without_what_it_says() {
+        let tenant = "6bdd64cb-5e12-4024-b3c1-d2b14ca77705".parse().expect("an id");
+        let row = Row::Email(EmailClaim { email: "ada@example.com".into(), tenant, version: 1 });
+        let mut stored = item(&row, "n").expect("an item");
+        assert_eq!(super::row(&stored, Moment::from_millis(1)), Ok(Some(row)));
+        assert_eq!(said(&stored, USER), Some("EMAIL#ada@example.com"));
+        stored.insert(BODY.to_owned(), text("{\"row\": \"email\", \"value\": {\"canary\": 1}}"));
+        let told = super::row(&stored, Moment::from_millis(1)).expect_err("a fault").to_string();
+        assert!(told.contains("`email`") && !told.contains("canary"), "{told}");
+        stored.remove(BODY);
+        assert_eq!(super::row(&stored, Moment::from_millis(1)), Ok(None), "a counter is no row");
+    }
 }

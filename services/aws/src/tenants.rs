@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use aws_config::SdkConfig;
 use aws_config::identity::IdentityCache;
 use aws_config::sts::{AssumeRoleProvider, AssumeRoleProviderBuilder};
+use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use outpost_core::id::TenantId;
 use outpost_core::store::Problem;
@@ -25,6 +26,8 @@ const REMEMBERED: usize = 256;
 /// What AWS gives at most to a role that another role becomes.
 const LONGEST: Duration = Duration::from_secs(3600);
 const SHORTEST: Duration = Duration::from_secs(900);
+/// For a part of a file, on a slow line.
+const PART: Duration = Duration::from_secs(120);
 /// By how much less a link may be good than was asked for: so long are the credentials of one used for the next.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -37,9 +40,12 @@ pub(crate) struct Clients {
 
 impl Clients {
     fn new(config: &SdkConfig) -> Self {
-        // An endpoint of one's own has no name for each bucket.
-        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
-        Self { s3: aws_sdk_s3::Client::from_conf(s3), secrets: aws_sdk_secretsmanager::Client::new(config) }
+        let patience = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+        let s3 = aws_sdk_s3::config::Builder::from(config)
+            .timeout_config(patience.operation_attempt_timeout(PART).build())
+            // An endpoint of one's own has no name for each bucket.
+            .force_path_style(config.endpoint_url().is_some());
+        Self { s3: aws_sdk_s3::Client::from_conf(s3.build()), secrets: aws_sdk_secretsmanager::Client::new(config) }
     }
 }
 

@@ -62,9 +62,10 @@ impl Call<'_> {
         }
         let code = code.map_or_else(|| format!("status {status}"), str::to_owned);
         let way = match code.as_str() {
-            "ResourceNotFoundException" | "AWS.SimpleQueueService.NonExistentQueue" | "NoSuchBucket" => {
-                "; it is not there under this name, in this account and region"
-            }
+            "ResourceNotFoundException"
+            | "AWS.SimpleQueueService.NonExistentQueue"
+            | "QueueDoesNotExist"
+            | "NoSuchBucket" => "; it is not there under this name, in this account and region",
             "AccessDenied" | "AccessDeniedException" => "; the role of this process may not do that",
             _ => "",
         };

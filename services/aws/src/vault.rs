@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 use outpost_core::id::TenantId;
 use outpost_core::moment::Moment;
-use outpost_core::ports::{Secret, SecretNote, Vault};
+use outpost_core::ports::{Secret, SecretNote, Vault, is_secret_name};
 use outpost_core::store::{Pending, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +48,7 @@ impl Secrets {
     }
 
     fn id(&self, tenant: &TenantId, name: &str) -> Result<String, Problem> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if (1..=128).contains(&name.len()) && name.bytes().all(fits) {
+        if is_secret_name(name) {
             Ok(self.folder(tenant) + name)
         } else {
             Err(Problem::Broken("a secret has a name of 1 to 128 letters, digits and `._-`, and this is none".into()))

@@ -193,7 +193,14 @@ pub struct SecretNote {
     pub updated_at: Moment,
 }
 
-/// Secrets of tenants, sealed. `name` is a [`SecretKind`], or of our own making (`hook-…`).
+/// Whether a text names a secret: 1 to 128 of `[A-Za-z0-9._-]`. For vaults, so that all of them say the same.
+#[must_use]
+pub fn is_secret_name(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && is_plain(text)
+}
+
+/// Secrets of tenants, sealed. `name` is a [`SecretKind`], or of our own making (`hook-…`); another [name](is_secret_name) is
+/// `Broken`.
 pub trait Vault: Send + Sync + fmt::Debug {
     fn put<'a>(
         &'a self,
@@ -249,6 +256,13 @@ mod tests {
         for begun in ["", "a/", "..", ".", "a/.."] {
             assert!(!is_path(begun) && is_prefix(begun), "{begun}");
         }
+    }
+
+    #[test]
+    fn secrets_have_plain_names() {
+        let long = "a".repeat(129);
+        assert!(["openai", "hook-whk_1.2", ".", &long[1..]].iter().all(|name| is_secret_name(name)));
+        assert!(["", "a/b", "a b", "ä", "a\n", &long].iter().all(|name| !is_secret_name(name)));
     }
 
     #[test]

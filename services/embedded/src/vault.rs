@@ -14,7 +14,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use outpost_core::id::TenantId;
 use outpost_core::moment::Moment;
-use outpost_core::ports::{Secret, SecretNote, Vault};
+use outpost_core::ports::{Secret, SecretNote, Vault, is_secret_name};
 use outpost_core::store::{Pending, Problem};
 use rusqlite::OptionalExtension as _;
 use sha2::Sha256;
@@ -136,8 +136,7 @@ fn open(key: &RandomizedNonceKey, bound: &str, sealed: &mut [u8]) -> Result<Secr
 }
 
 fn is_name(name: &str) -> Result<(), Problem> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if (1..=128).contains(&name.len()) && name.bytes().all(fits) {
+    if is_secret_name(name) {
         Ok(())
     } else {
         Err(Problem::Broken("a secret has a name of 1 to 128 letters, digits and `._-`, and this is none".into()))

@@ -13,7 +13,7 @@ use outpost_core::job::{Job, Outcome, Spec, Usage, Verdict};
 use outpost_core::key::{Environment, Scope};
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Clock as _, RECEIVES};
-use outpost_core::record::{Actor, AuditEvent, Counter};
+use outpost_core::record::{Actor, Answer, AuditEvent, Counter};
 use outpost_core::spec::{Agent, Offer};
 use outpost_core::store::{Address, Listing, Problem, Row, Write};
 use outpost_core::tenant::{Overrides, Tier};
@@ -129,6 +129,9 @@ fn audit(tenant: &TenantId, now: Moment, number: u8) -> Write {
     }))
 }
 
+/// What a change meets, whether the service forgets its token, what is answered, and whether it happens.
+type Met = (&'static [Fault], bool, fn(&Result<(), Problem>) -> bool, bool);
+
 #[test]
 fn a_lost_answer_is_known_again_or_claims_nothing() {
     let Some(emulator) = emulator() else { return };
@@ -139,7 +142,7 @@ fn a_lost_answer_is_known_again_or_claims_nothing() {
         let tenant = TenantId::new(sun.clock.now(), &[1; 10]);
         let raise = Write::Count { counter: Counter::Active, add: 1, most: Some(1000) };
         let mut stands = 0;
-        let table: [(&[Fault], bool, fn(&Result<(), Problem>) -> bool, bool); 7] = [
+        let table: [Met; 7] = [
             (&[None], false, Result::is_ok, true),
             // By the token that it was sent with; and where the service forgot that, by the number that it left.
             (&[Lost], false, Result::is_ok, true),
@@ -166,6 +169,21 @@ fn a_lost_answer_is_known_again_or_claims_nothing() {
                 let again = rain.store.commit(&tenant, vec![raise.clone(), audit]).await;
                 assert_eq!(again, Err(Problem::Refused(1)), "{faults:?}");
             }
+        }
+        // Also without a row that lasts: by what lies where it was refused.
+        let now = sun.clock.now();
+        let answer = |version| {
+            let (key, fingerprint, expires_at) = ("k".into(), "f".into(), now.plus(Duration::from_secs(60)));
+            let (tenant, body) = (tenant.clone(), json!(null));
+            Row::Answer(Answer { tenant, key, fingerprint, status: Some(202), body, expires_at, version })
+        };
+        weather.forgetful.store(true, Ordering::Relaxed);
+        for (write, version) in [(Write::Create(answer(1)), 1), (Write::Replace(answer(1)), 2)] {
+            weather.next.lock().expect("no panic").push_back(Lost);
+            let address = write.address(&tenant);
+            assert_eq!(rain.store.commit(&tenant, vec![write.clone()]).await, Ok(()), "{write:?}");
+            assert_eq!(sun.aws.store.get(&tenant, &address).await, Ok(Some(answer(version))));
+            assert_eq!(rain.store.commit(&tenant, vec![write]).await, Err(Problem::Refused(0)), "another's");
         }
     });
 }
