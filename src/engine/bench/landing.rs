@@ -68,7 +68,7 @@ impl Bench<'_> {
                 work.stdin = Some(self.whisper(work.env.iter().cloned().chain(env).collect()));
                 Some(inside)
             }
-            Site::Here | Site::Machines(_) => None,
+            Site::Here | Site::Machines(_) | Site::Fleet(_) => None,
         };
         Ok(Landing {
             version: VERSION,
