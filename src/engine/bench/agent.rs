@@ -13,11 +13,11 @@ use outpost_executor::Work;
 use outpost_workspace::Name;
 
 use super::{Bench, Failure, Variables, failure, unusable};
-use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, BindingSource, SandboxMode, Task};
+use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Task};
 use crate::blueprint::{TaskIndex, agent, agent_terms, is_isolated};
 use crate::document::{Source, Text};
 use crate::engine::agent::order::{
-    CONFLICT, Caps, Ground, Names, ORDER, Order, PLACE, Place, PortsFile, Sandbox, Start, Tree, VERSION, Whisper,
+    CONFLICT, Caps, Ground, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
 };
 use crate::engine::agent::past::{Attempts, usage};
 use crate::engine::agent::{AGENT, COMMIT, LAND, TREE, brief, order};
@@ -28,9 +28,6 @@ use crate::run::{Course, FailureCode, FailurePhase, Moment, Stage, Usage, micro}
 const OURSELVES: &str = "/proc/self/exe";
 /// The end of what is taken from `outcome.json` and the like never stands in the way of the next attempt.
 const PRIVATE: &str = ".outpost";
-
-/// Variables that name files of the store, for who does the work to read.
-const HANDED: [&str; 3] = ["OUTPOST_INPUTS", "OUTPOST_LAST_FAILURE", "OUTPOST_RESUME_FROM"];
 
 /// What an attempt of an agent depends on beside the document.
 #[derive(Clone, Debug)]
@@ -217,39 +214,6 @@ impl Bench<'_> {
         };
         let sandbox = self.sandbox(&terms);
         Ok(Order { version: VERSION, job, tree, sandbox, caps, output: self.ports_file(index, attempt) })
-    }
-
-    /// What it runs behind.
-    fn sandbox(&self, terms: &AgentTerms<'_>) -> Option<Sandbox> {
-        let texts = |texts: &[Text<'_>]| texts.iter().map(ToString::to_string).collect();
-        let said = terms.sandbox.as_deref();
-        let mode = said.map_or(SandboxMode::Auto, |said| said.mode);
-        (mode != SandboxMode::None).then(|| Sandbox {
-            required: mode == SandboxMode::Require,
-            gateway_only: said.is_some_and(|said| said.gateway_only),
-            read: said.map(|said| texts(&said.read)).unwrap_or_default(),
-            write: said.map(|said| texts(&said.write)).unwrap_or_default(),
-            handed: Vec::new(),
-            project: self.root.clone(),
-            store: self.store().to_owned(),
-            trees: self.trees.clone(),
-        })
-    }
-
-    /// Files that the work names, and those that other tasks hand over by their paths.
-    fn handed(&self, work: &Work, index: TaskIndex, inputs: &Values) -> Vec<PathBuf> {
-        let named = work.env.iter().filter(|(name, _)| HANDED.iter().any(|handed| name == handed));
-        let named = named.map(|(_, path)| PathBuf::from(path));
-        let paths = self.task(index).bindings.iter().filter(|binding| match &binding.source {
-            BindingSource::Path(_) => true,
-            BindingSource::Task { port: Some(port), target: Some(target), .. } => {
-                let mut ports = self.task(*target).ports().iter();
-                ports.any(|known| known.name == *port && known.kind.0.as_str() == "file_path")
-            }
-            BindingSource::Task { .. } => false,
-        });
-        let paths = paths.filter_map(|binding| Some(self.root.join(inputs.get(binding.name.as_str())?.as_str()?)));
-        named.chain(paths).filter(|path| path.exists()).collect()
     }
 
     /// What the agent is told of the last attempt.
