@@ -19,7 +19,7 @@ use crate::document::{Source, Text};
 use crate::engine::agent::order::{
     CONFLICT, Caps, Ground, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
 };
-use crate::engine::agent::past::{Attempts, usage};
+use crate::engine::agent::past::{Attempts, underway, usage};
 use crate::engine::agent::{AGENT, COMMIT, LAND, TREE, brief, order};
 use crate::engine::output::Values;
 use crate::run::{Course, FailureCode, FailurePhase, Moment, Stage, Usage, micro};
@@ -46,6 +46,12 @@ impl Bench<'_> {
     /// The agent that does a task, and its terms.
     pub fn agent(&self, index: TaskIndex) -> Option<(&str, AgentTerms<'_>)> {
         agent(self.blueprint, index).map(|agent| (agent, agent_terms(self.blueprint, index)))
+    }
+
+    /// What the agent of an attempt that goes on has used.
+    pub fn underway(&self, index: TaskIndex, attempt: u32) -> Option<Usage> {
+        self.agent(index)?;
+        underway(&self.files.of_attempt(&self.task(index).id, attempt, "agent")).ok().flatten()
     }
 
     /// What the agent of an attempt used, as far as anybody knows by now.
