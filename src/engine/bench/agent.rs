@@ -19,7 +19,7 @@ use crate::document::{Source, Text};
 use crate::engine::agent::order::{
     CONFLICT, Caps, Ground, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
 };
-use crate::engine::agent::past::{Attempts, underway, usage};
+use crate::engine::agent::past::{Attempts, Failed, note, underway, usage};
 use crate::engine::agent::{AGENT, COMMIT, LAND, TREE, brief, order};
 use crate::engine::output::Values;
 use crate::run::{Course, FailureCode, FailurePhase, Moment, Stage, Usage, micro};
@@ -169,8 +169,7 @@ impl Bench<'_> {
         let (agent, terms) = self.agent(index).ok_or_else(|| refused("there is no agent for this task".to_owned()))?;
         let folder = self.files.of_attempt(&task.id, attempt, "agent");
         let attempts = self.attempts(index, attempt)?;
-        let (usd, tokens) =
-            attempts.left(&terms).map_err(|spent| refused(format!("its budget is used up: {spent}")))?;
+        let (usd, tokens) = attempts.left(&terms).map_err(|spent| used_up(&folder, &spent))?;
         if turn.left.is_spent() {
             // It was not when the attempt began; a person is asked before the next one does.
             let failure = refused("others have used what the agents of this run may together".to_owned());
@@ -353,6 +352,16 @@ impl Bench<'_> {
     /// `STORE/runs/RUN`
     pub(super) fn store(&self) -> &Path {
         self.files.folder().ancestors().nth(2).unwrap_or(self.files.folder())
+    }
+}
+
+/// Who was killed used it up, and nobody was asked yet whether the task goes on.
+fn used_up(folder: &Path, spent: &str) -> Failure {
+    let what = format!("its budget is used up: {spent}");
+    let failed = Failed { version: VERSION, what: what.clone(), asked: true, ..Failed::default() };
+    match note(folder, &failed) {
+        Ok(()) => Failure { course: Some(Course::Ask), lasting: false, ..refused(what) },
+        Err(error) => unusable(folder, &error),
     }
 }
 
