@@ -108,7 +108,7 @@ impl World for Outside<'_> {
     }
 
     fn underway(&mut self, attempts: &[(TaskIndex, u32)]) -> Usage {
-        let known = attempts.iter().filter_map(|(task, attempt)| self.bench.usage(*task, *attempt));
+        let known = attempts.iter().filter_map(|(task, attempt)| self.bench.underway(*task, *attempt));
         known.fold(Usage::default(), Usage::plus)
     }
 

@@ -78,6 +78,7 @@ impl Gate for Counting {
             usage: heard.then_some(usage),
             cost_usd: used.cost().filter(|_| heard).map(usd),
             unreported: Unreported { tokens: used.unreported_tokens, cost_usd: usd(used.unreported_micro_usd) },
+            held: Unreported { tokens: used.held_tokens, cost_usd: usd(used.held_micro_usd) },
             totals: Totals::default(),
         })
     }

@@ -83,6 +83,8 @@ impl Ledger {
         Usage {
             unreported: usage.unreported.saturating_add(held.requests),
             unreported_tokens: usage.unreported_tokens.saturating_add(held.tokens),
+            held_tokens: held.tokens,
+            held_micro_usd: held.pico_usd / PICO,
             micro_usd: account.reported_pico.div_ceil(PICO),
             unreported_micro_usd: account.unreported_pico.saturating_add(held.pico_usd).div_ceil(PICO),
             ..*usage

@@ -54,6 +54,9 @@ pub struct Usage {
     pub unreported_tokens: u64,
     /// What that may have cost, in millionths of a dollar. Counts against the caps.
     pub unreported_micro_usd: u64,
+    /// Of those tokens and that cost, what is held for calls in flight: they may still tell that it was less.
+    pub held_tokens: u64,
+    pub held_micro_usd: u64,
     /// Cost of what was reported, in millionths of a dollar, rounded up; without the calls of `unpriced`.
     pub micro_usd: u64,
     /// Accepted calls of models without a price.

@@ -66,6 +66,19 @@ pub fn usage(folder: &Path) -> io::Result<Option<run::Usage>> {
     Ok(Some(if is_runs { caps.at_least(used) } else { used }))
 }
 
+/// What it used while it goes on: what calls in flight hold is most often more than they come to.
+pub fn underway(folder: &Path) -> io::Result<Option<run::Usage>> {
+    if Outcome::read(folder)?.is_some() {
+        return usage(folder);
+    }
+    let less = |spent: Spent| Unreported {
+        tokens: spent.unreported.tokens.saturating_sub(spent.held.tokens),
+        cost_usd: (spent.unreported.cost_usd - spent.held.cost_usd).max(0.0),
+    };
+    let spent = Outcome::spent_so_far(folder)?;
+    Ok(spent.map(|spent| counted(&Spent { unreported: less(spent), ..spent })))
+}
+
 /// What was told, and what the gateway has counted that no call told of.
 fn counted(spent: &Spent) -> run::Usage {
     let Unreported { tokens, cost_usd } = spent.unreported;

@@ -13,13 +13,13 @@ use outpost_executor::Work;
 use outpost_workspace::Name;
 
 use super::{Bench, Failure, Variables, failure, unusable};
-use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, BindingSource, SandboxMode, Task};
+use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Task};
 use crate::blueprint::{TaskIndex, agent, agent_terms, is_isolated};
 use crate::document::{Source, Text};
 use crate::engine::agent::order::{
-    CONFLICT, Caps, Ground, Names, ORDER, Order, PLACE, Place, PortsFile, Sandbox, Start, Tree, VERSION, Whisper,
+    CONFLICT, Caps, Ground, Names, ORDER, Order, PLACE, Place, PortsFile, Start, Tree, VERSION, Whisper,
 };
-use crate::engine::agent::past::{Attempts, usage};
+use crate::engine::agent::past::{Attempts, Failed, note, underway, usage};
 use crate::engine::agent::{AGENT, COMMIT, LAND, TREE, brief, order};
 use crate::engine::output::Values;
 use crate::run::{Course, FailureCode, FailurePhase, Moment, Stage, Usage, micro};
@@ -28,9 +28,6 @@ use crate::run::{Course, FailureCode, FailurePhase, Moment, Stage, Usage, micro}
 const OURSELVES: &str = "/proc/self/exe";
 /// The end of what is taken from `outcome.json` and the like never stands in the way of the next attempt.
 const PRIVATE: &str = ".outpost";
-
-/// Variables that name files of the store, for who does the work to read.
-const HANDED: [&str; 3] = ["OUTPOST_INPUTS", "OUTPOST_LAST_FAILURE", "OUTPOST_RESUME_FROM"];
 
 /// What an attempt of an agent depends on beside the document.
 #[derive(Clone, Debug)]
@@ -49,6 +46,12 @@ impl Bench<'_> {
     /// The agent that does a task, and its terms.
     pub fn agent(&self, index: TaskIndex) -> Option<(&str, AgentTerms<'_>)> {
         agent(self.blueprint, index).map(|agent| (agent, agent_terms(self.blueprint, index)))
+    }
+
+    /// What the agent of an attempt that goes on has used.
+    pub fn underway(&self, index: TaskIndex, attempt: u32) -> Option<Usage> {
+        self.agent(index)?;
+        underway(&self.files.of_attempt(&self.task(index).id, attempt, "agent")).ok().flatten()
     }
 
     /// What the agent of an attempt used, as far as anybody knows by now.
@@ -166,8 +169,7 @@ impl Bench<'_> {
         let (agent, terms) = self.agent(index).ok_or_else(|| refused("there is no agent for this task".to_owned()))?;
         let folder = self.files.of_attempt(&task.id, attempt, "agent");
         let attempts = self.attempts(index, attempt)?;
-        let (usd, tokens) =
-            attempts.left(&terms).map_err(|spent| refused(format!("its budget is used up: {spent}")))?;
+        let (usd, tokens) = attempts.left(&terms).map_err(|spent| used_up(&folder, &spent))?;
         if turn.left.is_spent() {
             // It was not when the attempt began; a person is asked before the next one does.
             let failure = refused("others have used what the agents of this run may together".to_owned());
@@ -217,39 +219,6 @@ impl Bench<'_> {
         };
         let sandbox = self.sandbox(&terms);
         Ok(Order { version: VERSION, job, tree, sandbox, caps, output: self.ports_file(index, attempt) })
-    }
-
-    /// What it runs behind.
-    fn sandbox(&self, terms: &AgentTerms<'_>) -> Option<Sandbox> {
-        let texts = |texts: &[Text<'_>]| texts.iter().map(ToString::to_string).collect();
-        let said = terms.sandbox.as_deref();
-        let mode = said.map_or(SandboxMode::Auto, |said| said.mode);
-        (mode != SandboxMode::None).then(|| Sandbox {
-            required: mode == SandboxMode::Require,
-            gateway_only: said.is_some_and(|said| said.gateway_only),
-            read: said.map(|said| texts(&said.read)).unwrap_or_default(),
-            write: said.map(|said| texts(&said.write)).unwrap_or_default(),
-            handed: Vec::new(),
-            project: self.root.clone(),
-            store: self.store().to_owned(),
-            trees: self.trees.clone(),
-        })
-    }
-
-    /// Files that the work names, and those that other tasks hand over by their paths.
-    fn handed(&self, work: &Work, index: TaskIndex, inputs: &Values) -> Vec<PathBuf> {
-        let named = work.env.iter().filter(|(name, _)| HANDED.iter().any(|handed| name == handed));
-        let named = named.map(|(_, path)| PathBuf::from(path));
-        let paths = self.task(index).bindings.iter().filter(|binding| match &binding.source {
-            BindingSource::Path(_) => true,
-            BindingSource::Task { port: Some(port), target: Some(target), .. } => {
-                let mut ports = self.task(*target).ports().iter();
-                ports.any(|known| known.name == *port && known.kind.0.as_str() == "file_path")
-            }
-            BindingSource::Task { .. } => false,
-        });
-        let paths = paths.filter_map(|binding| Some(self.root.join(inputs.get(binding.name.as_str())?.as_str()?)));
-        named.chain(paths).filter(|path| path.exists()).collect()
     }
 
     /// What the agent is told of the last attempt.
@@ -383,6 +352,16 @@ impl Bench<'_> {
     /// `STORE/runs/RUN`
     pub(super) fn store(&self) -> &Path {
         self.files.folder().ancestors().nth(2).unwrap_or(self.files.folder())
+    }
+}
+
+/// Who was killed used it up, and nobody was asked yet whether the task goes on.
+fn used_up(folder: &Path, spent: &str) -> Failure {
+    let what = format!("its budget is used up: {spent}");
+    let failed = Failed { version: VERSION, what: what.clone(), asked: true, ..Failed::default() };
+    match note(folder, &failed) {
+        Ok(()) => Failure { course: Some(Course::Ask), lasting: false, ..refused(what) },
+        Err(error) => unusable(folder, &error),
     }
 }
 

@@ -9,6 +9,7 @@ mod command;
 mod handoff;
 mod landing;
 mod left;
+mod reach;
 mod secret;
 mod site;
 

@@ -278,7 +278,7 @@ impl Driver<'_> {
             return budget;
         }
         let others = self.run.uncounted().into_iter().filter(|(task, _)| *task != index);
-        let underway = others.filter_map(|(task, attempt)| self.bench.usage(task, attempt));
+        let underway = others.filter_map(|(task, attempt)| self.bench.underway(task, attempt));
         budget.less(underway.fold(self.run.used(), Usage::plus))
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::listener::Listener;
+use super::super::listener::{Listener, Reply};
 use super::courses::{ASK, TWICE, gates, reaches};
 use super::{Office, document};
 
@@ -105,4 +105,22 @@ fn the_gateway_stops_at_what_is_left_for_all_and_the_session_goes_on() {
     office.outpost(&["approve", "a"]).with(0);
     office.outpost(&["resume"]).with(0);
     assert_eq!(office.starts(), ["a 1 --session", "a 2 --resume"], "no attempt was lost by it");
+}
+
+#[test]
+fn what_a_call_in_flight_may_come_to_is_not_used() {
+    let model = Listener::new(&[Reply::Silence]);
+    let terms = "isolation: none}, run_budget: {tokens: 1000";
+    let held =
+        "executor: shell\nrun: 'until grep -qs :327 .outpost/runs/*/tasks/a@1.agent/spent.json; do sleep 0.05; done'";
+    let calls = format!(
+        "{ASK}ask > /dev/null 2>&1 &\nfor i in $(seq 600); do test -e \"$FAKE_AGENT_SCRIPT/b\" && break; sleep 0.05; done; finish"
+    );
+    let office = Office::of(
+        &document(terms, &[("a", "", ""), ("held", "", held), ("b", "held", "")]),
+        &[("a", &[&calls]), ("b", &["touch \"$FAKE_AGENT_SCRIPT/b\"; finish"])],
+    );
+    reaches(&office, &model);
+    office.run().with(0);
+    assert_eq!(office.project.told("gate_opened").len(), 0, "nobody was asked");
 }

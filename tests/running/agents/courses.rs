@@ -162,6 +162,29 @@ fn what_an_attempt_used_that_was_killed_is_gone_from_the_budget_of_the_next_one(
     assert_eq!(office.starts().len(), 1);
 }
 
+#[test]
+fn a_budget_that_a_killed_runner_left_spent_is_asked_for() {
+    let model = Listener::new(&[]);
+    let terms = "isolation: none, budget: {tokens: 30000}";
+    let one_call = format!("{ASK}note \"$(ask)\"\nsleep 600");
+    let office = Office::of(&document(terms, &[("a", "", "idempotent: true")]), &[("a", &[&one_call, "finish"])]);
+    reaches(&office, &model);
+    let mut running = office.start(&["run", "blueprint.md"]);
+    office.project.until("the count", || {
+        let spent = office.project.run_folder().map(|run| run.join("tasks/a@1.agent/spent.json"));
+        spent.and_then(|spent| fs::read_to_string(spent).ok()).is_some_and(|spent| spent.contains("\"tokens\":327"))
+    });
+    running.signal(Signal::KILL);
+    running.child.wait().expect("it is ours");
+    office.project.until_nothing_runs();
+    office.outpost(&["resume"]).with(3);
+    let shown = gates(&office);
+    assert!(shown.contains("of 30000 tokens are spent"), "{shown}");
+    office.outpost(&["approve", "a"]).with(0);
+    office.outpost(&["resume"]).with(0);
+    assert_eq!(office.starts().len(), 2, "{:?}", office.starts());
+}
+
 /// Has the definition name this model for the provider.
 pub(super) fn reaches(office: &Office, model: &Listener) {
     let definition = office.at("config/outpost-bp/agents/fake.toml");

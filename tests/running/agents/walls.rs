@@ -329,3 +329,29 @@ fn an_agent_that_brings_a_sandbox_is_left_to_it_and_refused_where_ours_is_requir
         }
     }
 }
+
+/// What one attempt leaves in the place of an input, the next one finds there.
+#[test]
+fn a_link_in_the_place_of_an_input_opens_nothing() {
+    for way in ways() {
+        let task = "input_bindings: {data: data.csv}\nverification: {unit: {command: test -e made}}";
+        let office = Office::of(
+            &document("isolation: none, sandbox: {write: [ledger, ~/scripts]}", &[("a", "", task)]),
+            &[(
+                "a",
+                &[
+                    "rm data.csv; ln -s \"$FAKE_AGENT_SCRIPT/../.ssh/id\" data.csv; finish",
+                    "if grep -q canary data.csv; then echo 'reached ssh' >> \"$LEDGER\"; fi; touch made; finish",
+                ],
+            )],
+        );
+        office.project.write("data.csv", "1");
+        fs::create_dir(office.at(".ssh")).expect("room");
+        fs::write(office.at(".ssh/id"), "canary").expect("room");
+        office.project.start(command(&office, way)).end().with(0);
+        assert_eq!(office.starts().len(), 2, "{:?}", office.starts());
+        let reached: Vec<String> =
+            office.project.ledger().into_iter().filter(|line| line.starts_with("reached")).collect();
+        assert!(reached.is_empty(), "{way:?}: {reached:?}");
+    }
+}

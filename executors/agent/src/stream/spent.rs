@@ -49,6 +49,12 @@ pub struct Unreported {
     pub cost_usd: f64,
 }
 
+impl Unreported {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What an attempt used. Nothing is unknown, never free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
@@ -57,6 +63,9 @@ pub struct Spent {
     /// Beside those, and counts against a budget like them.
     #[serde(default)]
     pub unreported: Unreported,
+    /// Of that, what calls in flight hold: they may still tell that it was less.
+    #[serde(default, skip_serializing_if = "Unreported::is_nothing")]
+    pub held: Unreported,
     /// For the next attempt of the session.
     pub totals: Totals,
 }
