@@ -10,6 +10,7 @@ mod conformance;
 mod crowd;
 mod files;
 mod proxy;
+#[expect(dead_code, reason = "shared with the tests of the tool")]
 mod stage;
 
 use std::ffi::OsString;
