@@ -312,6 +312,7 @@ fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
         "executors/container/Cargo.toml",
         "executors/contract/Cargo.toml",
         "executors/gateway/Cargo.toml",
+        "executors/outpost/Cargo.toml",
         "executors/sandbox/Cargo.toml",
         "executors/shell/Cargo.toml",
         "executors/spawn/Cargo.toml",

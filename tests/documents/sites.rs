@@ -100,3 +100,44 @@ fn x_02_a_container_is_for_commands_of_this_machine() {
     assert_eq!(said("run: make\nexecution_context: {container: {engine: docker}}")[0].0, Code::MissingField);
     assert_eq!(said("run: make\nexecution_context: {container: {image: x, engine: lxc}}")[0].0, Code::UnknownWord);
 }
+
+/// What is said of a task of the fleet, with these lines.
+fn on_fleet(extra: &str) -> Vec<(Code, String)> {
+    codes(&document(&[settings("outpost: {repo: acme/shop}"), task("T0.1", &format!("executor: outpost\n{extra}"))]))
+}
+
+#[test]
+fn x_06_what_a_task_says_of_the_fleet_counts_before_the_settings() {
+    let own = "executor: outpost\nrun: make\nexecution_context: {outpost: {directory: a, labels: {x: '2'}, patience: 5}}\nverification: {e2e: {command: uptime, on: here}}\n";
+    let all = "outpost: {repo: acme/shop, ref: main, directory: b, labels: {x: '1', y: '1'}, send_secrets: true}";
+    let text = document(&[settings(all), task("T0.1", own), task("T0.2", "run: uptime\n")]);
+    assert_eq!(codes(&text), []);
+    with(&text, false, |reading, _| {
+        let (draft, first) = (&reading.draft, TaskIndex::new(0));
+        let Site::Fleet(fleet) = of_task(draft, first) else { panic!("it runs on the fleet") };
+        assert_eq!(
+            (fleet.directory(), fleet.repo.as_deref(), fleet.reference.as_deref()),
+            ("a", Some("acme/shop"), Some("main"))
+        );
+        assert_eq!((fleet.send_secrets, fleet.patience), (Some(true), Some(5)));
+        let labels: Vec<_> = fleet.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(labels, [("x", "2"), ("y", "1")]);
+        assert!(matches!(of_verification(draft, first, &draft.task(first).verification[0]), Site::Here));
+        assert!(!is_here(draft, first) && is_here(draft, TaskIndex::new(1)));
+    });
+}
+
+#[test]
+fn x_06_what_cannot_work_on_the_fleet_is_said_before_anything_runs() {
+    assert_eq!(on_fleet("run: make\n"), []);
+    assert_eq!(on_fleet("verification: {smoke: make}\n"), bad("outpost"));
+    assert_eq!(on_fleet("run: make\nexecution_context: {setup_command: make tools}\n"), bad("make tools"));
+    assert_eq!(on_fleet("run: make\nexecution_context: {outpost: {directory: ../x}}\n"), bad("../x"));
+    assert_eq!(on_fleet("run: make\nfiles_to_create: [made]\n"), bad("made"));
+    assert_eq!(on_fleet("run: login ${secrets.KEY}\n"), bad("login ${secrets.KEY}"));
+    assert_eq!(on_fleet("run: login ${secrets.KEY}\nexecution_context: {outpost: {send_secrets: true}}\n"), []);
+    let stray = "run: uptime\nexecution_context: {outpost: {directory: a}}\n";
+    assert_eq!(codes(&document(&[task("T0.1", stray)])), bad("{directory: a}"));
+    let reference = "executor: outpost\nrun: make\nexecution_context: {outpost: {ref: main}}\n";
+    assert_eq!(codes(&document(&[task("T0.1", reference)])), bad("main"));
+}

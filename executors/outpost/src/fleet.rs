@@ -74,8 +74,10 @@ impl Fleet {
         }
         let order = order::order(&work, &self.settings)?;
         let mut place = Place::of(&work, &self.settings, Some(now_ms()));
+        place.note().map_err(|error| NotStarted::Other(format!("nothing can be written beside its log: {error}")))?;
         let job = Job::new(place.clone(), Some(order), Some(work.secrets), work.locks);
         if let Err(Trouble::Refused { words, .. }) = self.follower().submit(&job).await {
+            place.forget();
             return Err(NotStarted::Other(format!("the service takes no such job: {words}")));
         }
         // Where it has no room yet, whoever waits for the end asks again.
@@ -146,6 +148,7 @@ impl Fleet {
 
     async fn find(&self, trace: Trace<'_>) -> Standing {
         let noted = trace.handle.and_then(|handle| Place::read(handle, Some(trace.token)));
+        let noted = noted.or_else(|| Place::noted(&trace));
         let place = noted.unwrap_or_else(|| Place::unnoted(&trace, &self.settings));
         if place.service != self.settings.url {
             tracing::warn!(service = place.service, "a job is with another service than this run asks");
@@ -194,7 +197,9 @@ impl Executor for Fleet {
         let mut jobs = locked(&self.jobs);
         // Work that goes on is not settled.
         if jobs.get(handle).is_some_and(|job| job.report().is_some()) {
-            jobs.remove(handle);
+            if let Some(job) = jobs.remove(handle) {
+                job.place.forget();
+            }
         }
     }
 

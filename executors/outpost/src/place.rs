@@ -55,6 +55,22 @@ impl Place {
         Self { has_secrets: true, ..Self::of(&work, settings, None) }
     }
 
+    /// Writes it down beside the log, before the service is asked: what a runner knows that dies before its handle is noted.
+    pub(crate) fn note(&self) -> std::io::Result<()> {
+        std::fs::write(beside(&self.log), self.handle().0)
+    }
+
+    /// What was written down there, if it is about this token.
+    pub(crate) fn noted(trace: &Trace<'_>) -> Option<Self> {
+        let log = std::path::absolute(trace.log).ok()?;
+        Self::read(&Handle(std::fs::read_to_string(beside(&log)).ok()?), Some(trace.token))
+    }
+
+    /// The report is kept elsewhere.
+    pub(crate) fn forget(&self) {
+        let _ = std::fs::remove_file(beside(&self.log));
+    }
+
     /// The place that a handle names, if it is one of this token's (or of any, if none is given).
     pub(crate) fn read(handle: &Handle, token: Option<&Token>) -> Option<Self> {
         let place: Self = serde_json::from_str(&handle.0).ok()?;
@@ -80,4 +96,8 @@ impl Place {
     pub(crate) fn artifacts(&self) -> PathBuf {
         self.log.with_extension("artifacts")
     }
+}
+
+fn beside(log: &std::path::Path) -> PathBuf {
+    log.with_extension("asked")
 }

@@ -95,7 +95,8 @@ impl<'s> Fleet<'s> {
         let text = |own: &Option<Text<'s>>, other: &Option<Text<'s>>| own.clone().or_else(|| other.clone());
         let reference =
             if self.repo.is_some() { self.reference.clone() } else { text(&self.reference, &other.reference) };
-        let others = other.labels.iter().filter(|(name, _)| !self.labels.iter().any(|(own, _)| own == name));
+        let others =
+            other.labels.iter().filter(|(name, _)| !self.labels.iter().any(|(own, _)| own.as_str() == name.as_str()));
         Self {
             span: self.span,
             url: text(&self.url, &other.url),

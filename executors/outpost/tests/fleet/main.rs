@@ -10,6 +10,7 @@ mod conformance;
 mod crowd;
 mod files;
 mod proxy;
+#[expect(dead_code, reason = "shared with the tests of the tool")]
 mod stage;
 
 use std::ffi::OsString;
@@ -29,8 +30,8 @@ fn main() -> ExitCode {
         return exit;
     }
     let words: Vec<String> = words.into_iter().skip(1).filter_map(|word| word.into_string().ok()).collect();
-    if let Some([_, folder]) = words.first_chunk::<2>().filter(|[word, _]| word == stage::WORKER) {
-        return stage::worker(folder.as_ref());
+    if let Some([_, folder, slots]) = words.first_chunk::<3>().filter(|[word, ..]| word == stage::WORKER) {
+        return stage::worker(folder.as_ref(), slots);
     }
     let tests: Vec<Test> = [conformance::TESTS, crowd::TESTS, files::TESTS].concat();
     if words.iter().any(|word| word == "--list") {

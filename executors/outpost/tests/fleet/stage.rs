@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use outpost_core::actions::{Authority, KeyRequest, TenantRequest};
+use outpost_core::actions::{Authority, Desk, KeyRequest, TenantRequest};
 use outpost_core::fleet;
 use outpost_core::key::{Environment, Scope};
 use outpost_core::tenant::{Overrides, Tier};
@@ -32,11 +32,11 @@ pub(crate) fn on_tokio<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// The worker that [`Stage::worker`] starts.
-pub(crate) fn worker(folder: &Path) -> ExitCode {
+pub(crate) fn worker(folder: &Path, slots: &str) -> ExitCode {
     on_worker(async {
         let desk = open(folder, "").await.desk;
         let mut settings = Worker::new(folder.join("workspaces"), LEASE);
-        settings.slots = 4;
+        settings.slots = slots.parse().expect("a number");
         settings.fence.walls = Walls::Off;
         settings.clocks.wait = Duration::from_millis(200);
         settings.clocks.tell = Duration::from_millis(50);
@@ -66,7 +66,8 @@ pub(crate) struct Stage {
     /// In which work of this stage runs, and no other.
     pub(crate) place: PathBuf,
     pub(crate) proxy: Proxy,
-    key: String,
+    pub(crate) key: String,
+    desk: Arc<Desk>,
 }
 
 /// A worker that is killed with the test.
@@ -108,8 +109,14 @@ impl Stage {
         let key = made.key.key.expect("shown once").reveal().to_owned();
         let mut settings = outpost_api::Settings::new(&base);
         settings.files = Some(Arc::new(opened.embedded.clone()));
+        let desk = Arc::clone(&opened.desk);
         tokio::spawn(outpost_api::serve(opened.desk, listener, settings, std::future::pending()));
-        Self { folder, logs: tempfile::tempdir().expect("a folder"), place, proxy, key }
+        Self { folder, logs: tempfile::tempdir().expect("a folder"), place, proxy, key, desk }
+    }
+
+    /// The service, asked without HTTP.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -126,8 +133,13 @@ impl Stage {
     }
 
     pub(crate) fn worker(&self) -> Running {
+        self.worker_of("4")
+    }
+
+    /// One that does so many jobs at once.
+    pub(crate) fn worker_of(&self, slots: &str) -> Running {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.arg(WORKER).arg(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        command.arg(WORKER).arg(self.folder.path()).arg(slots).stdin(Stdio::null()).stdout(Stdio::null());
         Running(command.spawn().expect("a worker"))
     }
 
