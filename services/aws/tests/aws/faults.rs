@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 
 use crate::emulator::{Emulator, emulator};
 use crate::house::{House, account, config, run};
-use crate::proxy::{Fault, Weather, listen};
+use crate::proxy::{Fault, Weather, endpoint, listen};
 
 fn desk(aws: &Aws) -> Desk {
     let agents = vec![Agent { name: "claude".into(), model: None, secret: None }];
@@ -107,8 +107,8 @@ fn three_hundred_at_once_get_a_hundred_places() {
 /// An installation behind the weather, and one of the same account in the sun.
 async fn both(emulator: &'static Emulator, weather: &Arc<Weather>) -> (House, Aws) {
     let account = account();
-    let sun = House::of(config(&emulator.endpoint(), &account).await, account.clone(), |_| {}).await;
-    let proxied = listen(emulator.port(), Arc::clone(weather)).await;
+    let sun = House::of(config(&endpoint(emulator), &account).await, account.clone(), |_| {}).await;
+    let proxied = listen(emulator.port(), Arc::clone(weather));
     let mut settings = outpost_aws::Settings::new(crate::house::ENVIRONMENT, &sun.bucket);
     settings.clock = sun.aws.clock.clone();
     let rain = Aws::with(&config(&proxied, &account).await, &settings).await.expect("an installation");

@@ -22,6 +22,7 @@ use outpost_here::{SystemChance, SystemClock};
 use serde_json::{Value, json};
 
 use crate::emulator::{Emulator, SECRET};
+use crate::proxy::endpoint;
 
 pub(crate) const ENVIRONMENT: &str = "test";
 
@@ -82,7 +83,7 @@ pub(crate) fn account() -> String {
 impl House {
     pub(crate) async fn make(emulator: &Emulator) -> Self {
         let account = account();
-        Self::of(config(&emulator.endpoint(), &account).await, account, |_| {}).await
+        Self::of(config(&endpoint(emulator), &account).await, account, |_| {}).await
     }
 
     pub(crate) async fn of(config: SdkConfig, account: String, change: impl FnOnce(&mut Settings)) -> Self {

@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::emulator::Emulator;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
@@ -55,16 +57,33 @@ impl Weather {
     }
 }
 
-/// Listens on a port of the system's choice, for as long as the runtime lives.
-pub(crate) async fn listen(upstream: u16, weather: Arc<Weather>) -> String {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+/// Another DynamoDB than the emulator's, such as AWS's own for one machine: its port, by `OUTPOST_TEST_DYNAMODB`.
+fn dynamodb() -> Option<u16> {
+    std::env::var("OUTPOST_TEST_DYNAMODB").ok().map(|port| port.parse().expect("`OUTPOST_TEST_DYNAMODB` is a port"))
+}
+
+/// Where a client finds the emulator: at once, unless there is another DynamoDB beside it.
+pub(crate) fn endpoint(emulator: &Emulator) -> String {
+    match dynamodb() {
+        Some(_) => listen(emulator.port(), Arc::default()),
+        None => emulator.endpoint(),
+    }
+}
+
+/// Listens on a port of the system's choice, in a thread of its own, for as long as the binary lives.
+pub(crate) fn listen(upstream: u16, weather: Arc<Weather>) -> String {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let weather = Arc::clone(&weather);
-            // A client that goes away is no fault of the test.
-            tokio::spawn(async move { drop(pass(client, upstream, &weather).await) });
-        }
+    listener.set_nonblocking(true).expect("a listener");
+    std::thread::spawn(move || {
+        crate::house::run(async move {
+            let listener = TcpListener::from_std(listener).expect("a listener");
+            while let Ok((client, _)) = listener.accept().await {
+                let weather = Arc::clone(&weather);
+                // A client that goes away is no fault of the test.
+                tokio::spawn(async move { drop(pass(client, upstream, &weather).await) });
+            }
+        });
     });
     format!("http://127.0.0.1:{port}")
 }
@@ -115,7 +134,8 @@ async fn pass(mut client: TcpStream, upstream: u16, weather: &Weather) -> std::i
     }
     let kept = head.trim_end().lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
     let head = kept.chain(["connection: close", "", ""]).collect::<Vec<_>>().join("\r\n");
-    let mut server = TcpStream::connect(("127.0.0.1", upstream)).await?;
+    let other = dynamodb().filter(|_| target.starts_with("DynamoDB_"));
+    let mut server = TcpStream::connect(("127.0.0.1", other.unwrap_or(upstream))).await?;
     server.write_all(head.as_bytes()).await?;
     server.write_all(&body).await?;
     let mut answer = Vec::new();
