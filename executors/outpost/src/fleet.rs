@@ -196,10 +196,10 @@ impl Executor for Fleet {
     fn settle(&self, handle: &Handle) {
         let mut jobs = locked(&self.jobs);
         // Work that goes on is not settled.
-        if jobs.get(handle).is_some_and(|job| job.report().is_some()) {
-            if let Some(job) = jobs.remove(handle) {
-                job.place.forget();
-            }
+        if jobs.get(handle).is_some_and(|job| job.report().is_some())
+            && let Some(job) = jobs.remove(handle)
+        {
+            job.place.forget();
         }
     }
 

@@ -59,7 +59,7 @@ mod tests {
     use crate::place::Place;
     use crate::settings::Settings;
 
-    fn verdict(status: &str, attempt: u32, outcome: Value) -> (Outcome, Option<String>) {
+    fn verdict(status: &str, attempt: u32, outcome: &Value) -> (Outcome, Option<String>) {
         let token = Token { run: "r".into(), task: "t".into(), attempt: 1, stage: "run".into() };
         let place = Place::of(&Work::new(token, "tool", "", "/log"), &Settings::at("https://x"), None);
         let job = json!({"id": "j", "status": status, "attempt": attempt, "outcome": outcome});
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn statuses_are_the_programs_own() {
-        assert_eq!(verdict("succeeded", 1, json!({"exit_code": 0})), (Outcome::Exited(0), None));
-        let failed = |status: i32| verdict("failed", 1, json!({"code": "command_failed", "exit_code": status})).0;
+        assert_eq!(verdict("succeeded", 1, &json!({"exit_code": 0})), (Outcome::Exited(0), None));
+        let failed = |status: i32| verdict("failed", 1, &json!({"code": "command_failed", "exit_code": status})).0;
         assert_eq!(failed(126), Outcome::Exited(126));
         assert_eq!(failed(137), Outcome::Exited(137));
     }
@@ -77,19 +77,19 @@ mod tests {
     #[test]
     fn only_what_never_ran_did_not_start() {
         let missing =
-            json!({"code": "command_failed", "exit_code": 126, "outputs": {"outpost_not_started": "program"}});
-        let told = verdict("failed", 1, missing.clone()).0;
+            &json!({"code": "command_failed", "exit_code": 126, "outputs": {"outpost_not_started": "program"}});
+        let told = verdict("failed", 1, missing).0;
         assert_eq!(told, Outcome::NotStarted(NotStarted::ProgramMissing("tool".into())));
         assert!(matches!(verdict("failed", 2, missing).0, Outcome::Lost(_)));
-        assert_eq!(verdict("cancelled", 0, json!({})).0, Outcome::NotStarted(NotStarted::Cancelled));
-        assert_eq!(verdict("cancelled", 1, json!({})).0, Outcome::Cancelled);
-        assert!(matches!(verdict("failed", 1, json!({"code": "clone_failed"})).0, Outcome::NotStarted(_)));
+        assert_eq!(verdict("cancelled", 0, &json!({})).0, Outcome::NotStarted(NotStarted::Cancelled));
+        assert_eq!(verdict("cancelled", 1, &json!({})).0, Outcome::Cancelled);
+        assert!(matches!(verdict("failed", 1, &json!({"code": "clone_failed"})).0, Outcome::NotStarted(_)));
     }
 
     #[test]
     fn a_lost_worker_is_no_failure() {
         for code in ["worker_lost", "internal", "what_is_not_known_yet"] {
-            assert!(matches!(verdict("failed", 3, json!({"code": code})).0, Outcome::Lost(_)), "{code}");
+            assert!(matches!(verdict("failed", 3, &json!({"code": code})).0, Outcome::Lost(_)), "{code}");
         }
     }
 }

@@ -111,3 +111,16 @@ async fn one_that_is_told_twice_goes_at_once_and_nothing_of_its_job_stays() {
     let (job, _) = world.ended(&caller, &id).await;
     assert_eq!((job.status, job.losses), (Status::Succeeded, 1));
 }
+
+#[test]
+fn the_page_names_no_option_that_the_program_lacks() {
+    let page = include_str!("../../../../docs/WORKER.md");
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_outpost-worker")).arg("--help").output().expect("a help");
+    let help = String::from_utf8_lossy(&help.stdout);
+    let named = page.split('`').filter_map(|code| code.strip_prefix("--"));
+    let named: Vec<&str> = named.filter_map(|code| code.split([' ', '=']).next()).collect();
+    assert!(named.len() > 5, "{named:?}");
+    for name in named {
+        assert!(help.contains(&format!("--{name} ")) || help.contains(&format!("--{name}\n")), "--{name}");
+    }
+}
