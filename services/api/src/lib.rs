@@ -4,7 +4,7 @@
 //! request ─► envelope (id, headers, problems) ─► door (key, rate, scope) ─► handler ─► Desk ─► view
 //! ```
 //! [`router`] is made from one table of routes, and so is the OpenAPI document. [`serve`] is the server: connections, the
-//! reaper, and the sender of webhooks. [`data`] opens the folder of an installation on one machine.
+//! reaper, and the sender of webhooks. `outpost_embedded::installation` opens the folder of an installation on one machine.
 
 mod app;
 mod door;

@@ -67,7 +67,7 @@ impl Settings {
         }
     }
 
-    /// By variables, as [above](self); `read` says what one is set to.
+    /// By variables, which are listed at the top of `settings.rs`; `read` says what one is set to.
     pub fn read(read: impl Fn(&str) -> Option<String>) -> Result<Self, Problem> {
         let read = |name: &str| read(name).filter(|value| !value.is_empty());
         let missing = |name: &str, what: &str| Problem::Broken(format!("`{name}` is not set: {what}"));
