@@ -149,7 +149,7 @@ impl Fleet {
     async fn find(&self, trace: Trace<'_>) -> Standing {
         let noted = trace.handle.and_then(|handle| Place::read(handle, Some(trace.token)));
         let noted = noted.or_else(|| Place::noted(&trace));
-        let place = noted.unwrap_or_else(|| Place::unnoted(&trace, &self.settings));
+        let place = noted.unwrap_or_else(|| Place::unnoted(&trace, &self.settings, now_ms()));
         if place.service != self.settings.url {
             tracing::warn!(service = place.service, "a job is with another service than this run asks");
             return Standing::Unknown;

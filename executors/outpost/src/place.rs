@@ -49,15 +49,22 @@ impl Place {
         }
     }
 
-    /// Of a start whose handle nobody noted: what may be in its output is not known either.
-    pub(crate) fn unnoted(trace: &Trace<'_>, settings: &Settings) -> Self {
+    /// Of a start that nobody noted: the note comes before the service is asked, so it was not asked, or just now. What may
+    /// be in its output is not known either.
+    pub(crate) fn unnoted(trace: &Trace<'_>, settings: &Settings, now_ms: u64) -> Self {
         let work = Work::new(trace.token.clone(), "", "", trace.log);
-        Self { has_secrets: true, ..Self::of(&work, settings, None) }
+        Self { has_secrets: true, ..Self::of(&work, settings, Some(now_ms)) }
     }
 
     /// Writes it down beside the log, before the service is asked: what a runner knows that dies before its handle is noted.
     pub(crate) fn note(&self) -> std::io::Result<()> {
-        std::fs::write(beside(&self.log), self.handle().0)
+        let place = beside(&self.log);
+        let draft = place.with_extension("asked.part");
+        let mut file = std::fs::File::create(&draft)?;
+        std::io::Write::write_all(&mut file, self.handle().0.as_bytes())?;
+        // Whole and on disk before anybody is asked: that there is none has to mean that nobody was.
+        file.sync_all()?;
+        std::fs::rename(&draft, &place)
     }
 
     /// What was written down there, if it is about this token.

@@ -202,10 +202,17 @@ impl Place {
             if kind != FileType::RegularFile {
                 continue;
             }
-            let found = statat(&self.parts, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let found = match statat(&self.parts, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                // Another process clears, too, or has put it in its place.
+                Err(Errno::NOENT) => continue,
+                found => found?,
+            };
             let written = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(found.st_mtime).unwrap_or(0));
             if written.elapsed().is_ok_and(|age| age > STALE) {
-                unlinkat(&self.parts, name, AtFlags::empty())?;
+                match unlinkat(&self.parts, name, AtFlags::empty()) {
+                    Ok(()) | Err(Errno::NOENT) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(())
