@@ -30,7 +30,9 @@ fn the_official_client_is_served() {
     };
     let script = format!("{}finish", WAYS.map(|(way, _)| ask(way)).concat());
     let ports = "output: {location: memory, ports: {word: {type: string}, times: {type: integer}}}";
-    let office = Office::of(&document("isolation: none", &[("a", "", ports)]), &[("a", &[&script])]);
+    // Its sandbox does not show an agent this checkout, where the client and the tool lie.
+    let terms = format!("isolation: none, sandbox: {{read: ['{}'], write: [~/scripts]}}", env!("CARGO_MANIFEST_DIR"));
+    let office = Office::of(&document(&terms, &[("a", "", ports)]), &[("a", &[&script])]);
     office.run().with(0);
     let heard = std::fs::read_to_string(office.project.path("ledger.heard")).expect("what it heard");
     let heard: Vec<Value> = heard.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
