@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use outpost_executor::{Handle, LogCaps, StdoutFile, Token, Trace, Work};
 use serde::{Deserialize, Serialize};
 
+use crate::errand;
 use crate::order;
 use crate::settings::Settings;
 
@@ -97,6 +98,11 @@ impl Place {
 
     pub(crate) fn stdout_file(&self) -> Option<StdoutFile> {
         self.stdout_file.as_ref().map(|(path, most)| StdoutFile { path: path.clone(), most: *most })
+    }
+
+    /// Whether an agent does the work.
+    pub(crate) fn is_agents(&self) -> bool {
+        self.program == errand::PROGRAM
     }
 
     /// Where the files of the job are put.
