@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::contract::Port;
 use parts::{Side, capped, code, data, list};
 
-const GOAL: usize = 64 << 10;
+/// Of a goal, and so of what a service is [`asked`].
+pub const GOAL: usize = 64 << 10;
 const INTERFACE: usize = 16 << 10;
 const INPUT: usize = 16 << 10;
 const INPUTS: usize = 128 << 10;

@@ -1,6 +1,6 @@
 //! Work that an agent of the service does: what it is asked, as data, in the place of a command.
 //!
-//! The prompt is the caller's, and so is what becomes of the changes: they come back as `changes.diff` among the files of the
+//! The prompt is the caller's, and so is what becomes of the changes: they come back as [`CHANGES`] among the files of the
 //! job, with what the agent said of its work as `outcome.json`.
 
 use outpost_executor::{NotStarted, Work};
@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::wire::{Asked, Budget};
 
+/// Among the files of its job: what changed since the clone, with all that is binary.
+pub const CHANGES: &str = "changes.diff";
 /// No program can be called this.
 pub(crate) const PROGRAM: &str = "=agent";
 

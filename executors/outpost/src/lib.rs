@@ -24,7 +24,8 @@ mod verdict;
 mod wire;
 
 pub use client::Key;
-pub use errand::{Errand, Port};
+pub use errand::{CHANGES, Errand, Port};
 pub use fleet::Fleet;
 pub use follow::Pace;
+pub use place::files_of;
 pub use settings::{KEY, Settings, URL};

@@ -107,8 +107,13 @@ impl Place {
 
     /// Where the files of the job are put.
     pub(crate) fn artifacts(&self) -> PathBuf {
-        self.log.with_extension("artifacts")
+        files_of(&self.log)
     }
+}
+
+/// Where the files of a job are put whose log is this.
+pub fn files_of(log: &std::path::Path) -> PathBuf {
+    log.with_extension("artifacts")
 }
 
 fn beside(log: &std::path::Path) -> PathBuf {
