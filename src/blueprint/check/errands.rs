@@ -4,7 +4,7 @@
 //! there, or the repository is a folder that workers share with us.
 
 use super::links::Links;
-use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Draft, Fleet, SandboxMode, Task, Transfer};
+use crate::blueprint::model::{AgentApproval, AgentTerms, AgentTrust, Draft, Fleet, SandboxMode, Task};
 use crate::blueprint::{TaskIndex, agent_terms, site};
 use crate::diagnostic::{Code, Diagnostic, Span};
 
@@ -67,13 +67,6 @@ fn left_here(task: &Task<'_>, problems: &mut Vec<Diagnostic>) {
             at,
             format!("the checkpoint of `{id}` is a file of this machine, and its agent works on the fleet"),
             "remove `handoff`: the next attempt begins anew, and is told what failed",
-        ));
-    }
-    if let Some(output) = task.output.as_deref().filter(|output| output.location == Transfer::Stdout) {
-        problems.push(bad(
-            output.span,
-            format!("an agent does `{id}`, and what it prints is no output"),
-            "write `location: memory`: it is asked for the ports",
         ));
     }
 }

@@ -28,10 +28,14 @@ pub(super) fn check(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnos
         }
         if let Some(name) = task.agent().and_then(|terms| terms.name.as_ref()).filter(|_| who != "outpost") {
             problems.push(
-                Diagnostic::new(Code::NoEffect, name.span, format!("`agent.name` has no effect where `{who}` does the work"))
-                    .label("decides nothing")
-                    .help(format!("write `executor: {name}`, or `executor: outpost` for the fleet of a service"))
-                    .task(&task.id),
+                Diagnostic::new(
+                    Code::NoEffect,
+                    name.span,
+                    format!("`agent.name` has no effect where `{who}` does the work"),
+                )
+                .label("decides nothing")
+                .help(format!("write `executor: {name}`, or `executor: outpost` for the fleet of a service"))
+                .task(&task.id),
             );
         }
         let written = task.context.as_ref().and_then(|context| context.isolation);

@@ -296,8 +296,7 @@ fn check_secrets(task: &Task<'_>, is_agents: bool, (seen, way_out): Shown, probl
         }
     }
     if let Some((text, name)) = found {
-        problems
-            .push(bad(text.span, format!("`{name}` would be part of a {what}, {seen}"), way_out).label("a secret"));
+        problems.push(bad(text.span, format!("`{name}` would be part of a {what}, {seen}"), way_out).label("a secret"));
     }
 }
 

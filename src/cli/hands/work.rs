@@ -144,7 +144,8 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
         stand.keep(tree, Secrets::new(secrets), is_done, place)?;
     }
     if let (Some(file), Some(answer), true) = (&order.output, &outcome.answer, is_done) {
-        file.hand_over(&answer.outputs).map_err(|error| format!("`{}` cannot be written: {error}", file.path.display()))?;
+        file.hand_over(&answer.outputs)
+            .map_err(|error| format!("`{}` cannot be written: {error}", file.path.display()))?;
     }
     Ok((outcome, order.job.folder))
 }

@@ -88,7 +88,9 @@ impl Bench<'_> {
         if prompt.len() > GOAL {
             let bytes = prompt.len();
             let way_out = "write less prose, or hand it over as an input";
-            return Err(refused(format!("its prompt has {bytes} bytes, and agents of the fleet read {GOAL}: {way_out}")));
+            return Err(refused(format!(
+                "its prompt has {bytes} bytes, and agents of the fleet read {GOAL}: {way_out}"
+            )));
         }
         let folder = &order.job.folder;
         let written = private(folder).and_then(|()| fs::write(folder.join(PROMPT), &prompt));
@@ -135,7 +137,8 @@ impl Bench<'_> {
         let prompt = fs::read(folder.join(PROMPT)).unwrap_or_default();
         outcome.prompt_sha256 = Sha256::digest(&prompt).iter().map(|byte| format!("{byte:02x}")).collect();
         let ports = self.ports_file(index, attempt).filter(|_| outcome.class == Class::Done);
-        let handed = ports.zip(outcome.answer.as_ref()).map_or(Ok(()), |(file, answer)| file.hand_over(&answer.outputs));
+        let handed =
+            ports.zip(outcome.answer.as_ref()).map_or(Ok(()), |(file, answer)| file.hand_over(&answer.outputs));
         handed.and_then(|()| outcome.write(&folder)).map_err(|error| unusable(&folder, &error))
     }
 }
