@@ -79,7 +79,7 @@ impl Office {
     fn commit(&self, settings: &str, tasks: &[(&str, &str, &str)]) {
         let settings = settings.replace("HERE", &self.root());
         let mut text = format!(
-            "# Shop\n\n```yaml\nexecution: {{executor: outpost, retry_policy: {{retry_delay: PT0S}}, agent: {{name: fake}}, \
+            "# Shop\n\n```yaml\nexecution: {{executor: outpost, max_parallel_tasks: 6, retry_policy: {{retry_delay: PT0S}}, agent: {{name: fake}}, \
              outpost: {{{settings}}}}}\n```\n\n"
         );
         for (id, runs, rest) in tasks {
@@ -232,6 +232,11 @@ async fn another_session_is_told_what_failed() {
     // Where a secret of the tenant stands in a file, what comes back of it is marked, and fits nowhere.
     office.project.write("notes", &format!("{SECRET}\nsecond\n"));
     let good = |what: &str| format!("verification: {{unit: {{command: '{what}'}}}}");
+    let both = |own: &str, other: &str| {
+        format!(
+            "touch $PLACE/at{own}; while [ ! -e $PLACE/at{other} ]; do sleep 0.05; done; echo {own} >> both\nfinish"
+        )
+    };
     office.commit(
         "repo: HERE",
         &[
@@ -256,9 +261,12 @@ async fn another_session_is_told_what_failed() {
                 "if [ -e $PLACE/asked ]; then echo x > rested; finish; else touch $PLACE/asked; trouble '429: try again in 1 seconds'; fi",
                 &format!("on_failure: {{max_retries: 0}}\n{}", good("test -e rested")),
             ),
+            // Two that write the same file at once: who lands second begins anew on what the first one left.
+            ("T5", &both("5", "6"), &good("grep -q 5 both")),
+            ("T6", &both("6", "5"), &good("grep -q 6 both")),
         ],
     );
-    let _worker = office.stage.worker_of("4");
+    let _worker = office.stage.worker_of("6");
     office.run().await.with(0);
     assert_eq!(
         (office.landed("n"), office.landed("src/x"), office.landed("third")),
@@ -266,6 +274,10 @@ async fn another_session_is_told_what_failed() {
     );
     assert!(!office.git(&["ls-tree", "-r", "--name-only", &office.branch()]).contains("outside.txt"));
     assert_eq!(office.landed("rested"), "x");
+    let mut both: Vec<String> = office.landed("both").lines().map(str::to_owned).collect();
+    both.sort_unstable();
+    assert_eq!(both, ["5", "6"]);
+    assert_eq!(office.jobs("T5").await.len() + office.jobs("T6").await.len(), 3);
     for task in ["T1", "T2", "T3", "T4"] {
         let jobs = office.jobs(task).await;
         assert_eq!(jobs.len(), 2, "{task}: {jobs:?}");
