@@ -160,7 +160,8 @@ pub fn agent<'a>(draft: &'a Draft<'_>, index: TaskIndex) -> Option<&'a str> {
     let task = draft.task(index);
     let own = task.agent().and_then(|terms| terms.name.as_ref());
     // What is said for all tasks is for those that have no command.
-    own.or_else(|| draft.execution.agent.name.as_ref().filter(|_| task.run.is_none())).map(|name| name.as_str())
+    own.or_else(|| draft.execution.agent.name.as_ref().filter(|_| task.run.is_none()))
+        .map(crate::document::Text::as_str)
 }
 
 /// The terms on which an agent does a task: its own, and the document's where it says nothing.
