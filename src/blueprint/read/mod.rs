@@ -7,6 +7,7 @@ mod field;
 mod logging;
 mod notify;
 mod outline;
+mod port;
 mod remote;
 mod site;
 mod task;
@@ -25,7 +26,7 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::source::offset;
 use crate::document::{Carrier, Document, Text};
 
-pub(in crate::blueprint) use task::port_reference;
+pub(in crate::blueprint) use port::port_reference;
 
 /// A draft and what is known to be wrong with it.
 #[derive(Debug)]
