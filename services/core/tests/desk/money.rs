@@ -42,54 +42,29 @@ fn orders<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
 
 #[test]
 fn events_lead_to_the_same_tier_in_every_order() {
-    let stories: [(Vec<Subscription>, Tier); 6] = [
-        (
-            vec![
-                told("e1", 1, "s1", "incomplete", "price_pro"),
-                told("e2", 2, "s1", "active", "price_pro"),
-                told("e3", 3, "s1", "active", "price_ent"),
-            ],
-            Tier::Enterprise,
-        ),
-        (
-            vec![
-                told("e1", 1, "s1", "active", "price_pro"),
-                told("e2", 2, "s1", "past_due", "price_pro"),
-                told("e3", 3, "s1", "canceled", "price_pro"),
-            ],
-            Tier::Free,
-        ),
+    let (pro, ent) = ("price_pro", "price_ent");
+    let stories: [(&[(i64, &str, &str, &str)], Tier); 6] = [
+        (&[(1, "s1", "incomplete", pro), (2, "s1", "active", pro), (3, "s1", "active", ent)], Tier::Enterprise),
+        (&[(1, "s1", "active", pro), (2, "s1", "past_due", pro), (3, "s1", "canceled", pro)], Tier::Free),
         // One that ended, and another one begun before that was told.
+        (&[(1, "s1", "active", pro), (2, "s2", "active", ent), (3, "s1", "canceled", pro)], Tier::Enterprise),
         (
-            vec![
-                told("e1", 10, "s1", "active", "price_pro"),
-                told("e2", 11, "s2", "active", "price_ent"),
-                told("e3", 12, "s1", "canceled", "price_pro"),
-            ],
-            Tier::Enterprise,
-        ),
-        (
-            vec![
-                told("e1", 10, "s1", "active", "price_pro"),
-                told("e2", 11, "s2", "active", "price_ent"),
-                told("e3", 12, "s1", "canceled", "price_pro"),
-                told("e4", 13, "s2", "canceled", "price_ent"),
+            &[
+                (1, "s1", "active", pro),
+                (2, "s2", "active", ent),
+                (3, "s1", "canceled", pro),
+                (4, "s2", "canceled", ent),
             ],
             Tier::Free,
         ),
         // One that is not paid any more, while a checkout of another is under way.
-        (
-            vec![
-                told("e1", 1, "s1", "active", "price_pro"),
-                told("e2", 2, "s1", "unpaid", "price_pro"),
-                told("e3", 3, "s2", "incomplete", "price_ent"),
-            ],
-            Tier::Free,
-        ),
+        (&[(1, "s1", "active", pro), (2, "s1", "unpaid", pro), (3, "s2", "incomplete", ent)], Tier::Free),
         // A checkout that was begun and left does not take away what is paid for.
-        (vec![told("e1", 1, "s1", "active", "price_pro"), told("e2", 2, "s2", "incomplete", "price_ent")], Tier::Pro),
+        (&[(1, "s1", "active", pro), (2, "s2", "incomplete", ent)], Tier::Pro),
     ];
     for (story, expected) in stories {
+        let event = |(at, subscription, status, price)| told(&format!("e{at}"), at, subscription, status, price);
+        let story: Vec<Subscription> = story.iter().copied().map(event).collect();
         for order in orders(&story) {
             let (world, desk) = world();
             let caller = tenant(&desk, "ada", Tier::Free, Overrides::default()).1;
