@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use outpost_core::actions::{Claimed, Detail, Error, Line, Stream};
-use outpost_core::job::{Artifact, Code, Command, Directive, Refusal, Spec, Status};
+use outpost_core::job::{Artifact, Code, Directive, Refusal, Status};
 use outpost_core::ports::{Queue as _, Secret, SecretKind};
 use outpost_core::record::Counter;
+use outpost_core::spec::{Command, Spec};
 use outpost_core::store::Row;
 use outpost_core::tenant::Tier;
 use serde_json::json;
