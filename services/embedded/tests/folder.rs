@@ -145,7 +145,7 @@ fn another_version_of_the_tables_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     run(async {
         let running = open(folder.path()).await;
-        for version in [2, 0] {
+        for version in [3, 0] {
             sql(folder.path(), &format!("UPDATE schema SET version = {version}, written_by = '7.8.9'"));
             let why = refused(folder.path()).await;
             assert!(why.contains(&format!("version {version}")) && why.contains("Outpost 7.8.9"), "{why}");
@@ -154,7 +154,7 @@ fn another_version_of_the_tables_is_refused() {
             assert!(matches!(&answer, Err(Problem::Broken(why)) if why.contains("7.8.9")), "{answer:?}");
             assert!(running.house.ready().await.is_err());
         }
-        sql(folder.path(), "UPDATE schema SET version = 1");
+        sql(folder.path(), "UPDATE schema SET version = 2");
         assert_eq!(running.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await, Ok(()));
         drop(running);
         drop(open(folder.path()).await);

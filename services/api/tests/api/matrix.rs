@@ -69,6 +69,7 @@ struct Things {
 }
 
 async fn things(house: &House, tenant: &str, key: &str) -> Things {
+    house.ask("POST", "/v1/webhooks/callback-secret", Some(key), None).await.is(201);
     let job = json!({ "agent": "claude", "task": "the-mark-of-ada", "callback_url": "https://example.com/ada" });
     let job = house.post("/v1/jobs", key, job).await.is(202).text("id");
     let hook =

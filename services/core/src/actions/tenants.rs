@@ -51,7 +51,7 @@ impl Desk {
     pub async fn create_tenant(&self, who: &Authority, asked: TenantRequest) -> Result<Registered, Error> {
         let email = email(asked.email)?;
         let tenant = self.tenant(email, asked.name, asked.tier, asked.overrides)?;
-        self.found(tenant, asked.key, who, "tenant.create").await
+        Ok(self.found(tenant, asked.key, who, "tenant.create", None).await?.value)
     }
 
     pub async fn tenants(&self, _who: &Authority, limit: usize, cursor: Option<&str>) -> Result<Listed<Tenant>, Error> {
@@ -107,7 +107,8 @@ impl Desk {
             }
             let place = Address::email(&tenant.email.unique());
             let claim = self.read(id, &place).await?;
-            let deleted = Tenant { standing: Standing::Deleted, updated_at: self.now(), hooks: Vec::new(), ..tenant };
+            let (standing, updated_at) = (Standing::Deleted, self.now());
+            let deleted = Tenant { standing, updated_at, hooks: Vec::new(), callback: None, ..tenant };
             let mut writes = vec![Write::Replace(Row::Tenant(deleted)), Write::Create(Row::Audit(audit.clone()))];
             writes.extend(claim.map(|claim| Write::Remove { address: place, version: claim.version() }));
             if self.commit(id, writes).await? == Fate::Done {

@@ -7,6 +7,7 @@ mod door;
 mod jobs;
 mod kept;
 mod money;
+mod month;
 mod set;
 mod things;
 mod work;
