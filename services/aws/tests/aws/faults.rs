@@ -9,12 +9,12 @@ use outpost_core::actions::{
     Authority, Caller, Claimed, Desk, Error, Idempotency, KeyRequest, RequestInfo, Settings, TenantRequest,
 };
 use outpost_core::id::{AuditId, JobId, TenantId, WorkerId};
-use outpost_core::job::{Job, Outcome, Spec, Usage, Verdict};
+use outpost_core::job::{Job, Outcome, Usage, Verdict};
 use outpost_core::key::{Environment, Scope};
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Clock as _, RECEIVES};
 use outpost_core::record::{Actor, Answer, AuditEvent, Counter};
-use outpost_core::spec::{Agent, Offer};
+use outpost_core::spec::{Agent, Offer, Spec};
 use outpost_core::store::{Address, Listing, Problem, Row, Write};
 use outpost_core::tenant::{Overrides, Tier};
 use outpost_core::web::Repositories;

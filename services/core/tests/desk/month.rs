@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outpost_core::actions::{Applied, Caller, Claim, Claimed, Desk, Error, RequestInfo, Subscription};
-use outpost_core::job::{Outcome, Spec, Usage, Verdict};
+use outpost_core::job::{Outcome, Usage, Verdict};
 use outpost_core::moment::{Day, Moment};
+use outpost_core::spec::Spec;
 use outpost_core::tenant::{Overrides, Tier};
 use proptest::prelude::{ProptestConfig, any, proptest};
 

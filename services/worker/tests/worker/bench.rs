@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use outpost_core::actions::{Authority, Caller, Desk, KeyRequest, Line, RequestInfo, Settings, TenantRequest};
 use outpost_core::id::JobId;
-use outpost_core::job::{Command as Asked, Job, Outcome, Spec};
+use outpost_core::job::{Job, Outcome};
 use outpost_core::key::{Environment, Scope};
 use outpost_core::moment::Moment;
-use outpost_core::spec::Offer;
+use outpost_core::spec::{Command as Asked, Offer, Spec};
 use outpost_core::store::Listing;
 use outpost_core::tenant::{Agents, Overrides, Tier};
 use outpost_core::web::Repositories;
