@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use outpost_core::id::TenantId;
-use outpost_core::job::Status;
 use outpost_core::moment::Moment;
 use outpost_core::ports::Clock;
 use outpost_core::record::Counter;
