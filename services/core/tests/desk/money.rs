@@ -5,8 +5,6 @@ use std::time::Duration;
 use outpost_core::actions::{Applied, Caller, Desk, Error, RequestInfo, Sent, Subscription};
 use outpost_core::key::Scope;
 use outpost_core::moment::Moment;
-use outpost_core::moment::Moment;
-use outpost_core::spec::Spec;
 use outpost_core::spec::Spec;
 use outpost_core::store::Row;
 use outpost_core::tenant::{Overrides, Tier};
