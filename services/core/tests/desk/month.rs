@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use outpost_core::actions::{Applied, Caller, Claim, Claimed, Desk, Error, RequestInfo, Subscription};
+use outpost_core::actions::{Applied, Caller, Claimed, Desk, Error, RequestInfo, Subscription};
 use outpost_core::job::{Outcome, Usage, Verdict};
 use outpost_core::moment::{Day, Moment};
 use outpost_core::spec::Spec;
 use outpost_core::tenant::{Overrides, Tier};
 use proptest::prelude::{ProptestConfig, any, proptest};
 
+use crate::book::{Account, At, Kept, Sum, date, tariff};
 use crate::set::{once, settings, spec, tenant, ticket, worker};
 use crate::world::{Dice, Fault, World, alone};
 
@@ -23,120 +24,6 @@ const BEGIN: &str = "2028-01-30T21:00:00.000Z";
 const MONTHS: [(&str, &str); 3] =
     [("2028-01-30", "2028-01-31"), ("2028-02-01", "2028-02-29"), ("2028-03-01", "2028-03-04")];
 const LEASE_MS: i64 = 100_000;
-
-/// A day of the Gregorian calendar, by counting.
-fn date(millis: i64) -> String {
-    let (mut year, mut left) = (1970, millis / 86_400_000);
-    let leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    while left >= 365 + i64::from(leap(year)) {
-        left -= 365 + i64::from(leap(year));
-        year += 1;
-    }
-    let february = 28 + i64::from(leap(year));
-    let mut month = 1;
-    for days in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if left < days {
-            break;
-        }
-        left -= days;
-        month += 1;
-    }
-    format!("{year:04}-{month:02}-{:02}", left + 1)
-}
-
-/// Jobs on a day and at once.
-fn tariff(price: Option<&str>) -> (u64, u64) {
-    match price {
-        None => (10, 1),
-        Some("price_pro") => (100, 10),
-        Some(_) => (u64::MAX, 50),
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sum {
-    jobs: u64,
-    succeeded: u64,
-    input: u64,
-    output: u64,
-    micro: u64,
-    millis: u64,
-}
-
-impl Sum {
-    fn add(&mut self, other: Self) {
-        self.jobs += other.jobs;
-        self.succeeded += other.succeeded;
-        self.input += other.input;
-        self.output += other.output;
-        self.micro += other.micro;
-        self.millis += other.millis;
-    }
-}
-
-#[derive(Debug)]
-enum At {
-    Waits,
-    Runs { claim: Box<Claim>, until: i64, cancelled: bool },
-    Over(Option<(Box<Claim>, Outcome)>),
-}
-
-#[derive(Debug)]
-struct Kept {
-    id: outpost_core::id::JobId,
-    day: String,
-    began: bool,
-    losses: u32,
-    at: At,
-    /// Claims that are over; whoever has one may still come back with it.
-    stale: Vec<Claim>,
-}
-
-#[derive(Debug)]
-struct Account {
-    key: String,
-    customer: String,
-    /// What was told of each subscription: when that was made, its status and its price.
-    told: BTreeMap<String, Vec<(i64, &'static str, &'static str)>>,
-    taken: BTreeMap<String, u64>,
-    active: u64,
-    charged: BTreeMap<String, Sum>,
-    charges: BTreeMap<String, String>,
-    jobs: Vec<Kept>,
-}
-
-impl Account {
-    /// The best price that is paid now, as far as it was told.
-    fn price(&self) -> Option<&'static str> {
-        let paid = self.told.values().filter_map(|told| {
-            let ended = told.iter().any(|(_, status, _)| *status == "canceled");
-            let (_, status, price) = told.iter().max_by_key(|(at, ..)| *at)?;
-            (!ended && matches!(*status, "active" | "past_due")).then_some(*price)
-        });
-        // `price_ent` comes before `price_pro`.
-        paid.min()
-    }
-
-    fn charge(&mut self, at: usize, now: i64, sum: Sum) {
-        let job = &mut self.jobs[at];
-        let before = self.charges.insert(job.id.to_string(), date(now));
-        assert_eq!(before, None, "the book itself charges once");
-        self.charged.entry(date(now)).or_default().add(Sum { jobs: 1, ..sum });
-        self.active -= 1;
-    }
-
-    /// A worker was not heard of: the job waits again, or this ends it.
-    fn lose(&mut self, at: usize, now: i64) {
-        let job = &mut self.jobs[at];
-        let At::Runs { claim, cancelled, .. } = std::mem::replace(&mut job.at, At::Waits) else { panic!("it runs") };
-        job.stale.push(*claim);
-        job.losses += 1;
-        if cancelled || job.losses == 3 {
-            job.at = At::Over(None);
-            self.charge(at, now, Sum::default());
-        }
-    }
-}
 
 struct Month {
     world: Arc<World>,
