@@ -109,7 +109,8 @@ fn asked_elsewhere(app: &App, request: &Request) -> bool {
         hosts.iter().any(|host| host.eq_ignore_ascii_case(bare))
     };
     let named = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
-    !hosts.is_empty() && !request.uri().authority().map(|place| place.as_str()).into_iter().chain(named).all(here)
+    !hosts.is_empty()
+        && !request.uri().authority().map(axum::http::uri::Authority::as_str).into_iter().chain(named).all(here)
 }
 
 /// Each proxy adds whom it talks to at the end: what stands before those that are ours may be anybody's words.
