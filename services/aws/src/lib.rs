@@ -33,7 +33,7 @@ use outpost_core::ports::{Blobs, Chance, Clock, Pause, Queue, Vault, Wake};
 use outpost_core::store::{House, Problem, Store};
 use outpost_here::Timer;
 
-pub use settings::{Settings, Workers};
+pub use settings::{Layout, Settings, Workers};
 pub use tables::TABLES;
 pub use tenants::for_tenant;
 
@@ -77,7 +77,7 @@ impl Aws {
             house: tables,
             queue,
             blobs: Arc::new(blobs::Objects::new(Arc::clone(&tenants), settings)),
-            vault: Arc::new(vault::Secrets::new(tenants, settings)),
+            vault: vault::open(tenants, settings),
             wake,
             clock: Arc::clone(&settings.clock),
             chance: Arc::clone(&settings.chance),

@@ -10,4 +10,5 @@ mod names;
 mod proxy;
 mod roles;
 mod suites;
+mod vaults;
 mod wake;
