@@ -56,12 +56,12 @@ fn another_version_of_the_tables_is_refused() {
             let why = refused(folder.path()).await;
             assert!(why.contains(&format!("version {version}")) && why.contains("Outpost 7.8.9"), "{why}");
             // One that was left running writes nothing into them.
-            let answer = running.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await;
+            let answer = running.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await;
             assert!(matches!(&answer, Err(Problem::Broken(why)) if why.contains("7.8.9")), "{answer:?}");
-            assert!(running.house.ready().await.is_err());
+            assert!(running.ports.house.ready().await.is_err());
         }
         sql(folder.path(), "UPDATE schema SET version = 2");
-        assert_eq!(running.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await, Ok(()));
+        assert_eq!(running.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await, Ok(()));
         drop(running);
         drop(open(folder.path()).await);
     });
@@ -110,7 +110,8 @@ fn tables_of_every_version_before_are_brought_to_this_one() {
         let (one, two) = (one.expect("a folder"), two.expect("a folder"));
         for embedded in [one, two] {
             let jobs = async |status| {
-                let page = embedded.store.list(&tenant, &Listing::Jobs { status }, 10, None).await.expect("a page");
+                let page =
+                    embedded.ports.store.list(&tenant, &Listing::Jobs { status }, 10, None).await.expect("a page");
                 let jobs = page.rows.into_iter().filter_map(|row| match row {
                     Row::Job(job) => Some((job.spec.task.clone(), job.status)),
                     _ => None,
@@ -121,23 +122,23 @@ fn tables_of_every_version_before_are_brought_to_this_one() {
             assert_eq!(jobs(None).await, [ended.clone(), waits.clone()]);
             assert_eq!(jobs(Some(Status::Queued)).await, [waits]);
             assert_eq!(jobs(Some(Status::Cancelled)).await, [ended]);
-            let lost = embedded.house.jobs(Status::Pending, embedded.clock.now(), 10).await.expect("jobs");
+            let lost = embedded.ports.house.jobs(Status::Pending, embedded.ports.clock.now(), 10).await.expect("jobs");
             assert_eq!(lost.len(), 1, "the reaper finds it as before");
-            let secret = embedded.vault.get(&tenant, "anthropic").await.expect("a secret");
+            let secret = embedded.ports.vault.get(&tenant, "anthropic").await.expect("a secret");
             assert_eq!(
                 secret.map(|secret| secret.reveal().to_owned()).as_deref(),
                 Some("sk-ant-0123456789-of-version-1")
             );
-            let row = embedded.store.get(&tenant, &Address::tenant(&tenant)).await.expect("a row");
+            let row = embedded.ports.store.get(&tenant, &Address::tenant(&tenant)).await.expect("a row");
             let Some(Row::Tenant(ada)) = row else { panic!("{row:?}") };
             let signs = ada.callback.expect("what signs its callbacks").secrets;
             assert_eq!((signs.len(), ada.email.as_str()), (1, "ada@example.com"));
-            let signs = embedded.vault.get(&tenant, &signs[0]).await.expect("a secret").expect("it is there");
+            let signs = embedded.ports.vault.get(&tenant, &signs[0]).await.expect("a secret").expect("it is there");
             assert!(signs.reveal().starts_with("whsec_"));
-            assert_eq!(embedded.store.count(&tenant, Counter::Active).await, Ok(1));
+            assert_eq!(embedded.ports.store.count(&tenant, Counter::Active).await, Ok(1));
             let hash = "81f163e26289b94b7122101c1c25b4b74f593cc56c898f115b71d23adcfb4a15";
             let key = serde_json::from_value::<KeyHash>(hash.into()).expect("a hash");
-            assert_eq!(embedded.house.key(&key).await.expect("a key").expect("it opens").tenant, tenant);
+            assert_eq!(embedded.ports.house.key(&key).await.expect("a key").expect("it opens").tenant, tenant);
         }
         // As it is now, it is what a new folder has.
         let shape = |data: &Path| {

@@ -51,13 +51,18 @@ impl Desk {
         let tenant = self.tenant(email.clone(), asked.name, self.settings.newcomers, Overrides::default())?;
         let who = Authority { actor: Actor::Stranger, request_id: request.request_id, ip: request.ip };
         match (self.found(tenant, first_key(), &who, "tenant.register", once).await, once) {
-            (Err(Error::EmailTaken), Some(once)) => self.again(&email, &who, once).await,
+            (Err(Error::EmailTaken), Some(once)) => self.welcome_again(&email, &who, once).await,
             (made, _) => made,
         }
     }
 
     /// Answers a registration again, with another first key.
-    async fn again(&self, email: &Email, who: &Authority, once: &Idempotency) -> Result<Once<Registered>, Error> {
+    async fn welcome_again(
+        &self,
+        email: &Email,
+        who: &Authority,
+        once: &Idempotency,
+    ) -> Result<Once<Registered>, Error> {
         let id = self.ports.house.tenant_of_email(&email.unique()).await?.ok_or(Error::Busy)?;
         let before = self.answered::<Founded>(&id, Some(once)).await?.ok_or(Error::EmailTaken)?;
         let old = match self.read(&id, &Address::key(&before.value.key)).await? {

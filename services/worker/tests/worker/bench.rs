@@ -49,7 +49,7 @@ impl World {
         let offer = Offer { agents, commands: true, repositories, callbacks_anywhere: true };
         let lease_time = Duration::from_secs_f64(lease.parse().expect("seconds"));
         let settings = Settings { lease: lease_time, ..Settings::new(offer, [7; 32]) };
-        let desk = Desk::new(embedded.ports(), settings);
+        let desk = Desk::new(embedded.ports.clone(), settings);
         Self { folder, desk, embedded, lease }
     }
 
@@ -142,7 +142,7 @@ impl World {
     /// The bytes of an artifact.
     pub(crate) async fn artifact(&self, job: &Job, name: &str) -> Vec<u8> {
         let path = format!("{}/a{}/out/{name}", job.id, job.epoch);
-        let found = self.embedded.blobs.get(&job.tenant, &path, 1 << 30).await.expect("a store");
+        let found = self.embedded.ports.blobs.get(&job.tenant, &path, 1 << 30).await.expect("a store");
         found.unwrap_or_else(|| panic!("there is no `{name}`"))
     }
 
