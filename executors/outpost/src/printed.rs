@@ -26,6 +26,7 @@ pub(crate) struct Printed {
     unclean: Option<String>,
     redaction: Option<Redaction>,
     longest: usize,
+    is_agents: bool,
     attempt: u32,
     out: Voice,
     err: Voice,
@@ -69,6 +70,7 @@ impl Printed {
             unclean,
             redaction,
             longest,
+            is_agents: place.is_agents(),
             attempt: 0,
             out: Voice::default(),
             err: Voice::default(),
@@ -115,6 +117,9 @@ impl Printed {
         let stream = match line.stream.as_str() {
             "stdout" => Stream::Stdout,
             "stderr" => Stream::Stderr,
+            // What an agent does, line by line, and what is said of that.
+            "event" => Stream::Stdout,
+            "worker" if self.is_agents => Stream::Stderr,
             _ => return,
         };
         let mut bytes = match line.bytes.map(|bytes| STANDARD.decode(bytes)) {

@@ -80,6 +80,8 @@ pub struct Fleet<'s> {
     pub url: Option<Text<'s>>,
     pub repo: Option<Text<'s>>,
     pub reference: Option<Text<'s>>,
+    /// The remote of the project that leads to the repository.
+    pub push: Option<Text<'s>>,
     pub directory: Option<Text<'s>>,
     pub labels: Box<[(Text<'s>, Text<'s>)]>,
     /// In seconds.
@@ -100,11 +102,17 @@ impl<'s> Fleet<'s> {
             url: first(&self.url, &other.url),
             repo: first(&self.repo, &other.repo),
             reference,
+            push: if self.repo.is_some() { self.push.clone() } else { first(&self.push, &other.push) },
             directory: first(&self.directory, &other.directory),
             labels: self.labels.iter().chain(others).cloned().collect(),
             patience: first(&self.patience, &other.patience),
             send_secrets: first(&self.send_secrets, &other.send_secrets),
         }
+    }
+
+    /// Whether workers find in the repository what the run landed meanwhile.
+    pub fn is_shared(&self) -> bool {
+        self.push.is_some() || self.repo.as_ref().is_some_and(|repo| repo.starts_with('/'))
     }
 
     /// Where commands begin, below the workspace.

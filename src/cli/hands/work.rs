@@ -19,7 +19,7 @@ use outpost_executor::Secrets;
 
 use super::stand::Stand;
 use super::{complain, fence, gate, whispered};
-use crate::engine::agent::order::{self, ORDER, Order, PLACE, Place, PortsFile, VERSION, Whisper};
+use crate::engine::agent::order::{self, ORDER, Order, PLACE, Place, VERSION, Whisper};
 
 /// Runs an order.
 pub(super) fn main(path: &Path) -> ExitCode {
@@ -141,7 +141,7 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
         stand.keep(tree, Secrets::new(secrets), is_done, place)?;
     }
     if let (Some(file), Some(answer), true) = (&order.output, &outcome.answer, is_done) {
-        hand_over(file, &answer.outputs)
+        file.hand_over(&answer.outputs)
             .map_err(|error| format!("`{}` cannot be written: {error}", file.path.display()))?;
     }
     Ok((outcome, order.job.folder))
@@ -149,14 +149,4 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
 
 fn chosen<'a>(definitions: &'a Definitions, name: &str) -> Result<&'a Definition, String> {
     definitions.get(name).ok_or_else(|| format!("there is no agent `{name}` any more: `outpost-bp agents list`"))
-}
-
-/// The ports, as the task's output is read.
-fn hand_over(file: &PortsFile, outputs: &serde_json::Map<String, serde_json::Value>) -> io::Result<()> {
-    let text = match file.bare.as_ref().and_then(|port| outputs.get(port)) {
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => serde_json::to_string_pretty(outputs).map_err(io::Error::other)?,
-    };
-    std::fs::write(&file.path, text)
 }
