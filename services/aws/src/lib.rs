@@ -33,7 +33,7 @@ use outpost_core::ports::{Queue, Wake};
 use outpost_core::store::Problem;
 use outpost_here::Timer;
 
-pub use settings::{Settings, Workers};
+pub use settings::{Layout, Settings, Workers};
 pub use tables::TABLES;
 pub use tenants::for_tenant;
 
@@ -63,7 +63,7 @@ pub async fn open_as(config: &SdkConfig, settings: &Settings) -> Result<Ports, P
         house: tables,
         queue,
         blobs: Arc::new(blobs::Objects::new(Arc::clone(&tenants), settings)),
-        vault: Arc::new(vault::Secrets::new(tenants, settings)),
+        vault: vault::open(tenants, settings),
         wake,
         clock: Arc::clone(&settings.clock),
         chance: Arc::clone(&settings.chance),

@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use outpost_core::id::{JobId, TenantId};
@@ -110,7 +111,7 @@ fn two_processes_share_it() {
         let (api, worker) = tokio::join!(open(&data), open(&data));
         let counter = Counter::Active;
         let raise = |embedded: &Embedded| {
-            let store = std::sync::Arc::clone(&embedded.ports.store);
+            let store = Arc::clone(&embedded.ports.store);
             tokio::spawn(async move {
                 store.commit(&tenant(), vec![Write::Count { counter, add: 1, most: Some(100) }]).await
             })
@@ -139,27 +140,6 @@ fn two_processes_share_it() {
         );
         assert_eq!(sent, Ok(()));
         assert_eq!(received.expect("an answer").map(|delivery| delivery.ticket), Some(ticket));
-    });
-}
-
-#[test]
-fn another_version_of_the_tables_is_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
-    run(async {
-        let running = open(folder.path()).await;
-        for version in [2, 0] {
-            sql(folder.path(), &format!("UPDATE schema SET version = {version}, written_by = '7.8.9'"));
-            let why = refused(folder.path()).await;
-            assert!(why.contains(&format!("version {version}")) && why.contains("Outpost 7.8.9"), "{why}");
-            // One that was left running writes nothing into them.
-            let answer = running.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await;
-            assert!(matches!(&answer, Err(Problem::Broken(why)) if why.contains("7.8.9")), "{answer:?}");
-            assert!(running.ports.house.ready().await.is_err());
-        }
-        sql(folder.path(), "UPDATE schema SET version = 1");
-        assert_eq!(running.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await, Ok(()));
-        drop(running);
-        drop(open(folder.path()).await);
     });
 }
 

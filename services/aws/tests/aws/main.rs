@@ -11,4 +11,5 @@ mod proxy;
 mod roles;
 mod sizes;
 mod suites;
+mod vaults;
 mod wake;

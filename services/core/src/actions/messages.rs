@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 use super::change::{Fate, ROUNDS};
 use super::cursor::fitting;
-use super::hooks::{CALLBACK, OVERLAP};
+use super::hooks::OVERLAP;
 use super::{Caller, Desk, Error, Listed};
 use crate::id::{MessageId, TenantId};
 use crate::key::Scope;
@@ -36,7 +36,7 @@ const ERROR: usize = 500;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Post {
     pub message: Message,
-    /// `webhook-id`, `webhook-timestamp`, and `webhook-signature` where there is a secret.
+    /// `webhook-id`, `webhook-timestamp` and `webhook-signature`.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -107,16 +107,22 @@ impl Desk {
                 signatures.push(signature(&secret, id, timestamp, &message.body)?);
             }
         }
+        // Its secrets were replaced in this moment: it goes when it is due again, signed, and never without.
+        if signatures.is_empty() {
+            self.put_off(tenant, id).await;
+            return Ok(None);
+        }
         let (attempts, next_at) = (message.attempts.saturating_add(1), Some(now.plus(HELD)));
         let taken = Message { attempts, next_at, ..message };
         if self.commit(tenant, vec![Write::Replace(Row::Message(taken.clone()))]).await? != Fate::Done {
             return Ok(None);
         }
         let message = Message { version: taken.version + 1, ..taken };
-        let mut headers = vec![("webhook-id", id.to_string()), ("webhook-timestamp", timestamp.to_string())];
-        if !signatures.is_empty() {
-            headers.push(("webhook-signature", signatures.join(" ")));
-        }
+        let headers = vec![
+            ("webhook-id", id.to_string()),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-signature", signatures.join(" ")),
+        ];
         Ok(Some(Post { message, headers }))
     }
 
@@ -134,10 +140,15 @@ impl Desk {
             Ok(_) | Err(Error::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let Some(id) = &message.hook else { return Ok(Some(vec![CALLBACK.to_owned()])) };
-        Ok(tenant.hooks.into_iter().find(|hook| hook.id == *id).map(|hook| {
-            let both = hook.rotated_at.is_some_and(|at| now.since(at) < OVERLAP);
-            hook.secrets.into_iter().take(if both { 2 } else { 1 }).collect()
+        let signers = match &message.hook {
+            Some(id) => {
+                tenant.hooks.into_iter().find(|hook| hook.id == *id).map(|hook| (hook.secrets, hook.rotated_at))
+            }
+            None => tenant.callback.map(|signers| (signers.secrets, signers.rotated_at)),
+        };
+        Ok(signers.map(|(secrets, rotated_at)| {
+            let both = rotated_at.is_some_and(|at| now.since(at) < OVERLAP);
+            secrets.into_iter().take(if both { 2 } else { 1 }).collect()
         }))
     }
 

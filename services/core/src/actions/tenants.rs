@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::change::{Fate, ROUNDS};
 use super::cursor::fitting;
-use super::hooks::CALLBACK;
 use super::keys::named;
 use super::register::email;
 use super::{Authority, Caller, Desk, Error, KeyRequest, Listed, NewKey, Registered};
@@ -53,7 +52,7 @@ impl Desk {
     pub async fn create_tenant(&self, who: &Authority, asked: TenantRequest) -> Result<Registered, Error> {
         let email = email(asked.email)?;
         let tenant = self.tenant(email, asked.name, asked.tier, asked.overrides)?;
-        self.found(tenant, asked.key, who, "tenant.create").await
+        Ok(self.found(tenant, asked.key, who, "tenant.create", None).await?.value)
     }
 
     pub async fn tenants(&self, _who: &Authority, limit: usize, cursor: Option<&str>) -> Result<Listed<Tenant>, Error> {
@@ -107,7 +106,9 @@ impl Desk {
             let place = Address::email(&tenant.email.unique());
             let claim = self.read(id, &place).await?;
             names = tenant.hooks.iter().flat_map(|hook| hook.secrets.clone()).collect();
-            let deleted = Tenant { standing: Standing::Deleted, updated_at: self.now(), hooks: Vec::new(), ..tenant };
+            names.extend(tenant.callback.iter().flat_map(|signers| signers.secrets.clone()));
+            let (standing, updated_at) = (Standing::Deleted, self.now());
+            let deleted = Tenant { standing, updated_at, hooks: Vec::new(), callback: None, ..tenant };
             let mut writes = vec![Write::Replace(Row::Tenant(deleted)), Write::Create(Row::Audit(audit.clone()))];
             writes.extend(claim.map(|claim| Write::Remove { address: place, version: claim.version() }));
             if self.commit(id, writes).await? == Fate::Done {
@@ -121,7 +122,6 @@ impl Desk {
         }
         // By their names, too: a list may lag behind.
         names.extend(SecretKind::ALL.map(|kind| kind.as_str().to_owned()));
-        names.push(CALLBACK.to_owned());
         names.extend(self.ports.vault.notes(id).await?.into_iter().map(|note| note.name));
         names.sort_unstable();
         names.dedup();

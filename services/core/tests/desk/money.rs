@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use outpost_core::actions::{Applied, Error, Sent, Subscription};
+use outpost_core::actions::{Applied, Caller, Desk, Error, RequestInfo, Sent, Subscription};
+use outpost_core::key::Scope;
 use outpost_core::moment::Moment;
 use outpost_core::ports::Secret;
 use outpost_core::spec::Spec;
 use outpost_core::store::Row;
 use outpost_core::tenant::{Overrides, Tier};
 
-use crate::set::{claimed, once, outcome, pro, spec, tenant, ticket, worker, world};
+use crate::set::{claimed, key_request, once, outcome, pro, spec, tenant, ticket, worker, world};
 use crate::world::alone;
 
 fn told(event: &str, at: i64, subscription: &str, status: &str, price: &str) -> Subscription {
@@ -96,6 +97,12 @@ fn an_event_is_for_its_customer_only() {
     assert!(matches!(alone(desk.set_customer(&ada, "cus_3")), Err(Error::Conflict(_))));
 }
 
+/// The same tenant in its next call: what changed is known then.
+fn known_anew(desk: &Desk, caller: &Caller) -> Caller {
+    let made = alone(desk.create_key(caller, key_request(&Scope::TENANT), None)).expect("a key").value;
+    alone(desk.authenticate(made.key.expect("shown once").reveal(), RequestInfo::default())).expect("a caller")
+}
+
 /// HMAC-SHA256 by its definition, not by the crate that made it.
 fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     use sha2::{Digest as _, Sha256};
@@ -129,6 +136,7 @@ fn a_message_is_signed_and_tried_eight_times() {
     let hook = alone(desk.create_hook(&caller, "https://example.com/h".to_owned(), None)).expect("a hook").value;
     let old = hook.secret.expect("a secret").reveal().to_owned();
     let callback = alone(desk.rotate_callback_secret(&caller)).expect("a secret").reveal().to_owned();
+    let caller = known_anew(&desk, &caller);
     let asked = Spec { callback_url: Some("https://example.org/c".to_owned()), ..spec() };
     let id = alone(desk.submit(&caller, asked, None)).expect("a job").accepted.value.id;
     assert_eq!(alone(desk.due(10)), Ok(Vec::new()), "nothing to tell yet");
@@ -196,6 +204,37 @@ fn two_secrets_sign_while_one_takes_the_others_place() {
     assert!(world.state().vault.is_empty());
     let url = "https://10.0.0.1/".to_owned();
     assert!(matches!(alone(desk.create_hook(&caller, url, None)), Err(Error::Invalid(_))));
+}
+
+/// Nothing goes to a `callback_url` unsigned: before there is a secret, no job may name one.
+#[test]
+fn callbacks_are_signed_from_the_first_one_on() {
+    let (world, desk) = world();
+    let caller = pro(&desk, "ada");
+    let asks = |caller: &Caller| {
+        let asked = Spec { callback_url: Some("https://example.org/c".to_owned()), ..spec() };
+        alone(desk.submit(caller, asked, None)).map(|submitted| submitted.accepted.value.id)
+    };
+    let refused = asks(&caller);
+    assert!(matches!(&refused, Err(Error::Invalid(faults)) if faults[0].at == "/callback_url"), "{refused:?}");
+    let secret = || alone(desk.rotate_callback_secret(&caller)).expect("a secret").reveal().to_owned();
+    let first = secret();
+    let caller = known_anew(&desk, &caller);
+    let post = || {
+        let job = asks(&caller).expect("a job");
+        alone(desk.cancel(&caller, &job)).expect("cancelled");
+        alone(desk.due(10)).expect("posts").remove(0)
+    };
+    let one = post();
+    assert_eq!(signatures(&one), [signed(&first, &one)]);
+    let second = secret();
+    let both = post();
+    assert_eq!(signatures(&both), [signed(&second, &both), signed(&first, &both)]);
+    world.pass(Duration::from_secs(86_400));
+    let new = post();
+    assert_eq!(signatures(&new), [signed(&second, &new)]);
+    secret();
+    assert_eq!(world.state().vault.len(), 2, "the oldest is forgotten");
 }
 
 #[test]
