@@ -75,11 +75,21 @@ const LOGS: f64 = 0.02;
 
 /// The lines of a month, the dearest first.
 pub fn idle(plan: &Plan, prices: &Prices) -> Result<Vec<Line>, String> {
-    let resources = plan.resources();
+    of(&plan.resources(), prices)
+}
+
+/// What one module of a plan costs.
+pub fn module(plan: &Plan, name: &str, prices: &Prices) -> Result<Vec<Line>, String> {
+    let mut resources = plan.resources();
+    resources.retain(|resource| resource.module() == name);
+    of(&resources, prices)
+}
+
+fn of(resources: &[&Resource], prices: &Prices) -> Result<Vec<Line>, String> {
     let mut sums: BTreeMap<(&'static str, String), (u32, f64)> = BTreeMap::new();
     let (mut unknown, mut dashboards) = (Vec::new(), 0);
-    for resource in &resources {
-        for line in lines(resource, &resources, prices, &mut dashboards, &mut unknown)? {
+    for resource in resources {
+        for line in lines(resource, resources, prices, &mut dashboards, &mut unknown)? {
             let sum = sums.entry((line.part, line.why)).or_default();
             *sum = (sum.0 + 1, sum.1 + line.dollars);
         }
@@ -115,7 +125,11 @@ fn lines(
     let price = |name| prices.of(name);
     match resource.kind.as_str() {
         kind if FREE.contains(&kind) => Ok(Vec::new()),
-        "aws_kms_key" => one("KMS", "key of one's own; a dollar more after each of its first two turnings".into(), price("key_month")?),
+        "aws_kms_key" => one(
+            "KMS",
+            "key of one's own; a dollar more after each of its first two turnings".into(),
+            price("key_month")?,
+        ),
         "aws_secretsmanager_secret" => one("Secrets Manager", "secret of the API".into(), price("secret_month")?),
         "aws_ssm_parameter" if resource.text("tier") != "Advanced" => {
             one("Parameter Store", "standard parameter".into(), price("parameter_month")?)

@@ -29,12 +29,15 @@ pub fn bill(lines: &[Line]) -> String {
     text
 }
 
-/// What switches add to a bill: their names, and the bill with each.
+/// What is off, and what each adds: the switch, and its lines.
 #[must_use]
-pub fn switches(without: &[Line], with: &[(&str, Vec<Line>)]) -> String {
-    let mut text = "| switch | adds a month |\n|---|---|\n".to_owned();
+pub fn switches(with: &[(&str, Vec<Line>)]) -> String {
+    let mut text = "| switch | what | a month |\n|---|---|---|\n".to_owned();
     for (name, lines) in with {
-        let _ = writeln!(text, "| {name} | ${:.2} |", bill::total(lines) - bill::total(without));
+        for line in lines.iter().filter(|line| line.dollars >= 0.01) {
+            let _ = writeln!(text, "| `{name}` | {}: {} | ${:.2} |", line.part, line.why, line.dollars);
+        }
+        let _ = writeln!(text, "| | **together** | **${:.2}** |", bill::total(lines));
     }
     text
 }
@@ -53,8 +56,10 @@ pub fn secrets(idle: f64, prices: &Prices) -> Result<String, String> {
 /// Ours beside the seed's, for 100 and 1,000 jobs a day.
 pub fn jobs(idle: f64, prices: &Prices) -> Result<String, String> {
     let (hundred, thousand) = (usage::month(&USUAL, 100.0, prices)?, usage::month(&USUAL, 1000.0, prices)?);
-    let mut text = "| part | 100 a day | the seed says | 1,000 a day | the seed says |\n|---|---|---|---|---|\n".to_owned();
-    let of = |lines: &[(&str, f64)], part: &str| lines.iter().filter(|line| line.0 == part).map(|line| line.1).sum::<f64>();
+    let mut text =
+        "| part | 100 a day | the seed says | 1,000 a day | the seed says |\n|---|---|---|---|---|\n".to_owned();
+    let of =
+        |lines: &[(&str, f64)], part: &str| lines.iter().filter(|line| line.0 == part).map(|line| line.1).sum::<f64>();
     let mut sums = [0.0; 4];
     for (part, _, few, many) in SEED {
         let row = [of(&hundred, part), *few, of(&thousand, part), *many];

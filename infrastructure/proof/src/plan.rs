@@ -87,7 +87,8 @@ pub struct Plan {
 
 impl Plan {
     pub fn read(json: &str) -> Result<Self, String> {
-        serde_json::from_str(json).map_err(|error| format!("this is no plan as `terraform show -json` writes it: {error}"))
+        serde_json::from_str(json)
+            .map_err(|error| format!("this is no plan as `terraform show -json` writes it: {error}"))
     }
 
     /// All that Terraform will keep, in the order of their modules.
