@@ -50,6 +50,14 @@ pub fn secrets(idle: f64, prices: &Prices) -> Result<String, String> {
         let of = |secrets: f64| idle + f64::from(tenants) * secrets * each;
         let _ = writeln!(text, "| {tenants} | ${:.2} | ${:.2} |", of(1.0), of(3.0));
     }
+    let most = |secrets: f64| ((bill::LIMIT - idle) / (secrets * each)).floor();
+    let _ = writeln!(
+        text,
+        "\nBelow ${:.2} that is {} tenants with one secret, or {} with three.",
+        bill::LIMIT,
+        most(1.0),
+        most(3.0)
+    );
     Ok(text)
 }
 

@@ -21,7 +21,9 @@ def inventory():
         ("lambda", "list_functions", {}, lambda a: [f["FunctionName"] for f in a["Functions"]]),
         ("apigatewayv2", "get_apis", {}, lambda a: [i["Name"] for i in a["Items"]]),
         ("logs", "describe_log_groups", {}, lambda a: [g["logGroupName"] for g in a["logGroups"]]),
-        ("ecs", "list_clusters", {}, lambda a: a["clusterArns"]),
+        # One that was deleted can be asked for by its name for a while.
+        ("ecs", "describe_clusters", {"clusters": ["outpost-workers", "outpost-workers-dev"]},
+         lambda a: [c["clusterName"] for c in a["clusters"] if c["status"] == "ACTIVE"]),
         ("ecr", "describe_repositories", {}, lambda a: [r["repositoryName"] for r in a["repositories"]]),
         ("sns", "list_topics", {}, lambda a: [t["TopicArn"] for t in a["Topics"]]),
         ("cloudwatch", "describe_alarms", {}, lambda a: [m["AlarmName"] for m in a["MetricAlarms"]]),

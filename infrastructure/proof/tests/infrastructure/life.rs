@@ -122,7 +122,9 @@ fn beside(terraform: &Terraform<'_>, packages: &str) {
     // Now that all of it is known.
     let kept = terraform.plan(place, &[QUIET, &settings].concat());
     assert_eq!(rights::compare(&Plan::read(&kept).expect("a plan")), rights::all());
-    terraform.run(place, &[&["destroy", "-auto-approve"], QUIET, &settings].concat()).well("destroy with everything");
+    terraform
+        .run(place, &[&["destroy", "-auto-approve", "-refresh=false"], QUIET, &settings].concat())
+        .well("destroy with everything");
 }
 
 /// What holds for an installation that people live from.
@@ -194,26 +196,26 @@ fn alone(terraform: &Terraform<'_>, packages: &str, said: &(impl Fn(&str) + Sync
     alone_each(&terraform.run(place, &["state", "pull"]).well("state"));
 
     terraform.hands("meddle");
-    let (code, events) = terraform.events(place, &["plan", "-json", "-detailed-exitcode", packages]);
+    let (code, events) = terraform.events(place, &["plan", "-json", "-detailed-exitcode", "-out=repair", packages]);
     let expected = [
         "create module.monitoring.aws_cloudwatch_metric_alarm.dead",
         "update module.ecs.aws_cloudwatch_log_group.worker",
         "update module.ecs.aws_iam_role_policy.worker",
     ];
     assert_eq!((code, planned(&events)), (2, expected.map(str::to_owned).into_iter().collect()), "what was changed");
-    run(&["apply", "-auto-approve"]).well("repair");
+    terraform.run(place, &[&["apply"], QUIET, &["repair"]].concat()).well("repair");
     unchanged(terraform, place, &[packages]);
     said("what somebody changed was seen and put right");
 
     let before = terraform.hands("inventory");
-    run(&["destroy", "-auto-approve", "-target=module.dynamodb"]).well("a rollback");
+    run(&["destroy", "-auto-approve", "-refresh=false", "-target=module.dynamodb"]).well("a rollback");
     let after = terraform.hands("inventory");
     let gone: Vec<_> = before.iter().filter(|name| !after.contains(name) && !name.contains("-dev")).collect();
     assert_eq!(gone.len(), 6, "the six tables and nothing else: {gone:?}");
     assert!(gone.iter().all(|name| name.starts_with("dynamodb outpost-")), "{gone:?}");
     said("a part was taken away, and only that");
 
-    run(&["destroy", "-auto-approve"]).well("destroy");
+    run(&["destroy", "-auto-approve", "-refresh=false"]).well("destroy");
     assert_eq!(terraform.run(place, &["state", "list"]).well("state"), "");
     said("all of it is gone");
 }
