@@ -1,12 +1,15 @@
 """moto, as Terraform's AWS provider needs it: what it forgets of what it was told, it is made to remember.
 
-Serves on a port of its choice, which its first line tells, until its standard input ends.
+Serves on a port of its choice, which its first line tells, until its standard input ends. What it is asked is written into a
+file: `service Operation`, for services that say so.
 """
 
+import io
 import json
 import os
 import sys
 import threading
+from urllib.parse import parse_qs
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse as Scaling
 from moto.ecs.responses import EC2ContainerServiceResponse as Ecs
@@ -88,7 +91,27 @@ Ecs.create_service = create_service
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
-server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+emulated = DomainDispatcherApplication(create_backend_app)
+asked, lock = set(), threading.Lock()
+
+
+def listening(environ, start_response):
+    scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0].split("/")
+    operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    if not operation and environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        operation = parse_qs(body.decode()).get("Action", [""])[0]
+    if len(scope) > 3 and operation:
+        with lock:
+            if (scope[3], operation) not in asked:
+                asked.add((scope[3], operation))
+                with open(sys.argv[1], "a", encoding="utf-8") as file:
+                    print(scope[3], operation, file=file)
+    return emulated(environ, start_response)
+
+
+server = make_server("127.0.0.1", 0, listening, threaded=True)
 threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
 print(server.port, flush=True)
 server.serve_forever()

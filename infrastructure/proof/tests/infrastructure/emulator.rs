@@ -1,9 +1,13 @@
 //! moto, which `.ci/emulator` brings into `target/python`, as `emulator.py` starts it. It lives as long as this value: its
 //! standard input is a pipe of ours, and where that ends, however we do, it ends.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use tempfile::NamedTempFile;
 
 use crate::root;
 
@@ -11,6 +15,7 @@ pub(crate) struct Emulator {
     port: u16,
     packages: PathBuf,
     child: Child,
+    asked: NamedTempFile,
 }
 
 impl Drop for Emulator {
@@ -28,7 +33,9 @@ impl Emulator {
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/infrastructure/emulator.py");
         let mut command = Command::new("python3");
-        command.arg(script).env("PYTHONPATH", &packages).env("PYTHONDONTWRITEBYTECODE", "1");
+        let asked = NamedTempFile::new().map_err(|error| error.to_string())?;
+        command.arg(script).arg(asked.path());
+        command.env("PYTHONPATH", &packages).env("PYTHONDONTWRITEBYTECODE", "1");
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = spawned.map_err(|error| format!("`python3`: {error}"))?;
         let mut line = String::new();
@@ -40,7 +47,7 @@ impl Emulator {
             let _ = child.kill();
             let _ = child.wait();
         }
-        Ok(Self { port: port?, packages, child })
+        Ok(Self { port: port?, packages, child, asked })
     }
 
     /// Has a command take this for AWS, and see nothing of the AWS of whoever tests.
@@ -54,6 +61,12 @@ impl Emulator {
         command.env("AWS_ACCESS_KEY_ID", "AKIAEMULATOR").env("AWS_SECRET_ACCESS_KEY", "emulated");
         command.env("AWS_REGION", "us-east-1").env("AWS_EC2_METADATA_DISABLED", "true");
         command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    }
+
+    /// What it was asked until now, as `service Operation`.
+    pub(crate) fn asked(&self) -> BTreeSet<String> {
+        let text = fs::read_to_string(self.asked.path()).expect("what was asked");
+        text.lines().map(str::to_owned).collect()
     }
 
     /// What a person does behind Terraform's back, as lines.

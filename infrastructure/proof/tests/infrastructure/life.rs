@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::emulator::Emulator;
 use crate::packages::{ARM64, program};
 use crate::terraform::{Terraform, missing};
-use crate::{cost, rights, skipped, tables};
+use crate::{cost, guide, rights, skipped, tables};
 
 /// What all commands that plan have besides.
 const QUIET: &[&str] = &["-no-color", "-parallelism=30"];
@@ -60,6 +60,8 @@ fn an_installation_is_made_kept_and_unmade() {
         beside.join().expect("the installation beside it");
     });
 
+    guide::compare(&terraform.ran());
+    rights::deployer(&emulator.asked());
     let left = emulator.hands("inventory");
     let expected =
         ["dynamodb outpost-terraform-locks", "s3 outpost-terraform-state-123456789012"].map(str::to_owned).to_vec();

@@ -6,6 +6,7 @@
 mod cost;
 mod emulator;
 mod files;
+mod guide;
 mod image;
 mod life;
 mod packages;

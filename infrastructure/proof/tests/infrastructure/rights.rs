@@ -2,9 +2,12 @@
 //! documented to call, and held against the policies of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use outpost_infrastructure::plan::Plan;
 use outpost_infrastructure::policy::{Right, rights};
+
+use crate::root;
 
 const ROWS: &[&str] = &[
     "dynamodb:BatchGetItem",
@@ -118,6 +121,31 @@ pub(crate) fn compare(plan: &Plan) -> BTreeSet<String> {
         seen.insert(address.to_owned());
     }
     seen
+}
+
+/// Whoever deploys may ask what Terraform asked. `deployer.json` is for what is on by default: what the optional modules ask of
+/// networks, load balancers and file systems is left out, and services that name no operation in a request are.
+pub(crate) fn deployer(asked: &BTreeSet<String>) {
+    let text = fs::read_to_string(root().join("infrastructure/deployer.json")).expect("deployer.json");
+    let allowed = rights(&text).expect("a policy");
+    let may = |action: &str| {
+        let all = format!("{}:*", action.split(':').next().unwrap_or_default());
+        allowed.iter().any(|right| right.action == action || right.action == all)
+    };
+    let mut seen = 0;
+    for line in asked {
+        let (service, operation) = line.split_once(' ').expect("two words");
+        let service = match service {
+            "monitoring" => "cloudwatch",
+            "ec2" | "elasticloadbalancing" | "elasticfilesystem" => continue,
+            other => other,
+        };
+        let action = format!("{service}:{operation}");
+        assert!(may(&action), "`deployer.json` does not allow `{action}`, which Terraform asked for");
+        seen += 1;
+    }
+    assert!(seen > 60, "{asked:?}");
+    assert!(!may("iam:CreateUser") && !may("iam:CreateAccessKey"), "it makes no users");
 }
 
 /// How many policies an installation has, with everything on.

@@ -1,9 +1,11 @@
 //! Terraform, on a copy of our files. Its plug-in comes from where Terraform's own configuration says; where that says
 //! nothing, what was fetched once is kept in `target/terraform`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,6 +19,18 @@ pub(crate) struct Terraform<'a> {
     folder: TempDir,
     /// A configuration that is really there.
     configured: bool,
+    /// What was run, as a person would write it.
+    ran: Mutex<BTreeSet<String>>,
+}
+
+/// A command as `docs/DEPLOYMENT.md` has it: without what only tests say, and for whatever environment.
+pub(crate) fn written(place: &str, args: &[&str]) -> String {
+    let place = if place.starts_with("environments/") { "environments/ENV" } else { place };
+    let quiet = |arg: &&&str| {
+        !["-no-color", "-parallelism=30", "-auto-approve", "-refresh=false"].contains(*arg) && !arg.starts_with("-var=")
+    };
+    let args: Vec<&str> = args.iter().filter(quiet).copied().collect();
+    format!("terraform -chdir=infrastructure/terraform/{place} {}", args.join(" "))
 }
 
 /// How a command ended.
@@ -51,7 +65,7 @@ impl<'a> Terraform<'a> {
         copy.arg("-a").arg(root().join("infrastructure/terraform")).arg(folder.path());
         assert!(copy.status().expect("cp").success(), "the files are copied");
         let configured = std::env::var_os("TF_CLI_CONFIG_FILE").is_some_and(|file| Path::new(&file).is_file());
-        Self { emulator, folder, configured }
+        Self { emulator, folder, configured, ran: Mutex::default() }
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -60,6 +74,7 @@ impl<'a> Terraform<'a> {
 
     /// Runs it in a folder of the copy.
     pub(crate) fn run(&self, place: &str, args: &[&str]) -> Ended {
+        self.ran.lock().expect("no panic before").insert(written(place, args));
         let mut command = Command::new("terraform");
         command.current_dir(self.folder().join(place)).args(args).stdin(Stdio::null());
         command.env("TF_IN_AUTOMATION", "1").env("TF_INPUT", "0").env("CHECKPOINT_DISABLE", "1");
@@ -78,6 +93,11 @@ impl<'a> Terraform<'a> {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+
+    /// What was run until now.
+    pub(crate) fn ran(&self) -> BTreeSet<String> {
+        self.ran.lock().expect("no panic before").clone()
     }
 
     /// What a person does behind its back.
