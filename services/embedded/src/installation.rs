@@ -47,8 +47,7 @@ pub async fn open_with(
     let key = key.await.map_err(|error| Problem::Broken(error.to_string()))??;
     let mut settings = Settings::new(offer, key);
     change(&mut settings);
-    let ports = embedded.ports();
-    Ok(Installation { desk: Arc::new(Desk::new(ports, settings)), embedded })
+    Ok(Installation { desk: Arc::new(Desk::new(embedded.ports.clone(), settings)), embedded })
 }
 
 /// The key of this folder, made by whoever opens it first.

@@ -15,7 +15,8 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
-use outpost_aws::{Aws, Settings, TABLES};
+use outpost_aws::{Settings, TABLES};
+use outpost_core::actions::Ports;
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Chance as _, Clock};
 use outpost_here::{SystemChance, SystemClock};
@@ -51,7 +52,7 @@ impl Clock for Hand {
 
 #[derive(Debug)]
 pub(crate) struct House {
-    pub(crate) aws: Aws,
+    pub(crate) aws: Ports,
     pub(crate) config: SdkConfig,
     pub(crate) account: String,
     pub(crate) clock: Arc<Hand>,
@@ -97,7 +98,7 @@ impl House {
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         let made = aws_sdk_s3::Client::from_conf(s3).create_bucket().bucket(&bucket).send().await;
         made.expect("a bucket");
-        let aws = Aws::with(&config, &settings).await.expect("an installation");
+        let aws = outpost_aws::open_as(&config, &settings).await.expect("an installation");
         Self { aws, config, account, clock, bucket, settings }
     }
 }

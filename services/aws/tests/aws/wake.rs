@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use outpost_aws::{Aws, Settings, Workers};
+use outpost_aws::{Settings, Workers, open_as};
 use outpost_core::id::{JobId, TenantId};
 use outpost_core::ports::{Clock as _, Ticket};
 use outpost_core::store::Problem;
@@ -61,7 +61,7 @@ fn workers_are_woken_where_there_are_none() {
             let change = json!({"cluster": "outpost-workers", "service": "worker", "desiredCount": count});
             ask("UpdateService", change).await;
         };
-        let fleet = Aws::with(&config, &of("worker")).await.expect("an installation");
+        let fleet = open_as(&config, &of("worker")).await.expect("an installation");
         assert_eq!((fleet.wake.wake().await, wanted().await), (Ok(()), 1), "one at least");
         for number in 0..11_u8 {
             let tenant = TenantId::new(clock.now(), &[number; 10]);
@@ -78,7 +78,7 @@ fn workers_are_woken_where_there_are_none() {
         clock.pass(Duration::from_secs(6));
         assert_eq!((fleet.wake.wake().await, wanted().await), (Ok(()), 2), "there are some: how many is not ours");
 
-        let none = Aws::with(&config, &of("nobody")).await.expect("an installation");
+        let none = open_as(&config, &of("nobody")).await.expect("an installation");
         for _ in 0..2 {
             // A fault is not believed for a while.
             let Err(Problem::Broken(told)) = none.wake.wake().await else { panic!("there is none") };

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use outpost_core::actions::{Applied, Error, Sent, Subscription};
-use outpost_core::job::Spec;
 use outpost_core::moment::Moment;
+use outpost_core::spec::Spec;
 use outpost_core::store::Row;
 use outpost_core::tenant::{Overrides, Tier};
 

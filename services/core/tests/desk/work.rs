@@ -226,7 +226,7 @@ fn a_job_gets_the_secrets_that_it_needs_and_no_other() {
     for (repo, expected) in
         [(None, vec![SecretKind::Anthropic]), (Some("a/b"), vec![SecretKind::Anthropic, SecretKind::GithubToken])]
     {
-        let spec = outpost_core::job::Spec { repo: repo.map(str::to_owned), ..spec() };
+        let spec = outpost_core::spec::Spec { repo: repo.map(str::to_owned), ..spec() };
         let id = alone(desk.submit(&caller, spec, None)).expect("a job").accepted.value.id;
         let claim = claimed(&desk, &ticket(caller.id(), &id), &worker(1));
         let found = alone(desk.secrets_for(&claim)).expect("secrets");
