@@ -44,7 +44,6 @@ locals {
     var.settings
   )
   worker = merge(local.shared, {
-    OUTPOST_AWS        = "true"
     OUTPOST_WORKSPACES = "/work"
     OUTPOST_SLOTS      = "1"
   })
@@ -210,7 +209,7 @@ module "alb" {
   policy          = module.policies.json["server"]
   repository_arn  = module.names.server_repository_arn
   image           = local.server_image
-  environment     = merge(local.front, { OUTPOST_AWS = "true" })
+  environment     = local.front
   logs            = module.names.server_logs
   log_days        = var.log_days
   architecture    = var.architecture

@@ -1,4 +1,5 @@
-"""What a person does in the console behind Terraform's back: `inventory` says what there is, `meddle` changes three things."""
+"""What a person does in the console behind Terraform's back: `inventory` says what there is, `meddle` changes three things, and
+`secret` looks at what the API signs with."""
 
 import json
 import sys
@@ -55,4 +56,10 @@ def meddle():
     client("cloudwatch").delete_alarms(AlarmNames=["outpost-jobs-dlq-not-empty"])
 
 
-{"inventory": inventory, "meddle": meddle}[sys.argv[1]]()
+def secret():
+    """The emulator's, which is good for nothing."""
+    value = client("secretsmanager").get_secret_value(SecretId="/outpost/platform/api")["SecretString"]
+    print(json.loads(value)["OUTPOST_CURSOR_KEY"])
+
+
+{"inventory": inventory, "meddle": meddle, "secret": secret}[sys.argv[1]]()

@@ -88,7 +88,7 @@ resource "aws_ecs_task_definition" "worker" {
     image     = var.image
     essential = true
     # Lost jobs are looked for by the function that does nothing else.
-    command = ["outpost-worker", "--reap", "0", "--sandbox", var.sandbox]
+    command = ["outpost-worker", "--aws", "--reap", "0", "--sandbox", var.sandbox]
     # All that Fargate gives after SIGTERM: what runs is handed back by then.
     stopTimeout = 120
     environment = [for name, value in var.environment : { name = name, value = value }]

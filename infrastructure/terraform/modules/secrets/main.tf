@@ -27,10 +27,12 @@ resource "aws_kms_alias" "secrets" {
 }
 
 # What the API signs with. It goes to Secrets Manager and nowhere else: neither a plan nor a state has it. Keys of the payment
-# provider are put beside it by hand (docs/DEPLOYMENT.md).
+# provider are put beside it by hand (docs/DEPLOYMENT.md). 64 hexadecimal digits are what is left when all else is left out.
 ephemeral "aws_secretsmanager_random_password" "cursor" {
-  password_length     = 43
+  password_length     = 64
   exclude_punctuation = true
+  exclude_uppercase   = true
+  exclude_characters  = "ghijklmnopqrstuvwxyz"
 }
 
 resource "aws_secretsmanager_secret" "api" {
