@@ -1,7 +1,7 @@
 """moto, as Terraform's AWS provider needs it: what it forgets of what it was told, it is made to remember.
 
-Serves on a port of its choice, which its first line tells, until its standard input ends. What it is asked is written into a
-file: `service Operation`, for services that say so.
+Serves on a port of its choice, which its first line tells, until its standard input ends. What it is asked by
+Terraform is written into a file: `service Operation`, for services that say so.
 """
 
 import io
@@ -102,7 +102,7 @@ def listening(environ, start_response):
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         operation = parse_qs(body.decode()).get("Action", [""])[0]
-    if len(scope) > 3 and operation:
+    if len(scope) > 3 and scope[0] == "AKIATERRAFORM" and operation:
         with lock:
             if (scope[3], operation) not in asked:
                 asked.add((scope[3], operation))

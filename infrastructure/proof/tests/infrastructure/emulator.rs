@@ -58,12 +58,12 @@ impl Emulator {
             }
         }
         command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port));
-        command.env("AWS_ACCESS_KEY_ID", "AKIAEMULATOR").env("AWS_SECRET_ACCESS_KEY", "emulated");
+        command.env("AWS_ACCESS_KEY_ID", "AKIATERRAFORM").env("AWS_SECRET_ACCESS_KEY", "emulated");
         command.env("AWS_REGION", "us-east-1").env("AWS_EC2_METADATA_DISABLED", "true");
         command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     }
 
-    /// What it was asked until now, as `service Operation`.
+    /// What Terraform asked it until now, as `service Operation`.
     pub(crate) fn asked(&self) -> BTreeSet<String> {
         let text = fs::read_to_string(self.asked.path()).expect("what was asked");
         text.lines().map(str::to_owned).collect()
@@ -75,6 +75,7 @@ impl Emulator {
         let mut command = Command::new("python3");
         command.arg(script).arg(what).env("PYTHONPATH", &self.packages).env("PYTHONDONTWRITEBYTECODE", "1");
         self.place(&mut command);
+        command.env("AWS_ACCESS_KEY_ID", "AKIAHANDS");
         let output = command.output().expect("python3 runs");
         assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()

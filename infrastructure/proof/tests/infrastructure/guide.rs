@@ -19,7 +19,7 @@ fn commands() -> Vec<(String, String)> {
             (Some(kind), None) => open = Some(kind.to_owned()),
             (Some(_), Some(_)) => open = None,
             (None, Some(kind)) if !line.is_empty() && !line.starts_with('#') => {
-                found.push((kind.clone(), line.to_owned()))
+                found.push((kind.clone(), line.to_owned()));
             }
             (None, _) => {}
         }

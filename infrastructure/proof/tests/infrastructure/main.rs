@@ -2,6 +2,7 @@
 //! this machine.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "how long each part of a long test takes, for who looks")]
 
 mod cost;
 mod emulator;
