@@ -11,9 +11,11 @@ use outpost_core::id::{JobId, TenantId};
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Secret, Ticket};
 use outpost_core::record::{Counter, EmailClaim};
+use outpost_core::spec::Offer;
 use outpost_core::store::{Address, Problem, Row, Write};
 use outpost_core::tenant::Tier;
-use outpost_embedded::{Embedded, Settings};
+use outpost_core::web::Repositories;
+use outpost_embedded::{Embedded, Settings, installation};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
@@ -301,4 +303,26 @@ fn files_and_folders_do_not_take_each_others_place() {
         // Nothing of what failed is left over.
         assert_eq!(fs::read_dir(folder.path().join("artifacts.part")).expect("a folder").count(), 0);
     });
+}
+
+#[test]
+fn what_cursors_are_signed_with_is_one_key_whoever_makes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // What a first start left that was killed on its way, and had the number that this process has.
+    fs::create_dir(folder.path().join("data")).expect("a folder");
+    let data = folder.path().join("data");
+    fs::write(data.join(format!("cursor.key.{}", std::process::id())), "half").expect("a file");
+    let repositories = Repositories { hosts: Vec::new(), folders: false };
+    let offer = Offer { agents: Vec::new(), commands: true, repositories, callbacks_anywhere: false };
+    let key = async || {
+        let open = installation::open(&data, "", offer.clone(), |_| {}).await.expect("an installation");
+        open.desk.settings().cursor_key.clone()
+    };
+    run(async {
+        let (one, other) = tokio::join!(key(), key());
+        assert_eq!(one, other);
+        assert_eq!(one, key().await, "and stays it");
+        assert_ne!(*one, [0; 32]);
+    });
+    assert_eq!(fs::metadata(data.join("cursor.key")).expect("a file").mode() & 0o777, 0o600);
 }
