@@ -13,7 +13,7 @@ use outpost_core::id::KeyId;
 use tracing::Instrument as _;
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{ELSEWHERE, Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const VERSION: HeaderName = HeaderName::from_static("x-outpost-version");
@@ -39,7 +39,12 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
     let span = tracing::info_span!("request", tenant = tracing::field::Empty);
     request.extensions_mut().insert(info.clone());
     let mut response = async {
-        let mut response = next.run(request).await;
+        let mut response = if asked_elsewhere(&app, &request) {
+            let told = "this service answers under the name of its own machine: start it with --public-url for others";
+            Problem::new(ELSEWHERE, told).into_response()
+        } else {
+            next.run(request).await
+        };
         let now = app.now();
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             let mut written = problem.write(&path, &info.request_id, now);
@@ -93,6 +98,19 @@ fn info(app: &App, request: &Request) -> RequestInfo {
             .map(|ip| ip.to_canonical().to_string()),
         traceparent: one(&TRACE).filter(trace).map(str::to_owned),
     }
+}
+
+/// Whether a request names a place that is not this one: by its address, or by its `Host`.
+fn asked_elsewhere(app: &App, request: &Request) -> bool {
+    let hosts = &app.settings.hosts;
+    let here = |text: &str| {
+        // An address of IPv6 stands in brackets, and has colons of its own.
+        let bare = text.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(text, |(host, _)| host);
+        hosts.iter().any(|host| host.eq_ignore_ascii_case(bare))
+    };
+    let named = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    !hosts.is_empty()
+        && !request.uri().authority().map(axum::http::uri::Authority::as_str).into_iter().chain(named).all(here)
 }
 
 /// Each proxy adds whom it talks to at the end: what stands before those that are ours may be anybody's words.

@@ -162,7 +162,7 @@ fn responses(route: &Route, schemas: &mut Map<String, Value>) -> Value {
     if route.query.is_some() {
         statuses.push(422);
     }
-    statuses.push(503);
+    statuses.extend([421, 503]);
     statuses.sort_unstable();
     statuses.dedup();
     for status in statuses {

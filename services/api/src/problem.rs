@@ -44,6 +44,7 @@ codes! {
     ENDED = "job_not_cancellable", 409, "The job has ended";
     TOO_LARGE = "payload_too_large", 413, "The request is too large";
     MEDIA_TYPE = "unsupported_media_type", 415, "The body has to be JSON";
+    ELSEWHERE = "wrong_host", 421, "The request was meant for another place";
     VALIDATION = "validation_failed", 422, "The request is not valid";
     MISMATCH = "idempotency_mismatch", 422, "The idempotency key was used for another request";
     QUOTA = "quota_exceeded", 429, "All jobs of today are taken";

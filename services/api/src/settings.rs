@@ -15,6 +15,9 @@ pub struct Settings {
     pub base: String,
     /// Pages of which origins may call it from a browser; `*` for all.
     pub origins: Vec<String>,
+    /// Under which names it may be asked, without ports; empty: any. A server that trusts whoever reaches it has to know
+    /// them: else a page of anywhere could have its own name lead to this machine, and ask in its place.
+    pub hosts: Vec<String>,
     /// How many proxies stand before it, each of which adds to `X-Forwarded-For`. None: the header is not read.
     pub proxies: usize,
     pub rate: Rate,
@@ -76,12 +79,19 @@ pub trait Files: Send + Sync + fmt::Debug {
 }
 
 impl Settings {
+    /// Answers only where it is asked as this machine, or as what it is called itself.
+    pub fn at_home(&mut self) {
+        let own = url::Url::parse(&self.base).ok().and_then(|url| url.host_str().map(str::to_owned));
+        self.hosts = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into_iter().chain(own).collect();
+    }
+
     /// What holds unless an installation says otherwise.
     #[must_use]
     pub fn new(base: impl Into<String>) -> Self {
         Self {
             base: base.into().trim_end_matches('/').to_owned(),
             origins: Vec::new(),
+            hosts: Vec::new(),
             proxies: 0,
             rate: Rate { per_second: 50, burst: 100 },
             streams: true,

@@ -119,7 +119,7 @@ pub(crate) fn item(row: &Row, nonce: &str) -> Result<Item, Problem> {
             put(USER, text(job.tenant.as_str()));
             put(CREATED, text(job.created_at.to_string()));
             put(STATUS, text(job.status.as_str()));
-            put(STATUS_AT, text(format!("{}#{}", job.status.as_str(), job.created_at)));
+            put(STATUS_AT, text(format!("{}#{}", job.status.shown().as_str(), job.created_at)));
             put("tier", text(job.lane.as_str()));
             "job"
         }

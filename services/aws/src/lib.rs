@@ -16,6 +16,7 @@ mod item;
 mod list;
 mod queue;
 mod settings;
+mod stay;
 mod store;
 mod tables;
 mod tenants;
@@ -33,7 +34,8 @@ use outpost_core::ports::{Queue, Wake};
 use outpost_core::store::Problem;
 use outpost_here::Timer;
 
-pub use settings::{Settings, Workers};
+pub use settings::{Layout, Settings, Workers};
+pub use stay::stay;
 pub use tables::TABLES;
 pub use tenants::for_tenant;
 
@@ -63,7 +65,7 @@ pub async fn open_as(config: &SdkConfig, settings: &Settings) -> Result<Ports, P
         house: tables,
         queue,
         blobs: Arc::new(blobs::Objects::new(Arc::clone(&tenants), settings)),
-        vault: Arc::new(vault::Secrets::new(tenants, settings)),
+        vault: vault::open(tenants, settings),
         wake,
         clock: Arc::clone(&settings.clock),
         chance: Arc::clone(&settings.chance),

@@ -41,7 +41,7 @@ impl Span {
             Listing::Keys => all(Table::ApiKeys, Some("user_id-index"), CREATED),
             Listing::Jobs { status: None } => all(Table::Jobs, Some("user_id-created_at-index"), CREATED),
             Listing::Jobs { status: Some(status) } => {
-                let begun = status.as_str();
+                let begun = status.shown().as_str();
                 Self {
                     between: Some((format!("{begun}#"), format!("{begun}$"))),
                     status: Some(*status),
@@ -99,7 +99,7 @@ impl Span {
 
     fn wants(&self, tenant: &TenantId, row: &Row) -> bool {
         let status = match (self.status, row) {
-            (Some(status), Row::Job(job)) => job.status == status,
+            (Some(status), Row::Job(job)) => job.status.shown() == status.shown(),
             (Some(_), _) => false,
             (None, _) => true,
         };

@@ -7,6 +7,7 @@
 //! SQS_QUEUE_DLQ                         `outpost-jobs-dlq`
 //! S3_ARTIFACTS_BUCKET                   has to be set
 //! SECRETS_PREFIX          /outpost/tenants
+//! SECRETS_LAYOUT          ssm           or `bundle`, or `per_key`: what each costs stands in `vault/mod.rs`
 //! SECRETS_KMS_KEY_ID                    the account's own key where there is none
 //! TENANT_ROLE_ARN                       whom this process becomes, for one tenant, before it reads files and secrets
 //! ECS_CLUSTER, ECS_SERVICE              what is woken; nothing without them
@@ -30,6 +31,18 @@ pub struct Workers {
     pub jobs_each: u32,
 }
 
+/// How secrets of tenants are laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// `ssm`: a parameter each.
+    #[default]
+    Parameters,
+    /// One secret of Secrets Manager for all of a tenant's.
+    Bundle,
+    /// One secret of Secrets Manager each.
+    PerKey,
+}
+
 /// Names, and what is to be known beside them.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -41,6 +54,7 @@ pub struct Settings {
     pub bucket: String,
     /// Without a `/` at its end.
     pub secrets: String,
+    pub layout: Layout,
     pub kms_key: Option<String>,
     pub tenant_role: Option<String>,
     pub workers: Option<Workers>,
@@ -59,6 +73,7 @@ impl Settings {
             dead: "outpost-jobs-dlq".into(),
             bucket: bucket.to_owned(),
             secrets: "/outpost/tenants".into(),
+            layout: Layout::default(),
             kms_key: None,
             tenant_role: None,
             workers: None,
@@ -88,6 +103,16 @@ impl Settings {
             }
         }
         settings.secrets.truncate(settings.secrets.trim_end_matches('/').len());
+        settings.layout = match read("SECRETS_LAYOUT").as_deref() {
+            None | Some("ssm") => Layout::Parameters,
+            Some("bundle") => Layout::Bundle,
+            Some("per_key") => Layout::PerKey,
+            Some(other) => {
+                let other = other.escape_debug();
+                let told = format!("`SECRETS_LAYOUT` is to be `ssm`, `bundle` or `per_key`, and is `{other}`");
+                return Err(Problem::Broken(told));
+            }
+        };
         settings.kms_key = read("SECRETS_KMS_KEY_ID");
         settings.tenant_role = read("TENANT_ROLE_ARN");
         let number = |name: &str, otherwise: u32| match read(name) {
@@ -131,19 +156,21 @@ mod tests {
         assert_eq!(plain.table(Table::ApiKeys), "outpost-api-keys-dev");
         assert_eq!(plain.queues, ["outpost-jobs-free", "outpost-jobs-pro", "outpost-jobs-enterprise"]);
         assert_eq!((plain.dead.as_str(), plain.workers), ("outpost-jobs-dlq", None));
+        assert_eq!(plain.layout, Layout::Parameters);
         let set = read(&[
             ("S3_ARTIFACTS_BUCKET", "b"),
             ("OUTPOST_ENV", "prod"),
             ("DYNAMODB_TABLE_PREFIX", "op"),
             ("SQS_QUEUE_FREE", "http://x/free"),
             ("SECRETS_PREFIX", "/mine/"),
+            ("SECRETS_LAYOUT", "bundle"),
             ("ECS_CLUSTER", "c"),
             ("ECS_SERVICE", "s"),
             ("WORKERS_MAX", "7"),
         ])
         .expect("settings");
         assert_eq!((set.table(Table::Users).as_str(), set.secrets.as_str()), ("op-users-prod", "/mine"));
-        assert_eq!(set.queues[0], "http://x/free");
+        assert_eq!((set.queues[0].as_str(), set.layout), ("http://x/free", Layout::Bundle));
         let workers = Workers { cluster: "c".into(), service: "s".into(), most: 7, jobs_each: 5 };
         assert_eq!(set.workers, Some(workers));
     }
@@ -153,6 +180,7 @@ mod tests {
         for (set, named) in [
             (&[][..], "S3_ARTIFACTS_BUCKET"),
             (&[("S3_ARTIFACTS_BUCKET", "b"), ("ECS_SERVICE", "s")][..], "ECS_CLUSTER"),
+            (&[("S3_ARTIFACTS_BUCKET", "b"), ("SECRETS_LAYOUT", "per-key")][..], "SECRETS_LAYOUT"),
             (&[("S3_ARTIFACTS_BUCKET", "b"), ("ECS_CLUSTER", "c")][..], "ECS_SERVICE"),
             (
                 &[("S3_ARTIFACTS_BUCKET", "b"), ("ECS_CLUSTER", "c"), ("ECS_SERVICE", "s"), ("WORKERS_MAX", "0")][..],

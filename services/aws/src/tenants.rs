@@ -18,7 +18,7 @@ use outpost_core::id::TenantId;
 use outpost_core::store::Problem;
 use serde_json::{Value, json};
 
-use crate::settings::Settings;
+use crate::settings::{Layout, Settings};
 use crate::trouble::Call;
 
 /// Tenants that are remembered; then all are forgotten, and asked for again.
@@ -31,11 +31,12 @@ const PART: Duration = Duration::from_secs(120);
 /// By how much less a link may be good than was asked for: so long are the credentials of one used for the next.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// The two services that hold what is a tenant's alone.
+/// The services that hold what is a tenant's alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
+    pub(crate) parameters: aws_sdk_ssm::Client,
 }
 
 impl Clients {
@@ -45,7 +46,11 @@ impl Clients {
             .timeout_config(patience.operation_attempt_timeout(PART).build())
             // An endpoint of one's own has no name for each bucket.
             .force_path_style(config.endpoint_url().is_some());
-        Self { s3: aws_sdk_s3::Client::from_conf(s3.build()), secrets: aws_sdk_secretsmanager::Client::new(config) }
+        Self {
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
+            parameters: aws_sdk_ssm::Client::new(config),
+        }
     }
 }
 
@@ -131,7 +136,7 @@ pub async fn for_tenant(config: &SdkConfig, settings: &Settings, tenant: &Tenant
 }
 
 fn session(config: &SdkConfig, settings: &Settings, role: &str, tenant: &TenantId) -> AssumeRoleProviderBuilder {
-    let policy = policy(role, &settings.bucket, &settings.secrets, tenant).to_string();
+    let policy = policy(role, settings, tenant).to_string();
     AssumeRoleProvider::builder(role).session_name(tenant.as_str()).policy(policy).configure(config)
 }
 
@@ -146,7 +151,8 @@ fn become_of(config: &SdkConfig, who: impl ProvideCredentials + 'static) -> SdkC
 }
 
 /// What is left of a role for one tenant. An id of a tenant has only digits, letters and dashes in it.
-fn policy(role: &str, bucket: &str, secrets: &str, tenant: &TenantId) -> Value {
+fn policy(role: &str, settings: &Settings, tenant: &TenantId) -> Value {
+    let Settings { bucket, secrets, .. } = settings;
     // `aws`, or `aws-cn`, …
     let partition = role.split(':').nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws");
     json!({
@@ -163,24 +169,51 @@ fn policy(role: &str, bucket: &str, secrets: &str, tenant: &TenantId) -> Value {
                 "Resource": format!("arn:{partition}:s3:::{bucket}"),
                 "Condition": {"StringLike": {"s3:prefix": format!("{tenant}/*")}},
             },
+            of_secrets(settings.layout, partition, &format!("{secrets}/{tenant}")),
             {
                 "Effect": "Allow",
-                "Action": [
-                    "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret",
-                    "secretsmanager:GetSecretValue", "secretsmanager:UpdateSecret",
-                ],
-                "Resource": format!("arn:{partition}:secretsmanager:*:*:secret:{secrets}/{tenant}/*"),
-            },
-            {
-                "Effect": "Allow",
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                "Action": ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"],
                 "Resource": "*",
                 "Condition": {"StringLike": {
-                    "kms:ViaService": ["s3.*.amazonaws.com*", "secretsmanager.*.amazonaws.com*"],
+                    "kms:ViaService": [
+                        "s3.*.amazonaws.com*", "secretsmanager.*.amazonaws.com*", "ssm.*.amazonaws.com*",
+                    ],
                 }},
             },
         ],
     })
+}
+
+/// What the layout of an installation does with a tenant's secrets.
+fn of_secrets(layout: Layout, partition: &str, folder: &str) -> Value {
+    let secret = format!("arn:{partition}:secretsmanager:*:*:secret:{folder}/*");
+    let parameter = format!("arn:{partition}:ssm:*:*:parameter{folder}");
+    match layout {
+        Layout::PerKey => json!({
+            "Effect": "Allow",
+            "Action": [
+                "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret",
+                "secretsmanager:GetSecretValue", "secretsmanager:UpdateSecret",
+            ],
+            "Resource": secret,
+        }),
+        Layout::Bundle => json!({
+            "Effect": "Allow",
+            "Action": [
+                "secretsmanager:CreateSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
+                "secretsmanager:UpdateSecretVersionStage",
+            ],
+            "Resource": secret,
+        }),
+        Layout::Parameters => json!({
+            "Effect": "Allow",
+            "Action": [
+                "ssm:DeleteParameter", "ssm:DeleteParameters", "ssm:GetParameter", "ssm:GetParameters",
+                "ssm:GetParametersByPath", "ssm:PutParameter",
+            ],
+            "Resource": [parameter, format!("{parameter}/*")],
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -190,14 +223,19 @@ mod tests {
     #[test]
     fn a_policy_fits_into_a_session_and_names_one_tenant() {
         let tenant: TenantId = "6bdd64cb-5e12-4024-b3c1-d2b14ca77705".parse().expect("an id");
-        let told = policy("arn:aws-cn:iam::1:role/r", "b", "/outpost/tenants", &tenant);
-        // What AWS takes at most.
-        assert!(told.to_string().len() < 2048, "{}", told.to_string().len());
-        let statements = told["Statement"].as_array().expect("a list");
-        for statement in &statements[..3] {
-            assert!(statement.to_string().contains(tenant.as_str()), "{statement}");
-            assert!(statement["Resource"].as_str().is_some_and(|on| on.starts_with("arn:aws-cn:")), "{statement}");
+        for layout in [Layout::Parameters, Layout::Bundle, Layout::PerKey] {
+            let settings = Settings { layout, ..Settings::new("dev", "b") };
+            let told = policy("arn:aws-cn:iam::1:role/r", &settings, &tenant);
+            // What AWS takes at most.
+            assert!(told.to_string().len() < 2048, "{}", told.to_string().len());
+            let statements = told["Statement"].as_array().expect("a list");
+            for statement in &statements[..3] {
+                assert!(statement.to_string().contains(tenant.as_str()), "{statement}");
+                let on = statement["Resource"].as_str().or(statement["Resource"][0].as_str());
+                assert!(on.is_some_and(|on| on.starts_with("arn:aws-cn:")), "{statement}");
+            }
+            let keys = &statements[3]["Condition"]["StringLike"]["kms:ViaService"];
+            assert!(keys.is_array(), "keys for these services only");
         }
-        assert!(statements[3]["Condition"]["StringLike"]["kms:ViaService"].is_array(), "keys for these services only");
     }
 }

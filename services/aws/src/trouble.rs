@@ -31,6 +31,7 @@ const BUSY: &[&str] = &[
     "ThrottlingException",
     "ThrottledException",
     "TooManyRequestsException",
+    "TooManyUpdates",
     "TransactionConflict",
     "TransactionConflictException",
     "TransactionInProgressException",

@@ -63,6 +63,12 @@ impl Status {
         matches!(self, Self::Succeeded | Self::Failed | Self::TimedOut | Self::Cancelled)
     }
 
+    /// What its tenant is told: that a ticket is still on its way to a queue is nobody's business.
+    #[must_use]
+    pub fn shown(self) -> Self {
+        if self == Self::Pending { Self::Queued } else { self }
+    }
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -18,6 +18,8 @@ pub const ACCEPTANCE: usize = 32;
 pub const LABELS: usize = 16;
 pub const VARIABLES: usize = 64;
 pub const ARGUMENTS: usize = 1024;
+/// All of it, as JSON. It lies in one row with how the job ended, and a row of DynamoDB has 400 KiB.
+pub const WHOLE: usize = 272 * 1024;
 
 /// What a tenant asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -204,6 +206,10 @@ pub fn check(spec: &Spec, tier: Tier, limits: &Limits, offer: &Offer) -> Result<
         fault("/callback_url", told);
     }
     lists(spec, &mut fault);
+    let whole = serde_json::to_vec(spec).map_or(usize::MAX, |text| text.len());
+    if whole > WHOLE {
+        fault("", format!("has {whole} bytes as JSON, all in all; {WHOLE} are allowed"));
+    }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 

@@ -275,7 +275,7 @@ impl std::error::Error for Problem {}
 pub enum Listing {
     /// The newest first.
     Keys,
-    /// The newest first.
+    /// The newest first. By status, those that [show](Status::shown) the same: `Queued` has what is `Pending`, too.
     Jobs { status: Option<Status> },
     /// From the first to before the last, the oldest first.
     Usage { from: Moment, to: Moment },

@@ -118,7 +118,19 @@ pub struct Tenant {
     pub updated_at: Moment,
     pub billing: Billing,
     pub hooks: Vec<Hook>,
+    /// What signs messages to the `callback_url` of jobs. None: no job may name one yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<Signers>,
     pub version: u64,
+}
+
+/// Which secrets sign, as the vault calls them, the newest first: two while one is replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signers {
+    pub secrets: Vec<String>,
+    /// When the newest replaced another one, which signs beside it for a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Moment>,
 }
 
 impl Tenant {

@@ -3,6 +3,7 @@
 //! ```text
 //! DATA/outpost.db       store, queue and vault: SQLite, for any number of processes
 //! DATA/vault.key        what secrets are sealed with; ours alone
+//! DATA/cursor.key       what cursors are signed with; made with an installation
 //! DATA/artifacts/…      files of jobs, below their tenants
 //! DATA/artifacts.part/  files on their way there
 //! DATA/opening.lock     held while a process opens the folder
@@ -118,7 +119,7 @@ impl Opened {
             Problem::Broken(format!("`outpost.db` in the data folder `{}` cannot be used: {error}", data.display()))
         })?;
         let database = Arc::new(db::Database::open(&data.join("outpost.db"), Arc::clone(&settings.clock))?);
-        let key = vault::Key::open(data)?;
+        let key = vault::Key::open(data, vault::KEY_FILE)?;
         let signing = key.derive("outpost links 1")?;
         let links = Arc::new(Links::new(&settings.base, signing, Arc::clone(&settings.clock)));
         let files = Arc::new(files::Files::open(data, Arc::clone(&links))?);

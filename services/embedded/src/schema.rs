@@ -3,6 +3,9 @@
 //! A row is kept as JSON beside what it is looked for by: the database knows no rule. The version is compared when the file
 //! is opened and in each transaction that writes, so that a program which was left running cannot write into tables that a
 //! newer one has changed.
+//!
+//! Older tables are brought to this version by whoever opens them first, in one transaction: all of it, or nothing. Newer
+//! ones are refused; there is no way back but a copy of the folder.
 
 use outpost_core::moment::Moment;
 use outpost_core::store::Problem;
@@ -10,19 +13,22 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use crate::db::problem;
 
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
+/// The oldest version that is brought to this one.
+const OLDEST: i64 = 1;
 
-/// `place` is what a listing of a kind of row is sorted by; `due` when a message is to be sent.
+/// `place` is what a listing of a kind of row is sorted by; `status` what a job is, `shown` what its tenant is told of that;
+/// `due` when a message is to be sent.
 const TABLES: &str = "
 CREATE TABLE schema (version INTEGER NOT NULL, written_by TEXT NOT NULL) STRICT;
 CREATE TABLE rows (
     home TEXT NOT NULL, partition TEXT NOT NULL, sort TEXT NOT NULL,
     tenant TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, expires INTEGER,
-    place TEXT, status TEXT, due INTEGER, customer TEXT, body TEXT NOT NULL,
+    place TEXT, status TEXT, shown TEXT, due INTEGER, customer TEXT, body TEXT NOT NULL,
     UNIQUE (home, partition, sort)
 ) STRICT;
 CREATE INDEX rows_listed ON rows (tenant, kind, place) WHERE place IS NOT NULL;
-CREATE INDEX rows_status ON rows (tenant, status, place) WHERE status IS NOT NULL;
+CREATE INDEX rows_shown ON rows (tenant, shown, place) WHERE shown IS NOT NULL;
 CREATE INDEX rows_waiting ON rows (status, place) WHERE status IS NOT NULL;
 CREATE INDEX rows_due ON rows (due) WHERE due IS NOT NULL;
 CREATE INDEX rows_customer ON rows (customer) WHERE customer IS NOT NULL;
@@ -50,7 +56,17 @@ CREATE TABLE secrets (
 CREATE TABLE seals (proof BLOB NOT NULL) STRICT;
 ";
 
-/// Makes the tables where there are none, and refuses those of another version.
+/// From each version to the next, the oldest first. What is here has been on disks and changes no more.
+const STEPS: [&str; (VERSION - OLDEST) as usize] = ["
+ALTER TABLE rows ADD COLUMN shown TEXT;
+UPDATE rows SET shown = CASE status WHEN 'pending' THEN 'queued' ELSE status END WHERE status IS NOT NULL;
+DROP INDEX rows_status;
+CREATE INDEX rows_shown ON rows (tenant, shown, place) WHERE shown IS NOT NULL;
+UPDATE rows SET body = json_set(body, '$.value.callback', json('{\"secrets\":[\"hook-callback\"]}'))
+    WHERE kind = 'tenant' AND partition IN (SELECT tenant FROM secrets WHERE name = 'hook-callback');
+"];
+
+/// Makes the tables where there are none, brings older ones to this version, and refuses others.
 pub(crate) fn prepare(connection: &Connection) -> Result<(), Problem> {
     let inner = |error: rusqlite::Error| problem(&error);
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(inner)?;
@@ -68,6 +84,14 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), Problem> {
             .execute("INSERT INTO schema VALUES (?1, ?2)", (VERSION, env!("CARGO_PKG_VERSION")))
             .map_err(inner)?;
     }
+    let version = transaction.query_row("SELECT version FROM schema", (), |row| row.get::<_, i64>(0)).optional();
+    if let Some(version @ OLDEST..VERSION) = version.map_err(inner)? {
+        for step in STEPS.iter().skip(usize::try_from(version - OLDEST).unwrap_or(usize::MAX)) {
+            transaction.execute_batch(step).map_err(inner)?;
+        }
+        let now = "UPDATE schema SET version = ?1, written_by = ?2";
+        transaction.execute(now, (VERSION, env!("CARGO_PKG_VERSION"))).map_err(inner)?;
+    }
     check(&transaction)?;
     transaction.commit().map_err(inner)
 }
@@ -83,8 +107,8 @@ pub(crate) fn check(connection: &Connection) -> Result<(), Problem> {
     match found {
         Some((VERSION, _)) => Ok(()),
         Some((version, by)) => Err(Problem::Broken(format!(
-            "`outpost.db` has tables of version {version}, written by Outpost {by}, and this is Outpost {} with version \
-             {VERSION}: use the program that wrote it, or a newer one",
+            "`outpost.db` has tables of version {version}, written by Outpost {by}, and this is Outpost {}, which reads \
+             versions {OLDEST} to {VERSION}: use the program that wrote it, or a newer one",
             env!("CARGO_PKG_VERSION")
         ))),
         None => Err(Problem::Broken("`outpost.db` does not say which version its tables have".into())),
@@ -119,7 +143,7 @@ mod tests {
         connection.execute_batch(TABLES).expect("tables");
         connection.execute("INSERT INTO schema VALUES (?1, '')", (VERSION,)).expect("a version");
         for (at, expires) in [Some(5), Some(10), Some(11), None].into_iter().enumerate() {
-            let row = "INSERT INTO rows VALUES ('t', ?1, '', 'a', 'k', 1, ?2, NULL, NULL, NULL, NULL, '')";
+            let row = "INSERT INTO rows VALUES ('t', ?1, '', 'a', 'k', 1, ?2, NULL, NULL, NULL, NULL, NULL, '')";
             connection.execute(row, (at.to_string(), expires)).expect("a row");
             connection.execute("INSERT INTO counters VALUES ('a', ?1, 1, ?2)", (at.to_string(), expires)).expect("one");
             let throttle = (at.to_string(), expires.unwrap_or(99));

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use outpost_core::id::TenantId;
-use outpost_core::job::Status;
 use outpost_core::moment::Moment;
 use outpost_core::ports::Clock;
 use outpost_core::record::Counter;
@@ -46,7 +45,7 @@ impl Store for Rows {
         // One more tells whether there are more.
         let more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let found = self.database.read(move |connection| {
-            let by = if status.is_some() { "status" } else { "kind" };
+            let by = if status.is_some() { "shown" } else { "kind" };
             let order = if rising { "ASC" } else { "DESC" };
             let query = format!(
                 "SELECT place, body FROM rows WHERE tenant = ?1 AND {by} = ?2 AND place > ?3 AND place < ?4 \
@@ -100,7 +99,7 @@ impl Span {
         let all = |kind| Self { kind, status: None, from: String::new(), to: END.into(), rising: false };
         let mut span = match listing {
             Listing::Keys => all("key"),
-            Listing::Jobs { status } => Self { status: status.map(Status::as_str), ..all("job") },
+            Listing::Jobs { status } => Self { status: status.map(|status| status.shown().as_str()), ..all("job") },
             // Places go on behind the moment, so that none is equal to it.
             Listing::Usage { from, to } => {
                 Self { from: from.to_string(), to: to.to_string(), rising: true, ..all("usage") }
@@ -166,6 +165,7 @@ struct Kept {
     expires: Option<i64>,
     place: Option<String>,
     status: Option<&'static str>,
+    shown: Option<&'static str>,
     due: Option<i64>,
     customer: Option<String>,
     body: String,
@@ -198,7 +198,7 @@ impl Kept {
         let body = serde_json::to_string(row)
             .map_err(|error| Problem::Broken(format!("a row that cannot be written: {:?}", error.classify())))?;
         let address = row.address();
-        let (mut place, mut status, mut due, mut customer) = (None, None, None, None);
+        let (mut place, mut status, mut shown, mut due, mut customer) = (None, None, None, None, None);
         let kind = match row {
             Row::Tenant(tenant) => {
                 customer.clone_from(&tenant.billing.customer);
@@ -212,6 +212,7 @@ impl Kept {
             Row::Job(job) => {
                 place = Some(format!("{}#{}", job.created_at, job.id));
                 status = Some(job.status.as_str());
+                shown = Some(job.status.shown().as_str());
                 "job"
             }
             Row::Usage(_) => {
@@ -232,7 +233,7 @@ impl Kept {
         };
         let version = i64::try_from(row.version()).unwrap_or(i64::MAX);
         let expires = row.expires().map(Moment::millis);
-        Ok(Box::new(Self { address, kind, version, expires, place, status, due, customer, body }))
+        Ok(Box::new(Self { address, kind, version, expires, place, status, shown, due, customer, body }))
     }
 }
 
@@ -300,11 +301,11 @@ fn stands(connection: &Connection, tenant: &TenantId, counter: Counter, now: Mom
 }
 
 fn put(connection: &Connection, tenant: &TenantId, kept: &Kept) -> rusqlite::Result<()> {
-    let query = "INSERT INTO rows (home, partition, sort, tenant, kind, version, expires, place, status, due, customer, \
-                 body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO UPDATE SET \
-                 tenant = ?4, kind = ?5, version = ?6, expires = ?7, place = ?8, status = ?9, due = ?10, customer = ?11, \
-                 body = ?12";
-    let Kept { address, kind, version, expires, place, status, due, customer, body } = kept;
+    let query = "INSERT INTO rows (home, partition, sort, tenant, kind, version, expires, place, status, shown, due, \
+                 customer, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO UPDATE \
+                 SET tenant = ?4, kind = ?5, version = ?6, expires = ?7, place = ?8, status = ?9, shown = ?10, \
+                 due = ?11, customer = ?12, body = ?13";
+    let Kept { address, kind, version, expires, place, status, shown, due, customer, body } = kept;
     connection.prepare_cached(query)?.execute((
         address.table.name(),
         &address.partition,
@@ -315,6 +316,7 @@ fn put(connection: &Connection, tenant: &TenantId, kept: &Kept) -> rusqlite::Res
         expires,
         place,
         status,
+        shown,
         due,
         customer,
         body,

@@ -28,8 +28,8 @@ async fn a_job_goes_all_the_way() {
     let embedded = Embedded::open(folder.path(), outpost_embedded::Settings::new("")).await.expect("a data folder");
     let desk = desk(&embedded);
     let asked = Registration { email: "ada@example.com".into(), name: None, invitation: None };
-    let made = desk.register(asked.clone(), RequestInfo::default()).await.expect("a tenant");
-    assert_eq!(desk.register(asked, RequestInfo::default()).await, Err(Error::EmailTaken));
+    let made = desk.register(asked.clone(), RequestInfo::default(), None).await.expect("a tenant").value;
+    assert_eq!(desk.register(asked, RequestInfo::default(), None).await, Err(Error::EmailTaken));
     let key = made.key.key.expect("a key");
     let caller = desk.authenticate(key.reveal(), RequestInfo::default()).await.expect("a caller");
     desk.put_secret(&caller, SecretKind::Anthropic, &Secret::new("sk-1234".into())).await.expect("stored");

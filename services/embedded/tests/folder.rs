@@ -5,15 +5,18 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use outpost_core::id::{JobId, TenantId};
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Secret, Ticket};
 use outpost_core::record::{Counter, EmailClaim};
+use outpost_core::spec::Offer;
 use outpost_core::store::{Address, Problem, Row, Write};
 use outpost_core::tenant::Tier;
-use outpost_embedded::{Embedded, Settings};
+use outpost_core::web::Repositories;
+use outpost_embedded::{Embedded, Settings, installation};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
@@ -108,7 +111,7 @@ fn two_processes_share_it() {
         let (api, worker) = tokio::join!(open(&data), open(&data));
         let counter = Counter::Active;
         let raise = |embedded: &Embedded| {
-            let store = std::sync::Arc::clone(&embedded.ports.store);
+            let store = Arc::clone(&embedded.ports.store);
             tokio::spawn(async move {
                 store.commit(&tenant(), vec![Write::Count { counter, add: 1, most: Some(100) }]).await
             })
@@ -137,27 +140,6 @@ fn two_processes_share_it() {
         );
         assert_eq!(sent, Ok(()));
         assert_eq!(received.expect("an answer").map(|delivery| delivery.ticket), Some(ticket));
-    });
-}
-
-#[test]
-fn another_version_of_the_tables_is_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
-    run(async {
-        let running = open(folder.path()).await;
-        for version in [2, 0] {
-            sql(folder.path(), &format!("UPDATE schema SET version = {version}, written_by = '7.8.9'"));
-            let why = refused(folder.path()).await;
-            assert!(why.contains(&format!("version {version}")) && why.contains("Outpost 7.8.9"), "{why}");
-            // One that was left running writes nothing into them.
-            let answer = running.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await;
-            assert!(matches!(&answer, Err(Problem::Broken(why)) if why.contains("7.8.9")), "{answer:?}");
-            assert!(running.ports.house.ready().await.is_err());
-        }
-        sql(folder.path(), "UPDATE schema SET version = 1");
-        assert_eq!(running.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await, Ok(()));
-        drop(running);
-        drop(open(folder.path()).await);
     });
 }
 
@@ -301,4 +283,26 @@ fn files_and_folders_do_not_take_each_others_place() {
         // Nothing of what failed is left over.
         assert_eq!(fs::read_dir(folder.path().join("artifacts.part")).expect("a folder").count(), 0);
     });
+}
+
+#[test]
+fn what_cursors_are_signed_with_is_one_key_whoever_makes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // What a first start left that was killed on its way, and had the number that this process has.
+    fs::create_dir(folder.path().join("data")).expect("a folder");
+    let data = folder.path().join("data");
+    fs::write(data.join(format!("cursor.key.{}", std::process::id())), "half").expect("a file");
+    let repositories = Repositories { hosts: Vec::new(), folders: false };
+    let offer = Offer { agents: Vec::new(), commands: true, repositories, callbacks_anywhere: false };
+    let key = async || {
+        let open = installation::open(&data, "", offer.clone(), |_| {}).await.expect("an installation");
+        open.desk.settings().cursor_key.clone()
+    };
+    run(async {
+        let (one, other) = tokio::join!(key(), key());
+        assert_eq!(one, other);
+        assert_eq!(one, key().await, "and stays it");
+        assert_ne!(*one, [0; 32]);
+    });
+    assert_eq!(fs::metadata(data.join("cursor.key")).expect("a file").mode() & 0o777, 0o600);
 }

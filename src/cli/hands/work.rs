@@ -7,18 +7,15 @@
 //! last thing written is `outcome.json`: a folder without one belongs to an attempt that was ended from outside.
 
 use std::ffi::OsString;
-use std::future::Future;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
-use std::pin::Pin;
 use std::process::ExitCode;
 
-use outpost_agent::attempt::{Around, Outcome, run};
+use outpost_agent::attempt::{Around, Outcome, asked_to_stop, run};
 use outpost_agent::classify::Class;
 use outpost_agent::definition::{Definition, Definitions};
 use outpost_executor::Secrets;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::stand::Stand;
 use super::{complain, fence, gate, whispered};
@@ -131,7 +128,7 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
             gate: way.gate,
             fence: built.fence.as_ref(),
             out: &mut out,
-            stop: asked_to_stop(),
+            stop: Box::pin(asked_to_stop()),
         };
         Ok::<_, String>(run(job, around).await)
     })?;
@@ -152,18 +149,4 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
 
 fn chosen<'a>(definitions: &'a Definitions, name: &str) -> Result<&'a Definition, String> {
     definitions.get(name).ok_or_else(|| format!("there is no agent `{name}` any more: `outpost-bp agents list`"))
-}
-
-/// Ready when somebody ends us.
-fn asked_to_stop() -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(async {
-        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-        match signals {
-            [Ok(mut term), Ok(mut int), Ok(mut hup)] => {
-                tokio::select! { _ = term.recv() => {}, _ = int.recv() => {}, _ = hup.recv() => {} }
-            }
-            // Then signals do what they do to everyone.
-            _ => std::future::pending().await,
-        }
-    })
 }

@@ -170,7 +170,8 @@ pub fn nonce() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-async fn asked_to_stop() {
+/// Ready when somebody ends this process: by TERM, INT or HUP.
+pub async fn asked_to_stop() {
     let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     match signals {
         [Ok(mut term), Ok(mut int), Ok(mut hup)] => {

@@ -27,13 +27,15 @@ pub(crate) fn routes() -> Vec<Route> {
             Route::post(
                 "/v1/auth/register",
                 "register",
-                "Makes a tenant, and shows its first key this once.",
+                "Makes a tenant, and shows its first key; again with the same `Idempotency-Key`, another in its place, until \
+                 one was used.",
                 register,
             )
             .public()
             .takes::<Newcomer>()
             .gives::<Welcome>(201)
-            .fails(&[403, 409, 429]),
+            .fails(&[403, 409, 429])
+            .once(),
             Route::get("/v1/auth/api-keys", "listKeys", "Keys, the newest first; never the keys themselves.", list)
                 .key(Scope::KeysWrite)
                 .asks::<Pages>()
@@ -91,8 +93,10 @@ pub(crate) struct Welcome {
 }
 
 async fn register(State(app): State<App>, About(info): About, sent: Sent<Newcomer>) -> Result<Response, Problem> {
+    let once = sent.once(StatusCode::CREATED)?;
     let Newcomer { email, name, invitation } = sent.value;
-    let made = app.desk.register(Registration { email, name, invitation }, info).await?;
+    let done = app.desk.register(Registration { email, name, invitation }, info, once.as_ref()).await?;
+    let made = done.value;
     let welcome = Welcome {
         tenant_id: made.tenant.id.to_string(),
         user_id: made.tenant.id.to_string(),
@@ -104,7 +108,9 @@ async fn register(State(app): State<App>, About(info): About, sent: Sent<Newcome
         api_key_id: made.key.record.id.to_string(),
         created_at: made.tenant.created_at.to_string(),
     };
-    json(StatusCode::CREATED, &welcome)
+    let mut response = json(StatusCode::CREATED, &welcome)?;
+    replayed(response.headers_mut(), done.replayed);
+    Ok(response)
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

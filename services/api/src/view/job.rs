@@ -11,12 +11,9 @@ use serde_json::{Map, Value};
 
 use super::{dollars, word};
 
-/// What a caller is told of a status. That a ticket is on its way to a queue is nobody's business.
+/// What a caller is told of a status.
 pub(crate) fn status(status: Status) -> &'static str {
-    match status {
-        Status::Pending => Status::Queued.as_str(),
-        status => status.as_str(),
-    }
+    status.shown().as_str()
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

@@ -40,6 +40,7 @@ async fn at_home() -> House {
 
 async fn ended(house: &House, key: &str, url: &str) {
     let mut wanted = job();
+    house.ask("POST", "/v1/webhooks/callback-secret", Some(key), None).await.is(201);
     wanted["callback_url"] = json!(url);
     let id = house.post("/v1/jobs", key, wanted).await.is(202).text("id");
     house.post(&format!("/v1/jobs/{id}/cancel"), key, json!({})).await.is(200);

@@ -184,7 +184,12 @@ impl House {
         for name in ["x-request-id", "x-outpost-version"] {
             assert!(!told.header(name).is_empty(), "{method} {path}: no {name}");
         }
-        assert_eq!(told.header("x-content-type-options"), "nosniff");
+        for (name, value) in
+            [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("referrer-policy", "no-referrer")]
+        {
+            assert_eq!(told.header(name), value, "{method} {path}");
+        }
+        assert!(told.header("content-security-policy").contains("default-src 'none'"), "{method} {path}");
         assert!(!told.status.is_server_error() || told.status == StatusCode::SERVICE_UNAVAILABLE, "{told:?}");
         let kind = told.header("content-type").split(';').next().unwrap_or_default().to_owned();
         if told.status.as_u16() >= 400 && *method != Method::HEAD {

@@ -8,6 +8,8 @@ mod hooks;
 mod house;
 mod matrix;
 mod programs;
+mod readme;
 mod requests;
+mod security;
 mod server;
 mod stories;

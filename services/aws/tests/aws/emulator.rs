@@ -16,15 +16,17 @@ use std::time::Duration;
 pub(crate) const SECRET: &str = "emulated-emulated-emulated";
 
 /// Each line of input sets the time of an account forward, by seconds; the first line of output tells the port. SQS says of a
-/// message that is hidden no more that it is not in flight; this emulator does not, and is made to.
+/// message that is hidden no more that it is not in flight; this emulator does not, and is made to. IAM is asked about the
+/// path or the names that SSM is asked for; this emulator asks about all of SSM, and is made to.
 const SERVE: &str = "
-import asyncio, datetime, os, socket, sys, threading, time
+import asyncio, datetime, json, os, socket, sys, threading, time
 listener = socket.socket()
 listener.bind(('127.0.0.1', 0))
 listener.listen(512)
 port = listener.getsockname()[1]
 os.environ['GATEWAY_PORT'] = str(port)
 from ministack.app import app
+from ministack.core import iam_actions
 from ministack.core.responses import get_account_id
 from ministack.services import s3, sqs
 ahead = {}
@@ -41,6 +43,14 @@ def in_flight(data, url):
             raise sqs._Err('MessageNotInflight', 'The specified message is not in flight.')
     return hide(data, url)
 sqs._HANDLERS['ChangeMessageVisibility'] = in_flight
+about = iam_actions.extract_resource_arn
+def parameters(service, method, path, headers, body, params, region, account):
+    asked = json.loads(body) if service == 'ssm' and body else {}
+    place = asked.get('Path') or (asked.get('Names') or [''])[0]
+    if place:
+        return f'arn:aws:ssm:{region}:{account}:parameter{place}'
+    return about(service, method, path, headers, body, params, region, account)
+iam_actions.extract_resource_arn = parameters
 expired = s3.presigned_request_is_expired
 def later():
     return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=ahead.get(get_account_id(), 0))

@@ -25,14 +25,14 @@ use crate::emulator::{Emulator, emulator};
 use crate::house::{House, account, config, run};
 use crate::proxy::{Fault, Weather, endpoint, listen};
 
-fn desk(aws: &Ports) -> Desk {
+pub(crate) fn desk(aws: &Ports) -> Desk {
     let agents = vec![Agent { name: "claude".into(), model: None, secret: None }];
     let repositories = Repositories { hosts: Vec::new(), folders: false };
     let offer = Offer { agents, commands: false, repositories, callbacks_anywhere: false };
     Desk::new(aws.clone(), Settings::new(offer, [9; 32]))
 }
 
-async fn caller(desk: &Desk, limits: Overrides) -> Caller {
+pub(crate) async fn caller(desk: &Desk, limits: Overrides) -> Caller {
     let key = KeyRequest {
         name: "k".into(),
         environment: Environment::Live,
@@ -46,7 +46,7 @@ async fn caller(desk: &Desk, limits: Overrides) -> Caller {
     desk.authenticate(key.reveal(), RequestInfo::default()).await.expect("a caller")
 }
 
-fn spec() -> Spec {
+pub(crate) fn spec() -> Spec {
     serde_json::from_value(json!({"agent": "claude", "task": "say hello", "timeout_seconds": 60})).expect("a spec")
 }
 

@@ -9,5 +9,7 @@ mod house;
 mod names;
 mod proxy;
 mod roles;
+mod sizes;
 mod suites;
+mod vaults;
 mod wake;

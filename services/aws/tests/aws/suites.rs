@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use outpost_aws::Layout;
 use outpost_core::conformance::{Case, Subject};
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Blobs, Clock as _, Queue, Vault};
@@ -11,7 +12,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::emulator::{Emulator, emulator};
-use crate::house::{House, run};
+use crate::house::{House, account, config, run};
+use crate::proxy::endpoint;
 
 outpost_core::conformance!(with);
 
@@ -91,6 +93,8 @@ impl There {
     async fn shown(&self) -> String {
         let secrets = aws_sdk_secretsmanager::Client::new(&self.house.config).list_secrets().send().await;
         let mut shown = format!("{:?}", secrets.expect("a list"));
+        let parameters = aws_sdk_ssm::Client::new(&self.house.config).describe_parameters().send().await;
+        shown += &format!("{:?}", parameters.expect("a list"));
         let dynamodb = aws_sdk_dynamodb::Client::new(&self.house.config);
         for table in dynamodb.list_tables().send().await.expect("a list").table_names() {
             shown += &format!("{:?}", dynamodb.scan().table_name(table).send().await.expect("items"));
@@ -100,9 +104,15 @@ impl There {
 }
 
 fn with(case: Case) {
+    with_layout(Layout::default(), case);
+}
+
+pub(crate) fn with_layout(layout: Layout, case: Case) {
     let Some(emulator) = emulator() else { return };
     run(async {
-        let house = House::make(emulator).await;
+        let account = account();
+        let config = config(&endpoint(emulator), &account).await;
+        let house = House::of(config, account, |settings| settings.layout = layout).await;
         let folder = tempfile::tempdir().expect("a folder");
         case(&There { emulator, house, folder }).await;
     });

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use outpost_aws::{Settings, Workers, open_as};
 use outpost_core::id::{JobId, TenantId};
 use outpost_core::ports::{Clock as _, Ticket};
@@ -13,25 +11,13 @@ use outpost_core::tenant::Tier;
 use serde_json::{Value, json};
 
 use crate::emulator::emulator;
-use crate::house::{ENVIRONMENT, House, run};
+use crate::house::{ENVIRONMENT, House, run, signed};
 
 /// As whoever runs the cluster.
 async fn ecs(config: &SdkConfig, account: &str, operation: &str, question: &Value) -> Value {
-    let url = format!("{}/", config.endpoint_url().expect("an endpoint"));
-    let (target, body) = (format!("AmazonEC2ContainerServiceV20141113.{operation}"), question.to_string());
+    let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
     let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-    let who = aws_credential_types::Credentials::new(account, crate::emulator::SECRET, None, None, "test").into();
-    let how = v4::SigningParams::builder().identity(&who).region("us-east-1").name("ecs");
-    let how = how.time(std::time::SystemTime::now()).settings(SigningSettings::default()).build().expect("how").into();
-    let signable = SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
-    let signed = sign(signable.expect("a request"), &how).expect("signed");
-    let mut request = reqwest::Client::new().post(&url);
-    for (name, value) in headers.into_iter().chain(signed.output().headers()) {
-        request = request.header(name, value);
-    }
-    let answer = request.body(body).send().await.expect("an answer");
-    let (status, text) = (answer.status(), answer.text().await.expect("a text"));
-    assert!(status.is_success(), "{operation}: {text}");
+    let text = signed(config, account, "ecs", &headers, question.to_string()).await;
     serde_json::from_str(&text).expect("JSON")
 }
 

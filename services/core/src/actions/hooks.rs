@@ -19,14 +19,12 @@ use crate::key::{Scope, hex};
 use crate::moment::Moment;
 use crate::ports::Secret;
 use crate::store::{Row, Write};
-use crate::tenant::{Hook, Tenant};
+use crate::tenant::{Hook, Signers, Standing, Tenant};
 use crate::web;
 
 const HOOKS: usize = 10;
 /// For how long the secret before signs too.
 pub(super) const OVERLAP: Duration = Duration::from_secs(86_400);
-/// What signs messages to the `callback_url` of a job.
-pub(super) const CALLBACK: &str = "hook-callback";
 
 /// A webhook, as its tenant sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,10 +123,14 @@ impl Desk {
         let mut result = Err(Error::Busy);
         for round in 0..ROUNDS {
             let mut tenant = self.read_tenant(caller.id()).await?;
-            let (hook, old) = match change(&mut tenant, &name) {
+            let gone = tenant.standing == Standing::Deleted;
+            let changed = if gone { Err(Error::NotFound("tenant")) } else { change(&mut tenant, &name) };
+            let (hook, old) = match changed {
                 Ok(changed) => changed,
                 Err(error) => {
-                    result = Err(error);
+                    // What is in the way may be the same request, that came at the same time.
+                    let before = self.answered::<HookView>(caller.id(), once).await.ok().flatten();
+                    result = before.map(masked).ok_or(error);
                     break;
                 }
             };
@@ -176,12 +178,28 @@ impl Desk {
         Ok(())
     }
 
-    /// The secret that signs messages to the `callback_url` of jobs, made anew. Before the first, they go unsigned.
+    /// The secret that signs messages to the `callback_url` of jobs, made anew. Before the first, no job may name such an
+    /// address: nothing is sent unsigned. The one before signs too, for a day.
     pub async fn rotate_callback_secret(&self, caller: &Caller) -> Result<Secret, Error> {
         caller.may(Scope::HooksWrite)?;
-        let (_, secret) = self.signing_secret()?;
-        self.announce(caller.id(), &caller.authority(), "callback.rotate", CALLBACK).await?;
-        self.ports.vault.put(caller.id(), CALLBACK, &secret, self.now()).await?;
-        Ok(secret)
+        let (name, secret) = self.signing_secret()?;
+        let now = self.now();
+        self.ports.vault.put(caller.id(), &name, &secret, now).await?;
+        let audit = self.audit(caller.id(), &caller.authority(), "callback.rotate", None, Map::new())?;
+        let mut old = Vec::new();
+        let changed = self
+            .alter(caller.id(), &audit, |tenant| {
+                if tenant.standing == Standing::Deleted {
+                    return Err(Error::NotFound("tenant"));
+                }
+                let mut secrets = vec![name.clone()];
+                secrets.extend(tenant.callback.iter().flat_map(|signers| signers.secrets.clone()));
+                old = secrets.split_off(2.min(secrets.len()));
+                let rotated_at = (secrets.len() > 1).then_some(now);
+                Ok(Some(Tenant { callback: Some(Signers { secrets, rotated_at }), ..tenant.clone() }))
+            })
+            .await;
+        self.forget(caller.id(), if changed.is_ok() { &old } else { std::slice::from_ref(&name) }).await;
+        changed.map(|_| secret)
     }
 }

@@ -12,8 +12,7 @@ use crate::job::{Job, Status};
 use crate::key::Scope;
 use crate::moment::Moment;
 use crate::record::Counter;
-use crate::spec;
-use crate::spec::Spec;
+use crate::spec::{self, Fault, Spec};
 use crate::store::{Address, Listing, Problem, Row, Write};
 use crate::tenant::Tier;
 
@@ -42,7 +41,13 @@ impl Desk {
         caller.may(Scope::JobsWrite)?;
         let tenant = caller.tenant();
         let limits = tenant.limits();
-        if let Err(faults) = spec::check(&spec, tenant.tier, &limits, &self.settings.offer) {
+        let mut faults = spec::check(&spec, tenant.tier, &limits, &self.settings.offer).err().unwrap_or_default();
+        let judged = faults.iter().any(|fault| fault.at == "/callback_url");
+        if spec.callback_url.is_some() && tenant.callback.is_none() && !judged {
+            let told = "needs a secret that signs what is sent there: make one first (`webhooks/callback-secret`)";
+            faults.push(Fault::new("/callback_url", told));
+        }
+        if !faults.is_empty() {
             // What was accepted stays accepted, also if the rules changed since.
             let before = self.answered(&tenant.id, once).await?;
             return before.map(|accepted| Submitted { accepted, late: None }).ok_or(Error::Invalid(faults));

@@ -102,6 +102,20 @@ impl Desk {
         })))
     }
 
+    /// Puts another answer in the place of one that was given; none if there is none any more.
+    pub(super) async fn answer_anew<T: Serialize>(
+        &self,
+        tenant: &TenantId,
+        once: &Idempotency,
+        value: &T,
+    ) -> Result<Option<Write>, Error> {
+        let Some(Row::Answer(before)) = self.read(tenant, &Address::answer(tenant, &once.key)).await? else {
+            return Ok(None);
+        };
+        let body = serde_json::to_value(value).map_err(|error| Error::Broken(error.to_string()))?;
+        Ok(Some(Write::Replace(Row::Answer(Answer { body, ..before }))))
+    }
+
     /// What was answered before; an error if that was another request.
     pub(super) async fn answered<T: DeserializeOwned>(
         &self,

@@ -42,6 +42,7 @@ pub(super) fn tenant(id: &TenantId, now: Moment) -> Tenant {
         updated_at: now,
         billing: Billing::default(),
         hooks: Vec::new(),
+        callback: None,
         version: 1,
     }
 }

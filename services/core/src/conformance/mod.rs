@@ -59,7 +59,8 @@ pub use race::{
     sixty_four_at_one_counter,
 };
 pub use vault::{
-    a_secret_comes_back_and_goes, notes_tell_little, secrets_are_nowhere_in_clear, secrets_stay_with_their_tenant,
+    a_secret_comes_back_and_goes, notes_tell_little, secrets_are_nowhere_in_clear,
+    secrets_changed_at_once_are_all_there, secrets_stay_with_their_tenant,
 };
 
 /// An adapter under trial, with nothing in it yet.
@@ -106,7 +107,7 @@ macro_rules! conformance {
             bad_paths_are_refused paths_are_listed_in_order prefixes_stay_within_their_tenant
             a_file_is_replaced_whole a_large_file_arrives_as_it_is removing_takes_what_begins_so
             a_link_opens_one_file_until_it_ends
-            a_secret_comes_back_and_goes notes_tell_little secrets_stay_with_their_tenant secrets_are_nowhere_in_clear
+            a_secret_comes_back_and_goes secrets_changed_at_once_are_all_there notes_tell_little secrets_stay_with_their_tenant secrets_are_nowhere_in_clear
         }
     };
     ($with:path => $($case:ident)*) => {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Subject, made};
+use super::{LOOKS, Subject, made, together};
 use crate::id::TenantId;
 use crate::ports::{Secret, SecretKind, SecretNote};
+use crate::store::{Pending, Problem};
 
 async fn put(subject: &dyn Subject, tenant: &TenantId, name: &str, text: &str) {
     let secret = Secret::new(text.to_owned());
@@ -18,7 +19,8 @@ async fn get(subject: &dyn Subject, tenant: &TenantId, name: &str) -> Option<Str
 
 pub async fn a_secret_comes_back_and_goes(subject: &dyn Subject) {
     let tenant = made::tenant_id(subject.now());
-    let long = "k".repeat(16 * 1024);
+    // As long as the API takes them, and as many as it knows of.
+    let long = "k".repeat(8 * 1024);
     for name in SecretKind::ALL.map(SecretKind::as_str).into_iter().chain(["hook-whk_1.2"]) {
         assert_eq!(get(subject, &tenant, name).await, None);
         for text in ["sk-ant-first-and-longer-0001", "x", "line\nß\u{0}\u{1f511}", &long] {
@@ -32,6 +34,40 @@ pub async fn a_secret_comes_back_and_goes(subject: &dyn Subject) {
     assert_eq!(get(subject, &tenant, "openai").await, Some(long), "others stay");
     put(subject, &tenant, "anthropic", "another").await;
     assert_eq!(get(subject, &tenant, "anthropic").await.as_deref(), Some("another"), "and it may come again");
+}
+
+/// Changed at the same time, each as often as it has to be asked, none takes another with it.
+pub async fn secrets_changed_at_once_are_all_there(subject: &dyn Subject) {
+    let tenant = made::tenant_id(subject.now());
+    put(subject, &tenant, "hook-old", "goes").await;
+    let names: Vec<String> = (0..6).map(|number| format!("hook-{number}")).collect();
+    let stored = names.iter().map(|name| -> Pending<'_, ()> {
+        let tenant = &tenant;
+        Box::pin(async move {
+            let secret = Secret::new(format!("secret of {name}"));
+            for _ in 0..LOOKS {
+                match subject.vault().put(tenant, name, &secret, subject.now()).await {
+                    Err(Problem::Busy) => subject.pause().await,
+                    told => return assert_eq!(told, Ok(())),
+                }
+            }
+            panic!("it stays busy");
+        })
+    });
+    let removed: Pending<'_, ()> = Box::pin(async {
+        for _ in 0..LOOKS {
+            match subject.vault().remove(&tenant, "hook-old").await {
+                Err(Problem::Busy) => subject.pause().await,
+                told => return assert_eq!(told, Ok(true)),
+            }
+        }
+        panic!("it stays busy");
+    });
+    together(stored.chain([removed]).collect()).await;
+    for name in &names {
+        assert_eq!(get(subject, &tenant, name).await, Some(format!("secret of {name}")));
+    }
+    assert_eq!(get(subject, &tenant, "hook-old").await, None);
 }
 
 pub async fn notes_tell_little(subject: &dyn Subject) {

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use outpost_core::actions::{Denied, Door, Error, Registration, RequestInfo, TenantChange};
+use outpost_core::actions::{
+    Denied, Door, Error, Idempotency, NewKey, Once, Registered, Registration, RequestInfo, TenantChange,
+};
 use outpost_core::key::{ApiKey, Environment, Scope};
-use outpost_core::ports::Secret;
+use outpost_core::ports::{Secret, SecretKind};
 use outpost_core::store::Row;
 use outpost_core::tenant::{Overrides, Standing, Tier};
 
 use crate::set::{key_request, once, operator, pro, settings, spec, tenant, world};
-use crate::world::{Fault, World, alone};
+use crate::world::{Fault, World, alone, both};
 
 fn info(ip: &str) -> RequestInfo {
     RequestInfo { request_id: "r".to_owned(), ip: Some(ip.to_owned()), traceparent: None }
@@ -92,30 +94,33 @@ fn registering_has_a_door_and_a_measure() {
     let world = World::new(1);
     let mut closed = settings();
     closed.door = Door::Closed;
-    assert_eq!(alone(world.desk(closed).register(asks("a@example.com", None), info("1.1.1.1"))), Err(Error::Closed));
+    assert_eq!(
+        alone(world.desk(closed).register(asks("a@example.com", None), info("1.1.1.1"), None)),
+        Err(Error::Closed)
+    );
     let mut invite = settings();
     invite.door = Door::Invite(vec![Secret::new("one".to_owned()), Secret::new("two".to_owned())]);
     let desk = world.desk(invite);
     for wrong in [None, Some(""), Some("on"), Some("One")] {
-        assert_eq!(alone(desk.register(asks("a@example.com", wrong), info("1.1.1.1"))), Err(Error::Closed));
+        assert_eq!(alone(desk.register(asks("a@example.com", wrong), info("1.1.1.1"), None)), Err(Error::Closed));
     }
-    assert!(alone(desk.register(asks("a@example.com", Some("two")), info("1.1.1.1"))).is_ok());
+    assert!(alone(desk.register(asks("a@example.com", Some("two")), info("1.1.1.1"), None)).is_ok());
 
     let desk = world.desk(settings());
-    assert_eq!(alone(desk.register(asks("A@EXAMPLE.com", None), info("9.9.9.9"))), Err(Error::EmailTaken));
+    assert_eq!(alone(desk.register(asks("A@EXAMPLE.com", None), info("9.9.9.9"), None)), Err(Error::EmailTaken));
     for number in 0..5 {
         let asked = asks(&format!("u{number}@example.com"), None);
-        let made = alone(desk.register(asked, info(&format!("2001:db9:1:2::{number}")))).expect("a tenant");
+        let made = alone(desk.register(asked, info(&format!("2001:db9:1:2::{number}")), None)).expect("a tenant").value;
         let key = made.key.key.expect("a key");
         let caller = alone(desk.authenticate(key.reveal(), info("1.1.1.1"))).expect("a caller");
         assert_eq!((caller.id(), caller.tenant().tier), (&made.tenant.id, Tier::Free));
         assert_eq!(caller.as_admin().map(|_| ()), Err(Error::Scope(Scope::Admin)));
     }
-    let sixth = alone(desk.register(asks("u6@example.com", None), info("2001:db9:1:2:ffff::1")));
+    let sixth = alone(desk.register(asks("u6@example.com", None), info("2001:db9:1:2:ffff::1"), None));
     assert!(matches!(sixth, Err(Error::Throttled { .. })), "{sixth:?}");
-    assert!(alone(desk.register(asks("u6@example.com", None), info("2001:db9:1:3::1"))).is_ok());
+    assert!(alone(desk.register(asks("u6@example.com", None), info("2001:db9:1:3::1"), None)).is_ok());
     world.pass(Duration::from_secs(3600));
-    assert!(alone(desk.register(asks("u7@example.com", None), info("2001:db9:1:2::1"))).is_ok());
+    assert!(alone(desk.register(asks("u7@example.com", None), info("2001:db9:1:2::1"), None)).is_ok());
 }
 
 #[test]
@@ -185,5 +190,85 @@ fn cursors_are_good_for_one_tenant_and_one_question() {
     }
     for limit in [0, 101] {
         assert!(matches!(alone(desk.jobs(&ada, None, limit, None)), Err(Error::Invalid(_))));
+    }
+}
+
+/// An answer that got lost: the same request again gives another first key, until one of them was used.
+#[test]
+fn a_registration_is_answered_again_until_its_key_was_used() {
+    let (world, desk) = world();
+    let ips = std::cell::Cell::new(0);
+    let sent = |email: &str, key: &str| {
+        ips.set(ips.get() + 1);
+        let once = Idempotency::new(key, "POST", "/v1/auth/register", email.as_bytes(), 201).expect("a key");
+        alone(desk.register(asks(email, None), info(&format!("1.1.1.{}", ips.get())), Some(&once)))
+    };
+    let opens = |made: &Registered| {
+        let key = made.key.key.as_ref().expect("a key").reveal().to_owned();
+        alone(desk.authenticate(&key, info("1.1.1.1"))).map(|caller| caller.id().clone())
+    };
+    let first = sent("ada@example.com", "one").expect("a tenant");
+    let again = sent("ada@example.com", "one").expect("the same tenant");
+    assert_eq!((first.replayed, again.replayed, again.status), (false, true, Some(201)));
+    assert_eq!(first.value.tenant, again.value.tenant);
+    let third = sent("ada@example.com", "one").expect("the same tenant");
+    // Of three keys, the last one opens.
+    assert_eq!([opens(&first.value), opens(&again.value)], [const { Err(Denied::Revoked) }; 2]);
+    // Nobody else's request is that one, and what is kept of it shows no key.
+    assert_eq!(sent("ada@example.com", "two").map(|_| ()), Err(Error::EmailTaken));
+    assert_eq!(sent("bo@example.com", "one").map(|made| made.replayed), Ok(false));
+    let kept = format!("{:?}", world.state().rows);
+    assert!(!kept.contains(third.value.key.key.as_ref().expect("a key").reveal()));
+    assert_eq!(opens(&third.value), Ok(first.value.tenant.id.clone()));
+    // It was used: whoever sends it now has it, or is somebody else.
+    assert_eq!(sent("ada@example.com", "one").map(|_| ()), Err(Error::EmailTaken));
+    assert_eq!(opens(&third.value), Ok(first.value.tenant.id));
+    // A day later it is another request.
+    world.pass(Duration::from_secs(86_400));
+    assert_eq!(sent("bo@example.com", "one").map(|_| ()), Err(Error::EmailTaken));
+    let audited = |action: &str| world.rows_of(|row| matches!(row, Row::Audit(event) if event.action == action));
+    assert_eq!((audited("tenant.register"), audited("tenant.register_again")), (2, 2));
+}
+
+#[test]
+fn the_same_request_twice_at_once_is_answered_the_same() {
+    for ahead in 0..24 {
+        let (_, desk) = world();
+        let caller = pro(&desk, "ada");
+        let asked = || key_request(&[Scope::JobsRead]);
+        let made = || alone(desk.create_key(&caller, asked(), None)).expect("a key").value.record;
+        let old = made();
+        let rotate = || async { desk.rotate_key(&caller, &old.id, 0, Some(&once("rotate", "x"))).await };
+        let (one, other) = both(ahead, rotate(), rotate());
+        let id = |answer: Result<Once<NewKey>, Error>| answer.expect("the answer").value.record.id;
+        assert_eq!(id(one), id(other), "ahead by {ahead}");
+        // The last place of all.
+        (0..97).for_each(|_| drop(made()));
+        let create = || async { desk.create_key(&caller, asked(), Some(&once("create", "x"))).await };
+        let (one, other) = both(ahead, create(), create());
+        assert_eq!(id(one), id(other), "ahead by {ahead}");
+        let url = || "https://example.com/h".to_owned();
+        (0..9).for_each(|_| drop(alone(desk.create_hook(&caller, url(), None)).expect("a hook")));
+        let hook = || async { desk.create_hook(&caller, url(), Some(&once("hook", "x"))).await };
+        let (one, other) = both(ahead, hook(), hook());
+        assert_eq!(one.expect("the answer").value.hook, other.expect("the answer").value.hook, "ahead by {ahead}");
+    }
+}
+
+#[test]
+fn a_tenant_that_is_deleted_meanwhile_leaves_no_secret() {
+    for ahead in 0..24 {
+        let (world, desk) = world();
+        let caller = pro(&desk, "ada");
+        let callback = "https://example.com/h".to_owned();
+        let store = async {
+            drop(desk.put_secret(&caller, SecretKind::Xai, &Secret::new("sk-xai".to_owned())).await);
+            drop(desk.create_hook(&caller, callback, None).await);
+        };
+        let (_, deleted) = both(ahead, store, desk.delete_tenant(&operator(), caller.id()));
+        assert_eq!(deleted, Ok(()));
+        assert!(world.state().vault.is_empty(), "ahead by {ahead}");
+        let tenant = alone(desk.tenant_of(&operator(), caller.id())).expect("its row");
+        assert!(tenant.hooks.is_empty(), "ahead by {ahead}");
     }
 }

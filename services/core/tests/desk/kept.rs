@@ -35,8 +35,12 @@ impl Store for World {
                 let sort = match (listing, row) {
                     _ if row.tenant() != tenant || state.alive(place).is_none() => None,
                     (Listing::Keys, Row::Key(key)) => Some(key.id.to_string()),
-                    (Listing::Jobs { status }, Row::Job(job)) if status.is_none_or(|status| status == job.status) => {
-                        Some(job.id.to_string())
+                    (Listing::Jobs { status: None }, Row::Job(job)) => Some(job.id.to_string()),
+                    (Listing::Jobs { status: Some(wanted) }, Row::Job(job)) => {
+                        // Nobody is told which of the two it is.
+                        let waits = [Status::Pending, Status::Queued];
+                        let both = waits.contains(wanted) && waits.contains(&job.status);
+                        (both || *wanted == job.status).then(|| job.id.to_string())
                     }
                     (Listing::Usage { from, to }, Row::Usage(event)) if *from <= event.at && event.at < *to => {
                         Some(place.2.clone())

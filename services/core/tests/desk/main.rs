@@ -2,11 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod book;
 mod chaos;
 mod door;
 mod jobs;
 mod kept;
 mod money;
+mod month;
 mod set;
 mod things;
 mod work;

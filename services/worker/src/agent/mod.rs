@@ -17,7 +17,7 @@ use outpost_agent::prompt::{Brief, Input};
 use outpost_core::actions::Stream;
 use outpost_core::job::{Code, Outcome, Usage, Verdict};
 use outpost_core::ports::SecretKind;
-use outpost_core::spec::{Port, PortKind};
+use outpost_core::spec::{Agent, Port, PortKind};
 use outpost_executor::{Outcome as Became, Report};
 use serde::{Deserialize, Serialize};
 
@@ -167,7 +167,7 @@ impl Attempt<'_> {
             state: self.place.home(),
             workspace: self.place.tree(),
             brief,
-            model: spec.model.clone().or_else(|| offered?.model.clone()),
+            model: spec.model.clone().or_else(|| offered?.model.clone()).map(|model| called(model, offered)),
             effort: None,
             approval: Approval::Full,
             // What a tenant clones may be anybody's.
@@ -220,6 +220,15 @@ fn port(port: &Port) -> contract::Port {
     };
     let Port { name, description, optional, .. } = port.clone();
     contract::Port { name, kind, description, optional }
+}
+
+/// What an agent has to call a model. By the name that aider knows, one of DeepSeek's would be asked for at DeepSeek's own
+/// address, past the gateway and without a key; as one that speaks like OpenAI's it is asked for where the agent is told.
+fn called(model: String, offered: Option<&Agent>) -> String {
+    if offered.is_none_or(|agent| agent.secret != Some(SecretKind::Deepseek)) || model.starts_with("openai/") {
+        return model;
+    }
+    format!("openai/{}", model.strip_prefix("deepseek/").unwrap_or(&model))
 }
 
 fn first_line(task: &str) -> String {
@@ -280,4 +289,26 @@ fn code(class: Class) -> Option<Code> {
         | Class::AgentError
         | Class::Blocked => Code::AgentFailed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use outpost_core::ports::SecretKind;
+    use outpost_core::spec::Agent;
+
+    use super::called;
+
+    #[test]
+    fn models_of_deepseek_are_asked_for_behind_the_gateway() {
+        let agent = |secret| Agent { name: "aider".to_owned(), model: None, secret: Some(secret) };
+        for (model, secret, expected) in [
+            ("deepseek/deepseek-coder", SecretKind::Deepseek, "openai/deepseek-coder"),
+            ("deepseek-chat", SecretKind::Deepseek, "openai/deepseek-chat"),
+            ("openai/deepseek-chat", SecretKind::Deepseek, "openai/deepseek-chat"),
+            ("gpt-5.2-codex", SecretKind::Openai, "gpt-5.2-codex"),
+        ] {
+            assert_eq!(called(model.to_owned(), Some(&agent(secret))), expected);
+        }
+        assert_eq!(called("deepseek/x".to_owned(), None), "deepseek/x");
+    }
 }

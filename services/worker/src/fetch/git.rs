@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SETTINGS: [&str; 22] = [
+const SETTINGS: [&str; 24] = [
     "protocol.allow=never",
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -20,6 +20,9 @@ const SETTINGS: [&str; 22] = [
     "credential.helper=",
     "credential.useHttpPath=false",
     "http.followRedirects=false",
+    // A server that sends nothing for a minute has no job's time.
+    "http.lowSpeedLimit=1",
+    "http.lowSpeedTime=60",
     "http.proxy=",
     "transfer.credentialsInUrl=die",
     "transfer.fsckObjects=true",

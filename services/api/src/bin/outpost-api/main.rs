@@ -71,14 +71,15 @@ async fn run(options: Options) -> Result<(), String> {
     let opened = opened.await.map_err(|problem| {
         format!("the data folder `{}` cannot be used: {problem}; name another one with --data", options.data.display())
     })?;
-    let settings = options.settings(&base, Arc::new(opened.embedded.clone()))?;
+    let mut settings = options.settings(&base, Arc::new(opened.embedded.clone()))?;
     if own {
+        settings.at_home();
         tracing::info!(
             "for the owner of this machine: who registers has no limits, jobs may name its folders, webhooks may go to it"
         );
     }
     tracing::info!(address = %address, base, data = %options.data.display(), docs = format!("{base}/docs"), "serving");
-    let Some(worker) = options.worker(opened.desk.settings().lease) else {
+    let Some(worker) = options.worker(opened.desk.settings().lease, own) else {
         return outpost_api::serve(opened.desk, listener, settings, stop.wait()).await;
     };
     let (tell, orders) = watch::channel(Order::Work);

@@ -60,7 +60,8 @@ pub(crate) struct Options {
     /// Definitions of agents, beside the built-in ones
     #[arg(long, value_name = "DIR", env = "OUTPOST_AGENTS")]
     agents: Option<PathBuf>,
-    /// A folder below which jobs may name repositories; may be given again
+    /// A folder below which jobs may name repositories; may be given again [default: where it is started, where its only
+    /// tenant is this machine's owner]
     #[arg(long, value_name = "DIR", requires = "with_worker")]
     allow_local_repos: Vec<PathBuf>,
     /// The model that an agent uses unless a job says otherwise
@@ -154,12 +155,17 @@ impl Options {
     }
 
     /// How jobs are done here; none where others do them.
-    pub(crate) fn worker(&self, lease: Duration) -> Option<outpost_worker::Settings> {
+    pub(crate) fn worker(&self, lease: Duration, own: bool) -> Option<outpost_worker::Settings> {
         let workspaces = self.workspaces.clone().unwrap_or_else(|| self.data.join("workspaces"));
         let mut settings = outpost_worker::Settings::new(workspaces, lease);
         settings.slots = self.slots.max(1).into();
         settings.agents.clone_from(&self.agents);
         settings.sources.folders.clone_from(&self.allow_local_repos);
+        if own && settings.sources.folders.is_empty() {
+            // Started by a system that has no folder in mind, it would be all of the machine.
+            settings.sources.folders =
+                env::current_dir().into_iter().filter(|folder| folder.parent().is_some()).collect();
+        }
         // The server looks for what went missing.
         settings.clocks.reap = None;
         self.with_worker.then_some(settings)

@@ -1,4 +1,4 @@
-//! Secrets in Secrets Manager: one for each name, `/outpost/tenants/{user_id}/{name}`.
+//! One secret of Secrets Manager for each name, `/outpost/tenants/{user_id}/{name}`.
 //!
 //! Value and description are changed by one request; the description holds what may be told: when it was stored and, of a
 //! long one, its end. Forgetting is for good, without the weeks that AWS would keep it otherwise: a tenant who takes a secret
@@ -12,23 +12,16 @@ use std::sync::Arc;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 use outpost_core::id::TenantId;
 use outpost_core::moment::Moment;
-use outpost_core::ports::{Secret, SecretNote, Vault, is_secret_name};
+use outpost_core::ports::{Secret, SecretNote, Vault};
 use outpost_core::store::{Pending, Problem};
-use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 use crate::tenants::Tenants;
 use crate::trouble::{Call, is};
-
-/// The description of a secret.
-#[derive(Debug, Serialize, Deserialize)]
-struct Told {
-    last4: String,
-    updated_at: Moment,
-}
+use crate::vault::{Told, named};
 
 #[derive(Debug)]
-pub(crate) struct Secrets {
+pub(super) struct PerKey {
     tenants: Arc<Tenants>,
     prefix: String,
     key: Option<String>,
@@ -38,8 +31,8 @@ fn call<'a>(operation: &'static str, on: &'a str) -> Call<'a> {
     Call { service: "Secrets Manager", operation, on }
 }
 
-impl Secrets {
-    pub(crate) fn new(tenants: Arc<Tenants>, settings: &Settings) -> Self {
+impl PerKey {
+    pub(super) fn new(tenants: Arc<Tenants>, settings: &Settings) -> Self {
         Self { tenants, prefix: settings.secrets.clone(), key: settings.kms_key.clone() }
     }
 
@@ -48,11 +41,7 @@ impl Secrets {
     }
 
     fn id(&self, tenant: &TenantId, name: &str) -> Result<String, Problem> {
-        if is_secret_name(name) {
-            Ok(self.folder(tenant) + name)
-        } else {
-            Err(Problem::Broken("a secret has a name of 1 to 128 letters, digits and `._-`, and this is none".into()))
-        }
+        Ok(self.folder(tenant) + named(name)?)
     }
 
     async fn put(&self, tenant: &TenantId, name: &str, secret: &Secret, now: Moment) -> Result<(), Problem> {
@@ -107,7 +96,7 @@ impl Secrets {
     }
 }
 
-impl Vault for Secrets {
+impl Vault for PerKey {
     fn put<'a>(
         &'a self,
         tenant: &'a TenantId,

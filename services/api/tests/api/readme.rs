@@ -1,0 +1,126 @@
+//! The session in the README: its lines are run as they stand there, against a server as it is started there.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Where the README has a server.
+const PLACE: &str = "http://127.0.0.1:8080";
+
+/// A server that is ended with its test.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(id) = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap_or_default()) {
+            // One that has ended is as good.
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        }
+        drop(self.0.wait());
+    }
+}
+
+/// The first block of a kind below a heading.
+fn block<'a>(page: &'a str, heading: &str, kind: &str) -> &'a str {
+    let below = page.split_once(&format!("\n## {heading}\n")).expect("the heading").1;
+    let begun = below.split_once(&format!("\n```{kind}\n")).expect("a block").1;
+    begun.split_once("\n```").expect("its end").0
+}
+
+/// What is another one each time: ids, times, keys and links; and how long something took.
+fn plain(text: &str) -> String {
+    let uuid = |word: &str| {
+        word.len() == 36
+            && word
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| if [8, 13, 18, 23].contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+    };
+    let mut out = String::new();
+    for part in text.split_inclusive(|char: char| !(char.is_ascii_alphanumeric() || "-:.".contains(char))) {
+        let (word, end) = part.split_at(
+            part.trim_end_matches(|char: char| !(char.is_ascii_alphanumeric() || "-:.".contains(char))).len(),
+        );
+        let time = word.len() == 24 && word.ends_with('Z') && word.as_bytes().get(10) == Some(&b'T');
+        let hash = word.len() == 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        out.push_str(if uuid(word) || time || hash { "*" } else { word });
+        out.push_str(end);
+    }
+    // Which walls there are is the machine's matter, and a last line may go without an end.
+    let lines: Vec<&str> = out.lines().filter(|line| !line.starts_with("sandbox: ")).collect();
+    lines.join("\n")
+}
+
+fn run(line: &str, folder: &Path) -> String {
+    let output = Command::new("bash").args(["-c", line]).current_dir(folder).output().expect("bash");
+    assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}
+
+#[test]
+fn the_session_of_the_readme_goes_as_it_says() {
+    if let Some(missing) = ["bash", "curl", "jq", "git"].into_iter().find(|program| !has(program)) {
+        println!("skipped: there is no `{missing}` here");
+        return;
+    }
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let page = std::fs::read_to_string(format!("{root}/README.md")).expect("the README");
+    let session = block(&page, "As a service", "console");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::os::unix::fs::symlink(format!("{root}/examples"), folder.path().join("examples")).expect("a link");
+    let home = folder.path().canonicalize().expect("a folder").display().to_string();
+    let mut commands: Vec<(&str, String)> = Vec::new();
+    for line in session.lines() {
+        match (line.strip_prefix("$ "), commands.last_mut()) {
+            (Some(command), _) => commands.push((command, String::new())),
+            (None, Some((_, shown))) => *shown += &format!("{line}\n"),
+            (None, None) => panic!("the session begins with `{line}`"),
+        }
+    }
+    let (mut base, mut server, mut done) = (String::new(), None, String::new());
+    for (command, shown) in &commands {
+        if let Some(options) = command.strip_prefix("cargo run -q -p outpost-api -- ") {
+            let options = options.strip_suffix(" &").expect("a server goes on");
+            let mut child = Command::new(env!("CARGO_BIN_EXE_outpost-api"))
+                .args(options.split(' '))
+                .args(["--listen", "127.0.0.1:0"])
+                .current_dir(folder.path())
+                .env_remove("OUTPOST_LOG")
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("a server");
+            let mut lines = BufReader::new(child.stderr.take().expect("its log"));
+            server = Some(Served(child));
+            let mut line = String::new();
+            while !line.contains(" serving ") {
+                line.clear();
+                assert_ne!(lines.read_line(&mut line).expect("a line"), 0, "the server has ended");
+            }
+            base = line.split("base=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an address").to_owned();
+            // Somebody reads what else it says.
+            std::thread::spawn(move || lines.lines().for_each(drop));
+            continue;
+        }
+        let place = |text: &str| if base.is_empty() { text.to_owned() } else { text.replace(PLACE, &base) };
+        // Variables last from line to line.
+        let name = command.split_once('=').map(|(name, _)| name);
+        match name.filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase())) {
+            Some(name) => {
+                assert_eq!(shown, "", "{command}");
+                let value = run(&format!("{done}{}\nprintf %s \"${name}\"", place(command)), folder.path());
+                done += &format!("{name}='{value}'\n");
+            }
+            None => {
+                let told = run(&format!("{done}{}", place(command)), folder.path());
+                let told = told.replace(&home, "/home/ada");
+                assert_eq!(plain(&told), plain(&place(shown)), "{command}");
+            }
+        }
+    }
+    assert_eq!(commands.iter().filter(|(command, _)| command.contains("curl")).count(), 5, "five lines of curl");
+    drop(server);
+}
