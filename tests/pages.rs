@@ -105,6 +105,7 @@ fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
         "executors/spawn/Cargo.toml",
         "executors/ssm/Cargo.toml",
         "executors/workspace/Cargo.toml",
+        "infrastructure/proof/Cargo.toml",
         "services/api/Cargo.toml",
         "services/aws/Cargo.toml",
         "services/core/Cargo.toml",

@@ -16,6 +16,7 @@ mod item;
 mod list;
 mod queue;
 mod settings;
+mod stay;
 mod store;
 mod tables;
 mod tenants;
@@ -34,6 +35,7 @@ use outpost_core::store::Problem;
 use outpost_here::Timer;
 
 pub use settings::{Layout, Settings, Workers};
+pub use stay::stay;
 pub use tables::TABLES;
 pub use tenants::for_tenant;
 

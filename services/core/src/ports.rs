@@ -225,6 +225,12 @@ pub trait Wake: Send + Sync + fmt::Debug {
     fn wake(&self) -> Pending<'_, Result<(), Problem>>;
 }
 
+/// Keeps the machine below a worker from being taken away while it has jobs: nobody's matter on one machine, ECS's in AWS.
+pub trait Stay: Send + Sync + fmt::Debug {
+    /// It has jobs now, or none any more. May come again; failing is no reason not to work.
+    fn stay(&self, busy: bool) -> Pending<'_, Result<(), Problem>>;
+}
+
 pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Moment;
 }

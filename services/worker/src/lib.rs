@@ -17,6 +17,7 @@
 mod agent;
 mod attempt;
 mod beat;
+mod busy;
 mod command;
 mod ending;
 mod fetch;
@@ -50,6 +51,7 @@ pub use offer::agents;
 pub use settings::{Bounds, Clocks, Fence, Settings, Sources, Walls};
 pub use work::Order;
 
+use busy::Busy;
 use place::House;
 use work::Worker;
 
@@ -127,7 +129,8 @@ pub async fn run(desk: Desk, mut settings: Settings, orders: watch::Receiver<Ord
     let held = house.lock().map_err(Error::Workspaces)?.into();
     let shell = Shell::new(Keepers { open_files: raise_open_files(), held: vec![held], ..Keepers::default() });
     info!(worker = %id, slots = settings.slots, walls = layers.names(), "works");
-    let worker = Arc::new(Worker { id, desk, settings, shell, layers, definitions, house });
+    let busy = Busy::new(settings.stay.clone());
+    let worker = Arc::new(Worker { id, desk, settings, shell, layers, definitions, house, busy });
     let in_order = worker.serve(&orders).await;
     if let Some(worker) = Arc::into_inner(worker).filter(|_| in_order) {
         worker.close().await;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use outpost_core::ports::Stay;
 use outpost_core::tenant::Tier;
 
 /// Settings of a worker.
@@ -19,6 +21,8 @@ pub struct Settings {
     pub fence: Fence,
     pub clocks: Clocks,
     pub bounds: Bounds,
+    /// Who is told whether there are jobs here, where somebody might take the machine away.
+    pub stay: Option<Arc<dyn Stay>>,
 }
 
 /// Where repositories may come from, beside what the desk's offer says of their form.
@@ -113,6 +117,7 @@ impl Settings {
                 artifact: 64 << 20,
                 artifacts: 256 << 20,
             },
+            stay: None,
         }
     }
 }

@@ -28,6 +28,7 @@ use tracing::{error, info, warn};
 
 use crate::attempt::Attempt;
 use crate::beat::Beat;
+use crate::busy::Busy;
 use crate::ending::{End, clean};
 use crate::lanes::{Lanes, give_back, remove};
 use crate::place::{House, Place};
@@ -62,6 +63,7 @@ pub(crate) struct Worker {
     pub(crate) layers: Layers,
     pub(crate) definitions: Definitions,
     pub(crate) house: House,
+    pub(crate) busy: Busy,
 }
 
 impl Worker {
@@ -157,6 +159,7 @@ impl Worker {
                 leaving.pull(Cause::Leaving);
             }
         });
+        self.busy.begin().await;
         let end = self.attempt(&claim, &reins, since).await;
         leave.abort();
         match end {
@@ -172,6 +175,7 @@ impl Worker {
             End::Broken(why) => error!(job = %id, epoch, why, "this worker failed at it: its lease runs out"),
         }
         drop(beat);
+        self.busy.end().await;
     }
 
     /// Works on it in a folder of its own, which is gone afterwards.

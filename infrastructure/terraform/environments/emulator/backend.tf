@@ -1,0 +1,8 @@
+# The rest comes from `bootstrap`: terraform init -backend-config=backend.hcl
+terraform {
+  backend "s3" {
+    key          = "outpost/emulator.tfstate"
+    encrypt      = true
+    use_lockfile = true
+  }
+}

@@ -1,0 +1,3 @@
+output "stage" {
+  value = aws_apigatewayv2_stage.default.name
+}

@@ -1,0 +1,3 @@
+output "target" {
+  value = aws_appautoscaling_target.worker.resource_id
+}

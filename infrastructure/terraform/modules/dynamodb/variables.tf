@@ -1,0 +1,7 @@
+variable "names" {
+  type = map(string)
+}
+
+variable "deletion_protection" {
+  type = bool
+}

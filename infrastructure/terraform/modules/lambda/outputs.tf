@@ -1,0 +1,3 @@
+output "function_arns" {
+  value = { for key, function in aws_lambda_function.this : key => function.arn }
+}

@@ -1,0 +1,11 @@
+output "kms_key_arn" {
+  value = var.own_key ? aws_kms_key.secrets[0].arn : "alias/aws/secretsmanager"
+}
+
+output "policy_arn" {
+  value = aws_iam_policy.tenant_secrets.arn
+}
+
+output "tenant_role_arn" {
+  value = aws_iam_role.tenant.arn
+}

@@ -1,0 +1,12 @@
+output "queue_urls" {
+  value = {
+    free_queue_url       = aws_sqs_queue.lane["free"].url
+    pro_queue_url        = aws_sqs_queue.lane["pro"].url
+    enterprise_queue_url = aws_sqs_queue.lane["enterprise"].url
+    dlq_url              = aws_sqs_queue.dlq.url
+  }
+}
+
+output "queue_arns" {
+  value = merge({ for lane, queue in aws_sqs_queue.lane : lane => queue.arn }, { dlq = aws_sqs_queue.dlq.arn })
+}

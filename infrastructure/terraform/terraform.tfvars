@@ -1,0 +1,2 @@
+# The folder itself is `prod`.
+packages = "../../target/packages"
