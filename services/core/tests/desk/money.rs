@@ -42,10 +42,13 @@ fn orders<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
     found
 }
 
+/// When an event was made, of which subscription, in which state, at which price; and the tier that follows from all.
+type Story<'a> = (&'a [(i64, &'a str, &'a str, &'a str)], Tier);
+
 #[test]
 fn events_lead_to_the_same_tier_in_every_order() {
     let (pro, ent) = ("price_pro", "price_ent");
-    let stories: [(&[(i64, &str, &str, &str)], Tier); 6] = [
+    let stories: [Story<'_>; 6] = [
         (&[(1, "s1", "incomplete", pro), (2, "s1", "active", pro), (3, "s1", "active", ent)], Tier::Enterprise),
         (&[(1, "s1", "active", pro), (2, "s1", "past_due", pro), (3, "s1", "canceled", pro)], Tier::Free),
         // One that ended, and another one begun before that was told.
