@@ -105,6 +105,27 @@ async fn a_command_reaches_nothing_but_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn variables_of_a_job_mean_something_to_its_command_only() {
+    let world = World::new().await;
+    let caller = world.tenant(Tier::Pro).await;
+    let _worker = world.worker().start(&world.path("said"));
+    // To the loader of every program they are orders: this one has it write a file, others have it load one.
+    let trace = world.path("trace").display().to_string();
+    let env = [("LD_DEBUG", "files"), ("LD_DEBUG_OUTPUT", trace.as_str()), ("PWD", "/elsewhere"), ("EMPTY", "")];
+    let line = "printf '%s|' \"$LD_DEBUG\" \"$LD_DEBUG_OUTPUT\" \"${EMPTY-unset}\"; echo";
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let id = world.submit(&caller, Spec { env, ..shell(line) }).await;
+    let (job, outcome) = world.ended(&caller, &id).await;
+    assert_eq!(job.status, Status::Succeeded, "{outcome:?}");
+    let log = world.log(&caller, &id).await;
+    assert!(log.iter().any(|line| line.text == format!("files|{trace}||")), "{log:?}");
+    let found: Vec<_> = std::fs::read_dir(world.path("")).expect("a folder").flatten().collect();
+    let traces: Vec<_> =
+        found.iter().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"trace")).collect();
+    assert!(traces.is_empty(), "written outside of the walls: {traces:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_fills_the_disk_is_ended() {
     let world = World::new().await;
     let caller = world.tenant(Tier::Pro).await;
