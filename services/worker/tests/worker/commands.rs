@@ -51,16 +51,20 @@ async fn nothing_of_a_command_stays_behind() {
     let world = World::new().await;
     let caller = world.tenant(Tier::Pro).await;
     let _worker = world.worker().start(&world.path("said"));
-    // Two forks and a session of its own; and one that does not end by itself, nor by being asked.
-    let daemon = world.submit(&caller, shell("(setsid sh -c 'sleep 71717 & sleep 71717' &) ; echo done")).await;
-    let deaf = Spec { timeout_seconds: 1, ..shell("trap '' TERM; echo begun; sleep 72727; sleep 72727") };
+    // Two forks and a session of its own; and one that does not end by itself, nor by being asked. Known by a word that
+    // no other run of this on the machine has.
+    let (first, second) = (format!("7{}.1", std::process::id()), format!("7{}.2", std::process::id()));
+    let line = format!("(setsid sh -c 'sleep {first} & sleep {first}' &) ; echo done");
+    let daemon = world.submit(&caller, shell(&line)).await;
+    let line = format!("trap '' TERM; echo begun; sleep {second}; sleep {second}");
+    let deaf = Spec { timeout_seconds: 1, ..shell(&line) };
     let deaf = world.submit(&caller, deaf).await;
     let (job, _) = world.ended(&caller, &daemon).await;
     assert_eq!(job.status, Status::Succeeded);
-    assert!(!runs("71717"));
+    assert!(!runs(&first));
     let (job, outcome) = world.ended(&caller, &deaf).await;
     assert_eq!((job.status, outcome.code), (Status::TimedOut, Some(Code::Timeout)));
-    assert!(!runs("72727"));
+    assert!(!runs(&second));
     let log = world.log(&caller, &deaf).await;
     assert!(log.iter().any(|line| line.text == "begun"), "{log:?}");
     assert_eq!(world.left(), Vec::<std::path::PathBuf>::new());
