@@ -141,7 +141,14 @@ impl Desk {
         Ok(page)
     }
 
-    async fn attempt(&self, job: &Job, epoch: u32, seen: u64, most: usize, page: &mut LogPage) -> Result<usize, Error> {
+    async fn attempt(
+        &self,
+        job: &Job,
+        epoch: u32,
+        mut seen: u64,
+        most: usize,
+        page: &mut LogPage,
+    ) -> Result<usize, Error> {
         let folder = folder(&job.id, epoch);
         let after = format!("{folder}{seen:08}");
         let paths = self.ports.blobs.list(&job.tenant, &folder, Some(&after), most).await?;
@@ -151,7 +158,9 @@ impl Desk {
             for text in bytes.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
                 let line: Line = serde_json::from_slice(text)
                     .map_err(|error| Error::Broken(format!("a line in `{path}` is none: {error}")))?;
+                // A piece that was stored and called a failure comes again, with what was said since.
                 if line.seq > seen {
+                    seen = line.seq;
                     let seq = u64::from(epoch) * LINES + line.seq;
                     page.next = page.next.max(seq);
                     page.lines.push(Line { seq, ..line });
