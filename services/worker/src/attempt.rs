@@ -59,8 +59,12 @@ impl Attempt<'_> {
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let end = ending::with(end, |outcome| outcome.usage.duration_ms = millis);
         let End::Over(mut outcome) = end else { return end };
-        if self.leaves_nothing(&outcome) {
-            return End::Over(outcome);
+        outcome.outputs = ending::concealed(outcome.outputs, self.redaction.as_ref());
+        match self.reins.cause() {
+            // It would be an end without what came of it.
+            Some(cause @ (Cause::Lost | Cause::Leaving)) => return self.stopped(cause),
+            _ if outcome.code == Some(Code::DiskFull) => return End::Over(outcome),
+            _ => {}
         }
         self.deadline = Instant::now() + AFTER;
         match self.keep(&mut outcome, base.as_ref()).await {

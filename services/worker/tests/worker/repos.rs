@@ -24,7 +24,7 @@ fn git(folder: &Path, args: &[&str]) -> String {
 }
 
 /// A bare repository of two commits, a branch and a tag; and the id of its first commit.
-fn repository(world: &World, path: &str) -> (PathBuf, String) {
+pub(crate) fn repository(world: &World, path: &str) -> (PathBuf, String) {
     let (work, bare) = (world.path("work"), world.path(path));
     fs::create_dir_all(&work).expect("room");
     git(&work, &["init", "-q"]);
