@@ -57,13 +57,17 @@ fn signature(secret: &Secret, id: &MessageId, timestamp: i64, body: &str) -> Res
 }
 
 impl Desk {
-    /// Takes messages that are due. Each is to be sent at once, and what became of it told to [`Desk::sent`].
+    /// Takes messages that are due. Each is to be sent at once, and what became of it told to [`Desk::sent`]. One that fails
+    /// keeps no other one from being sent; it is told where there is nothing else to tell.
     pub async fn due(&self, limit: usize) -> Result<Vec<Post>, Error> {
-        let mut posts = Vec::new();
+        let (mut posts, mut failed) = (Vec::new(), Ok(()));
         for (tenant, id) in self.ports.house.messages(self.now(), limit).await? {
-            posts.extend(self.take(&tenant, &id).await?);
+            match self.take(&tenant, &id).await {
+                Ok(post) => posts.extend(post),
+                Err(error) => failed = failed.and(Err(error)),
+            }
         }
-        Ok(posts)
+        if posts.is_empty() { failed.map(|()| posts) } else { Ok(posts) }
     }
 
     async fn take(&self, tenant: &TenantId, id: &MessageId) -> Result<Option<Post>, Error> {

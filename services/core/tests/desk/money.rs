@@ -5,6 +5,7 @@ use std::time::Duration;
 use outpost_core::actions::{Applied, Error, Sent, Subscription};
 use outpost_core::job::Spec;
 use outpost_core::moment::Moment;
+use outpost_core::ports::Secret;
 use outpost_core::store::Row;
 use outpost_core::tenant::{Overrides, Tier};
 
@@ -219,4 +220,29 @@ fn two_secrets_sign_while_one_takes_the_others_place() {
     assert!(world.state().vault.is_empty());
     let url = "https://10.0.0.1/".to_owned();
     assert!(matches!(alone(desk.create_hook(&caller, url, None)), Err(Error::Invalid(_))));
+}
+
+#[test]
+fn a_message_that_cannot_be_signed_keeps_no_other_one_from_being_sent() {
+    let (world, desk) = world();
+    let callers = ["ada", "bob", "eve"].map(|name| pro(&desk, name));
+    for caller in &callers {
+        alone(desk.create_hook(caller, "https://example.com/h".to_owned(), None)).expect("a hook");
+        let job = alone(desk.submit(caller, spec(), None)).expect("a job").accepted.value.id;
+        alone(desk.cancel(caller, &job)).expect("cancelled");
+        world.pass(Duration::from_secs(1));
+    }
+    let (bob, none) = (callers[1].id(), Secret::new("no secret of ours".to_owned()));
+    for ((owner, _), secret) in &mut world.state().vault {
+        if owner == bob {
+            *secret = none.clone();
+        }
+    }
+    let told: Vec<_> = alone(desk.due(10)).expect("posts").into_iter().map(|post| post.message.tenant).collect();
+    assert_eq!(told, [callers[0].id().clone(), callers[2].id().clone()]);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(alone(desk.due(10)), Ok(Vec::new()), "it waits for its next time");
+    world.pass(Duration::from_secs(3));
+    let posts = alone(desk.due(10)).expect("again");
+    assert_eq!(posts.len(), 2);
 }
