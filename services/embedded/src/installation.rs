@@ -13,7 +13,7 @@ use outpost_core::ports::Chance;
 use outpost_core::spec::Offer;
 use outpost_core::store::Problem;
 
-use crate::{Embedded, SystemChance};
+use crate::{DATABASE, Embedded, SystemChance};
 
 /// An installation that is open.
 #[derive(Clone, Debug)]
@@ -21,6 +21,12 @@ pub struct Installation {
     pub desk: Arc<Desk>,
     /// The folder, for who serves its files.
     pub embedded: Embedded,
+}
+
+/// Whether a folder has an installation.
+#[must_use]
+pub fn is_in(folder: &Path) -> bool {
+    folder.join(DATABASE).is_file()
 }
 
 /// Opens a folder, and makes it where there is none. `base` is where the service is reached from outside; `change` sets what
