@@ -193,7 +193,7 @@ mod tests {
     async fn what_was_brought_and_has_to_wait_for_a_slot_is_given_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let embedded = Embedded::open(folder.path(), Settings::new("http://here")).await.expect("a world");
-        let queue: Arc<dyn Queue> = embedded.ports().queue;
+        let queue: Arc<dyn Queue> = embedded.ports.queue;
         let begun = Moment::from_millis(1);
         let ticket = |number: u8| Ticket {
             tenant: TenantId::new(begun, &[number; 10]),

@@ -128,7 +128,7 @@ impl Driver<'_> {
     /// The end of a stage is told: its executor may forget it once that is written down.
     pub(super) fn is_over(&mut self, piece: &Piece) {
         if let Some(Job { executor, handle, .. }) = self.jobs.remove(piece) {
-            self.unsettled.push((executor, handle));
+            self.record.unsettled.push((executor, handle));
         }
     }
 

@@ -162,7 +162,8 @@ fn chosen<'a>(definitions: &'a Definitions, name: &str) -> Result<&'a Definition
     })
 }
 
-async fn asked_to_stop() {
+/// Ready when somebody ends this process: by TERM, INT or HUP.
+pub async fn asked_to_stop() {
     let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     match signals {
         [Ok(mut term), Ok(mut int), Ok(mut hup)] => {
