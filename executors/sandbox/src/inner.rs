@@ -2,7 +2,8 @@
 //!
 //! The order: limits, rights, paths, system calls, then the user together with the command, since each step needs what the next
 //! takes away. It runs on one thread, so that what binds a thread binds the process. A layer that was found and fails
-//! here ends it: the command does not run.
+//! here ends it: the command does not run. The command's variables come under other names, and have their own from the
+//! moment on in which it is the command.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -29,6 +30,8 @@ fn become_it(_: impl IntoIterator<Item = OsString>) -> Result<std::convert::Infa
 
 #[cfg(target_os = "linux")]
 fn become_it(args: impl IntoIterator<Item = OsString>) -> Result<std::convert::Infallible, String> {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::process::CommandExt;
     use std::process::Command;
 
@@ -46,6 +49,11 @@ fn become_it(args: impl IntoIterator<Item = OsString>) -> Result<std::convert::I
     limit(&policy.limits)?;
     let mut becoming = Command::new(&command);
     becoming.args(args);
+    for (name, value) in std::env::vars_os() {
+        if let Some(own) = name.as_bytes().strip_prefix(crate::wrap::WITHIN.as_bytes()) {
+            becoming.env_remove(&name).env(OsStr::from_bytes(own), value);
+        }
+    }
     if let Some(user) = policy.user.filter(|_| !inside && rustix::process::geteuid().is_root()) {
         // Taken together with the command: std also drops the other groups then.
         becoming.uid(user).gid(user);

@@ -2,6 +2,7 @@
 //!
 //! The policy travels as an argument, in JSON: no file has to outlive it, and none can be changed under it.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,6 +12,10 @@ use crate::policy::{Order, Policy};
 
 /// The word of the program's command line that leads to [`crate::main`].
 pub const ARGUMENT: &str = "__sandbox";
+
+/// What stands before the name of each variable of the command until it is bound. Some names are orders to the loader and
+/// the libraries of every program: what they have it load would run in whoever builds the layers, before they stand.
+pub(crate) const WITHIN: &str = "OUTPOST_WITHIN_";
 
 impl Layers {
     /// The command behind the layers. It has the environment that was set on `command`, and nothing inherited; its
@@ -40,7 +45,9 @@ impl Layers {
         wrapped.env_clear();
         for (name, value) in command.get_envs() {
             if let Some(value) = value {
-                wrapped.env(name, value);
+                let mut within = OsString::from(WITHIN);
+                within.push(name);
+                wrapped.env(within, value);
             }
         }
         wrapped.current_dir(folder);

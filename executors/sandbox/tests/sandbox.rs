@@ -360,6 +360,25 @@ fn an_exit_code_and_a_missing_program_are_told() {
 }
 
 #[test]
+fn variables_are_the_commands_and_nobodys_before_it() {
+    for (way, layers) in ways() {
+        let place = Place::new();
+        let mut command = Command::new("/bin/sh");
+        // The loader of every program that has these in its environment writes such a file.
+        let trace = place.outside("trace");
+        command.args(["-c", "echo \"$LD_DEBUG $LD_DEBUG_OUTPUT\"; env"]);
+        command.env("PATH", "/usr/bin:/bin").env("LD_DEBUG", "files").env("LD_DEBUG_OUTPUT", &trace);
+        let output = layers.wrap(&place.policy, &command, true).unwrap().env("STARTER", "keeper").output().unwrap();
+        let text = said(&output);
+        assert!(text.contains(&format!("files {}\n", trace.display())), "{way}: {text}");
+        // Who starts it may have a word of its own for it.
+        assert!(text.contains("STARTER=keeper\n") && !text.contains("WITHIN"), "{way}: {text}");
+        let names: Vec<_> = fs::read_dir(place.root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!names.iter().any(|name| name.to_string_lossy().starts_with("trace")), "{way}: {names:?}");
+    }
+}
+
+#[test]
 fn a_policy_is_checked_before_anything_runs() {
     let layers = Layers::probe_with(PathBuf::from(env!("CARGO_BIN_EXE_outpost-sandbox-probe")));
     let place = Place::new();

@@ -10,7 +10,7 @@ use outpost_core::spec::Offer;
 use outpost_core::store::Problem;
 
 use crate::vault::Key;
-use crate::{Embedded, folder};
+use crate::{DATABASE, Embedded, folder};
 
 /// An installation that is open.
 #[derive(Clone, Debug)]
@@ -18,6 +18,12 @@ pub struct Installation {
     pub desk: Arc<Desk>,
     /// The folder, for who serves its files.
     pub embedded: Embedded,
+}
+
+/// Whether a folder has an installation.
+#[must_use]
+pub fn is_in(folder: &Path) -> bool {
+    folder.join(DATABASE).is_file()
 }
 
 /// Opens a folder, and makes it where there is none. `base` is where the service is reached from outside; `change` sets what

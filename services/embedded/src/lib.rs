@@ -37,6 +37,9 @@ pub use link::{FILES, Links};
 use outpost_here::Timer;
 pub use outpost_here::{SystemChance, SystemClock};
 
+/// Where store, queue and vault lie, in the data folder.
+const DATABASE: &str = "outpost.db";
+
 /// What is to be known beside the folder.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -115,10 +118,10 @@ impl Opened {
         folder::prepare(data)?;
         // Two first starts at once make one key.
         let lock = folder::locked(data)?;
-        folder::private(data, "outpost.db").map_err(|error| {
-            Problem::Broken(format!("`outpost.db` in the data folder `{}` cannot be used: {error}", data.display()))
+        folder::private(data, DATABASE).map_err(|error| {
+            Problem::Broken(format!("`{DATABASE}` in the data folder `{}` cannot be used: {error}", data.display()))
         })?;
-        let database = Arc::new(db::Database::open(&data.join("outpost.db"), Arc::clone(&settings.clock))?);
+        let database = Arc::new(db::Database::open(&data.join(DATABASE), Arc::clone(&settings.clock))?);
         let key = vault::Key::open(data, vault::KEY_FILE)?;
         let signing = key.derive("outpost links 1")?;
         let links = Arc::new(Links::new(&settings.base, signing, Arc::clone(&settings.clock)));

@@ -8,6 +8,7 @@
 //! for the desk to say.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,8 +60,12 @@ impl Attempt<'_> {
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let end = ending::with(end, |outcome| outcome.usage.duration_ms = millis);
         let End::Over(mut outcome) = end else { return end };
-        if self.leaves_nothing(&outcome) {
-            return End::Over(outcome);
+        outcome.outputs = ending::concealed(outcome.outputs, self.redaction.as_ref());
+        match self.reins.cause() {
+            // It would be an end without what came of it.
+            Some(cause @ (Cause::Lost | Cause::Leaving)) => return self.stopped(cause),
+            _ if outcome.code == Some(Code::DiskFull) => return End::Over(outcome),
+            _ => {}
         }
         self.deadline = Instant::now() + AFTER;
         match self.keep(&mut outcome, base.as_ref()).await {
@@ -110,12 +115,17 @@ impl Attempt<'_> {
                 None => running.await,
                 Some(voices) => {
                     let mut followed = Followed::new(voices);
-                    let mut look = tokio::time::interval(self.worker.settings.clocks.tell / 4);
+                    let pause = (self.worker.settings.clocks.tell / 4).max(Duration::from_millis(1));
+                    let mut look = tokio::time::interval(pause);
                     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
                     let report = loop {
                         tokio::select! {
                             report = &mut running => break report,
-                            _ = look.tick() => self.log.follow(&mut followed, &path).await,
+                            _ = look.tick() => {}
+                        }
+                        let told = self.log.follow(&mut followed, &path);
+                        if let Some(report) = beside(running.as_mut(), told).await {
+                            break report;
                         }
                     };
                     self.log.rest(&mut followed, &path).await;
@@ -175,6 +185,19 @@ impl Attempt<'_> {
     }
 }
 
+/// Does something to its end while something else runs, and tells how that ended if it did. What runs goes on meanwhile: it
+/// may have to be ended because of what keeps the other from its end.
+async fn beside<T>(mut running: Pin<&mut impl Future<Output = T>>, other: impl Future<Output = ()>) -> Option<T> {
+    let mut other = std::pin::pin!(other);
+    tokio::select! {
+        () = &mut other => None,
+        ended = &mut running => {
+            other.await;
+            Some(ended)
+        }
+    }
+}
+
 /// Has a keeper do it, and ends it when the reins are pulled.
 async fn perform(worker: &Worker, work: Work, reins: &Reins) -> Report {
     let handle = match worker.shell.start(work).await {
@@ -190,4 +213,31 @@ async fn perform(worker: &Worker, work: Work, reins: &Reins) -> Report {
     };
     worker.shell.settle(&handle);
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::sync::oneshot;
+
+    use super::beside;
+
+    #[tokio::test]
+    async fn what_runs_goes_on_while_the_store_makes_others_wait() {
+        let ended = Cell::new(false);
+        let (end, waits) = oneshot::channel();
+        let mut running = std::pin::pin!(async {
+            // The other one waits for this, as a store may for a lease to be lost.
+            end.send(()).expect("it waits");
+            7
+        });
+        let other = async {
+            waits.await.expect("an end");
+            ended.set(true);
+        };
+        assert_eq!((beside(running.as_mut(), other).await, ended.get()), (Some(7), true));
+        let mut running = std::pin::pin!(std::future::pending::<()>());
+        assert_eq!(beside(running.as_mut(), async {}).await, None);
+    }
 }

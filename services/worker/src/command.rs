@@ -101,7 +101,6 @@ impl Attempt<'_> {
             return Err(format!("the file in `OUTPOST_OUTPUT` has more than {LONGEST} bytes"));
         }
         let text = String::from_utf8(text).map_err(|_| "the file in `OUTPOST_OUTPUT` is no text".to_owned())?;
-        let text = self.redaction.as_ref().map_or_else(|| text.clone(), |redaction| redaction.text(&text));
         let values: Map<String, Value> = serde_json::from_str(&text)
             .map_err(|error| format!("the file in `OUTPOST_OUTPUT` is no JSON object: {error}"))?;
         judged(values, ports)

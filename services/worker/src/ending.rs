@@ -4,6 +4,7 @@
 
 use outpost_core::job::{Code, Outcome, Usage, Verdict};
 use outpost_executor::{Outcome as Became, Redaction, Report};
+use serde_json::{Map, Value};
 
 /// As much of a text as the desk takes, with room to spare.
 const MESSAGE: usize = 2000;
@@ -44,7 +45,7 @@ pub(crate) fn of_command(report: &Report, seconds: u32) -> End {
             code: None,
             message: "the command ended with status 0".to_owned(),
             exit_code: Some(0),
-            outputs: serde_json::Map::new(),
+            outputs: Map::new(),
             usage: Usage::default(),
             artifacts: Vec::new(),
         })),
@@ -71,6 +72,15 @@ pub(crate) fn with(end: End, change: impl FnOnce(&mut Outcome)) -> End {
     }
 }
 
+/// Values without secrets; none at all where they could not be told without them.
+pub(crate) fn concealed(outputs: Map<String, Value>, redaction: Option<&Redaction>) -> Map<String, Value> {
+    let Some(redaction) = redaction else { return outputs };
+    let text = serde_json::to_string(&outputs).unwrap_or_default();
+    let hidden = redaction.text(&text);
+    // A mark may stand where JSON wants something else.
+    if hidden == text { outputs } else { serde_json::from_str(&hidden).unwrap_or_default() }
+}
+
 /// A text for people: without secrets, and not too long.
 pub(crate) fn clean(text: &str, redaction: Option<&Redaction>) -> String {
     cut(&redaction.map_or_else(|| text.to_owned(), |redaction| redaction.text(text)))
@@ -87,9 +97,10 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use outpost_core::job::{Code, Verdict};
-    use outpost_executor::{NotStarted, Outcome as Became, Report};
+    use outpost_executor::{NotStarted, Outcome as Became, Redaction, Report, Secrets};
+    use serde_json::{Value, json};
 
-    use super::{End, MESSAGE, cut, of_command};
+    use super::{End, MESSAGE, concealed, cut, of_command};
 
     #[test]
     fn each_end_of_a_command_has_its_words() {
@@ -107,6 +118,19 @@ mod tests {
         for became in [Became::Lost("?".into()), Became::Interrupted, Became::Cancelled] {
             assert_eq!(told(became), None);
         }
+    }
+
+    #[test]
+    fn values_are_told_without_secrets() {
+        let secrets = [("a", "hunter2-hunter2"), ("b", "1234567890123456")];
+        let secrets = secrets.map(|(name, value)| (name.to_owned(), value.into()));
+        let redaction = Redaction::of(&Secrets::new(secrets)).expect("few");
+        let told = |values: Value| {
+            Value::Object(concealed(values.as_object().expect("an object").clone(), redaction.as_ref()))
+        };
+        assert_eq!(told(json!({"n": 1, "s": ["is hunter2-hunter2"]})), json!({"n": 1, "s": ["is ***"]}));
+        assert_eq!(told(json!({"n": 1, "s": "as it is"})), json!({"n": 1, "s": "as it is"}));
+        assert_eq!(told(json!({"n": 1_234_567_890_123_456_u64})), json!({}));
     }
 
     #[test]

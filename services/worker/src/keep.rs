@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use outpost_core::job::{Artifact, Code, Outcome};
+use outpost_core::job::{Artifact, Outcome};
 use outpost_core::spec::PortKind;
 
 use crate::attempt::Attempt;
@@ -20,10 +20,10 @@ const NAMED: usize = 32;
 impl Attempt<'_> {
     /// Keeps what was left, and names it in the outcome.
     pub(crate) async fn keep(&mut self, outcome: &mut Outcome, base: Option<&Base>) -> Result<(), End> {
-        // What the tenant cancelled is over; what changed until then may still be of use.
+        // What the tenant cancelled is over: what was said until then is kept, and nobody looks for what changed.
         let mut left = Vec::new();
         if let Some(base) = base
-            && self.reins.cause().is_none()
+            && self.reins.cause() != Some(Cause::Cancelled)
         {
             left.extend(self.changes(base).await?);
         }
@@ -100,11 +100,6 @@ impl Attempt<'_> {
             }
             tokio::time::sleep(std::time::Duration::from_millis(100 << round)).await;
         }
-    }
-
-    /// Whether something ended it that leaves nothing to keep.
-    pub(crate) fn leaves_nothing(&self, outcome: &Outcome) -> bool {
-        outcome.code == Some(Code::DiskFull) || matches!(self.reins.cause(), Some(Cause::Lost | Cause::Leaving))
     }
 }
 

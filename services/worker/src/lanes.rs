@@ -96,8 +96,11 @@ impl Lanes {
         self.kept.extend(brought);
     }
 
-    /// Gives back what is brought while there is no slot for it. Never ends; may be dropped.
+    /// Gives back what was brought and has no slot, and what is. Never ends; may be dropped.
     pub(crate) async fn refuse(&mut self) -> std::convert::Infallible {
+        for delivery in std::mem::take(&mut self.kept) {
+            self.give_back(delivery);
+        }
         loop {
             let brought = if self.waiting.is_empty() { std::future::pending().await } else { self.brought().await };
             if let Some(delivery) = brought {
@@ -168,5 +171,57 @@ pub(crate) async fn remove(queue: &dyn Queue, delivery: &Delivery) {
     if let Err(problem) = queue.remove(delivery).await {
         // It is seen again, and found to be good for nothing.
         warn!(job = %delivery.ticket.job, %problem, "a ticket could not be removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use outpost_core::id::{JobId, TenantId};
+    use outpost_core::moment::Moment;
+    use outpost_core::ports::{Queue, Ticket};
+    use outpost_core::tenant::Tier;
+    use outpost_embedded::{Embedded, Settings};
+
+    use super::Lanes;
+
+    const HIDE: Duration = Duration::from_secs(600);
+
+    #[tokio::test]
+    async fn what_was_brought_and_has_to_wait_for_a_slot_is_given_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let embedded = Embedded::open(folder.path(), Settings::new("http://here")).await.expect("a world");
+        let queue: Arc<dyn Queue> = embedded.ports.queue;
+        let begun = Moment::from_millis(1);
+        let ticket = |number: u8| Ticket {
+            tenant: TenantId::new(begun, &[number; 10]),
+            job: JobId::new(begun, &[number; 10]),
+            traceparent: None,
+        };
+        let mut lanes = Lanes::new(Arc::clone(&queue), HIDE, Duration::ZERO);
+        queue.send(Tier::Free, &ticket(1)).await.expect("a queue");
+        while lanes.kept.is_empty() {
+            lanes.wait().await;
+        }
+        // Calls that wait on take nothing that comes now.
+        while lanes.waiting.join_next().await.is_some() {}
+        queue.send(Tier::Enterprise, &ticket(2)).await.expect("a queue");
+        assert_eq!(lanes.next().await.expect("a ticket").ticket, ticket(2));
+        let again = async {
+            loop {
+                if let Some(delivery) = queue.receive(Tier::Free, Duration::ZERO, HIDE).await.expect("a queue") {
+                    return delivery;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let delivery = tokio::select! {
+            delivery = again => delivery,
+            never = lanes.refuse() => match never {},
+            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nobody else gets it"),
+        };
+        assert_eq!((delivery.ticket, delivery.receives), (ticket(1), 1));
     }
 }

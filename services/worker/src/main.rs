@@ -56,13 +56,13 @@ struct Args {
     #[arg(long, value_name = "BYTES")]
     disk: Option<u64>,
     /// How long a worker is believed to be there after it showed itself; the same for all of an installation
-    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = some_seconds)]
     lease: Duration,
     /// How long an idle worker waits in one call
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = call)]
     wait: Duration,
     /// How often what a job says is passed on
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = some_seconds)]
     tell: Duration,
     /// From the request to end to the end by force
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
@@ -85,6 +85,20 @@ enum Sandbox {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// What happens again and again needs time in between.
+fn some_seconds(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_millis(50);
+    let time = seconds(text)?;
+    if time < LEAST { Err(format!("has to be {} seconds at least", LEAST.as_secs_f64())) } else { Ok(time) }
+}
+
+/// As long as a queue lets anybody wait.
+fn call(text: &str) -> Result<Duration, String> {
+    const MOST: Duration = Duration::from_secs(20);
+    let time = some_seconds(text)?;
+    if time > MOST { Err(format!("has to be {} seconds at most", MOST.as_secs())) } else { Ok(time) }
 }
 
 fn mirror(text: &str) -> Result<(String, String), String> {

@@ -230,7 +230,15 @@ impl Log {
             bytes += size;
             lines.push(Line { seq: self.seq + 1 + lines.len() as u64, ..line.clone() });
         }
-        match self.desk.append_log(&self.claim, &lines).await {
+        let told = tokio::select! {
+            told = self.desk.append_log(&self.claim, &lines) => told,
+            // A store that answers nobody is no reason to stay: nothing of this counts any more.
+            () = self.reins.lost() => {
+                self.pending.clear();
+                return false;
+            }
+        };
+        match told {
             Ok(()) => {
                 self.seq += lines.len() as u64;
                 self.pending.drain(..lines.len());

@@ -82,6 +82,8 @@ impl Worker {
         while *orders.borrow() == Order::Work {
             while jobs.try_join_next().is_some() {}
             let slot = tokio::select! {
+                // Only where there is no slot is anything given back.
+                biased;
                 slot = Arc::clone(&slots).acquire_owned() => slot,
                 never = lanes.refuse() => match never {},
                 _ = told.wait_for(|order| *order != Order::Work) => break,

@@ -11,7 +11,7 @@ use outpost_core::actions::{Applied, Caller, Error, Subscription};
 use outpost_core::key::Scope;
 use outpost_core::moment::Moment;
 use outpost_core::spec::Fault;
-use outpost_core::tenant::Tier;
+use outpost_core::tenant::{Tenant, Tier};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -84,8 +84,7 @@ fn provider(app: &App) -> Result<&Stripe, Problem> {
 }
 
 /// What the provider calls this tenant; it is told of it where it does not know it yet.
-async fn customer(app: &App, stripe: &Stripe, caller: &Caller) -> Result<String, Problem> {
-    let tenant = app.desk.tenant_now(caller).await?;
+async fn customer(app: &App, stripe: &Stripe, caller: &Caller, tenant: Tenant) -> Result<String, Problem> {
     if let Some(customer) = tenant.billing.customer {
         return Ok(customer);
     }
@@ -109,8 +108,14 @@ async fn subscribe(
     let Some(price) = price else {
         return Err(Problem::invalid(vec![Fault::new("/tier", "has no price here: ask who runs this service")]));
     };
-    let customer = customer(&app, stripe, &caller).await?;
-    let once = format!("checkout-{}-{}", caller.id(), info.request_id);
+    let tenant = app.desk.tenant_now(&caller).await?;
+    // A checkout makes another subscription, and leaves the one that there is: both would be charged for.
+    if let Some(paid) = tenant.billing.known.iter().find(|known| known.tier != Tier::Free) {
+        let told = format!("this tenant pays for `{}` already: change or end that with the portal", paid.tier);
+        return Err(Error::Conflict(told).into());
+    }
+    let customer = customer(&app, stripe, &caller, tenant).await?;
+    let once = format!("checkout-{}-{price}-{}", caller.id(), info.request_id);
     json(StatusCode::OK, &Page { url: stripe.checkout(caller.id(), &customer, price, &once).await? })
 }
 

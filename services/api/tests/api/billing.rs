@@ -143,11 +143,15 @@ async fn a_tier_is_paid_for_and_given_up() {
     assert_eq!((told.text("result"), tier().await), ("applied".to_owned(), "pro".to_owned()));
     let told = tell(&house, &sign("whsec_old", now, &created), &created).await.is(200);
     assert_eq!(told.text("result"), "known");
+    // A second subscription would be charged for beside the first.
+    house.post("/v1/billing/subscribe", &key, json!({ "tier": "pro" })).await.fails(409, "conflict");
+    house.post("/v1/billing/portal", &key, json!({})).await.is(200);
     // What is told counts for nothing: how it is is asked for.
     provider.subscription(&tenant, "canceled");
     let late = event("evt_2", "customer.subscription.updated", now - 9);
     tell(&house, &sign("whsec_new", now, &late), &late).await.is(200);
     assert_eq!(tier().await, "free");
+    house.post("/v1/billing/subscribe", &key, json!({ "tier": "pro" })).await.is(200);
     let other =
         json!({ "id": "evt_3", "type": "charge.succeeded", "created": now, "data": { "object": {} } }).to_string();
     assert_eq!(tell(&house, &sign("whsec_new", now, &other), &other).await.is(200).text("result"), "ignored");

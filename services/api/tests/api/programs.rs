@@ -39,9 +39,13 @@ fn told(output: &Output) -> Value {
 async fn a_server_serves_and_an_operator_looks_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let missing = admin(&data, &["tenant", "list"]);
-    assert_eq!(missing.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("an installation begins with outpost-api"));
+    // Neither where there is no folder, nor in one of something else, which stays as it is.
+    for place in [&data, &folder.path().to_owned()] {
+        let missing = admin(place, &["tenant", "create", "Ada", "ada@example.com"]);
+        assert_eq!(missing.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&missing.stderr).contains("one begins with outpost-api"));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 
     let (mut child, base, mut lines) = begun(&data);
     let client = reqwest::Client::new();

@@ -95,6 +95,11 @@ impl Git {
         self
     }
 
+    pub(super) fn from(mut self, input: impl Into<Stdio>) -> Self {
+        self.0.stdin(input);
+        self
+    }
+
     pub(super) fn to(mut self, out: impl Into<Stdio>) -> Self {
         self.0.stdout(out);
         self
@@ -112,10 +117,15 @@ impl Git {
     }
 
     /// What it printed, if it ended well.
-    pub(super) fn line(mut self) -> Result<Option<String>, String> {
+    pub(super) fn bytes(mut self) -> Result<Option<Vec<u8>>, String> {
         let output = self.0.stdout(Stdio::piped()).stderr(Stdio::inherit()).output();
         let output = output.map_err(|error| format!("`git` could not be started: {error}"))?;
-        let text = String::from_utf8_lossy(output.stdout.trim_ascii()).into_owned();
-        Ok(output.status.success().then_some(text))
+        Ok(output.status.success().then_some(output.stdout))
+    }
+
+    /// The same, of a line.
+    pub(super) fn line(self) -> Result<Option<String>, String> {
+        let printed = self.bytes()?;
+        Ok(printed.map(|bytes| String::from_utf8_lossy(bytes.trim_ascii()).into_owned()))
     }
 }

@@ -221,6 +221,7 @@ fn compare(order: &DiffOrder) -> Result<(), Trouble> {
     if !call().args(["read-tree", &order.base]).run()? {
         return Err(Trouble::Ours("what was cloned is gone".to_owned()));
     }
+    leave_modules(order, call)?;
     // What cannot be read, and repositories within the tree, are left out.
     let _ = call().args(["add", "--all", "--ignore-errors", "--", "."]).quiet().run()?;
     let out = File::create(&order.out).map_err(Trouble::ours("the changes cannot be written"))?;
@@ -228,4 +229,21 @@ fn compare(order: &DiffOrder) -> Result<(), Trouble> {
         ["--cached", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"];
     let made = call().arg("diff").args(shown).arg(&order.base).to(out).run()?;
     if made { Ok(()) } else { Err(Trouble::Ours("git could not tell the changes".to_owned())) }
+}
+
+/// Has git pass over submodules. What stands in the place of one is the job's, and git would ask it how it stands: by the
+/// filters that its own settings name, and outside of all walls.
+fn leave_modules(order: &DiffOrder, call: impl Fn() -> Git) -> Result<(), Trouble> {
+    let unknown = || Trouble::Ours("what was cloned cannot be listed".to_owned());
+    let listed = call().args(["ls-files", "--stage", "-z"]).bytes()?.ok_or_else(unknown)?;
+    let modules = listed.split(|byte| *byte == 0).filter(|entry| entry.starts_with(b"160000 "));
+    let paths: Vec<&[u8]> = modules.filter_map(|entry| entry.splitn(2, |byte| *byte == b'\t').nth(1)).collect();
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let list = order.git.join("outpost-modules");
+    fs::write(&list, paths.join(&0)).map_err(Trouble::ours("the submodules cannot be written down"))?;
+    let list = File::open(list).map_err(Trouble::ours("the submodules cannot be read"))?;
+    let passed_over = call().args(["update-index", "-z", "--skip-worktree", "--stdin"]).from(list).run()?;
+    if passed_over { Ok(()) } else { Err(Trouble::Ours("git does not leave the submodules alone".to_owned())) }
 }

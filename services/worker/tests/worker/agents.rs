@@ -156,3 +156,31 @@ async fn an_agent_that_does_not_bring_it_off_says_why() {
     let slow = Spec { timeout_seconds: 2, ..task(&["sleep 78787"]) };
     assert_eq!(ended(slow).await, (Status::TimedOut, Some(Code::Timeout)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_an_agent_hold_no_secret_of_its_tenant() {
+    let (world, _) = world().await;
+    let caller = world.tenant(Tier::Pro).await;
+    // The one that it never has, and knows all the same.
+    let token = "ghp_canary5Hq8Zt2NcVx7Lw4";
+    for (kind, text) in [(SecretKind::Openai, KEY), (SecretKind::GithubToken, token)] {
+        world.desk.put_secret(&caller, kind, &Secret::new(text.to_owned())).await.expect("a secret");
+    }
+    let (bare, _) = crate::repos::repository(&world, "repos/r.git");
+    let allowed = world.path("repos");
+    let _worker =
+        world.worker().args(["--allow-local-repos", allowed.to_str().expect("text")]).start(&world.path("said"));
+    let (a, b) = token.split_at(9);
+    let answer = format!(
+        "T={a}; answer \"{{\\\"status\\\":\\\"done\\\",\\\"outputs\\\":{{\\\"n\\\":\\\"${{T}}{b}\\\"}}}}\"; finish"
+    );
+    let spec = Spec {
+        repo: Some(bare.to_str().expect("text").to_owned()),
+        ports: vec![Port { name: "n".into(), kind: PortKind::String, description: String::new(), optional: false }],
+        ..task(&[&answer])
+    };
+    let id = world.submit(&caller, spec).await;
+    let (job, outcome) = world.ended(&caller, &id).await;
+    assert_eq!(job.status, Status::Succeeded, "{outcome:?}\n{:?}", world.log(&caller, &id).await);
+    assert_eq!(json!(outcome.outputs), json!({"n": "***"}));
+}

@@ -52,16 +52,20 @@ async fn nothing_of_a_command_stays_behind() {
     let world = World::new().await;
     let caller = world.tenant(Tier::Pro).await;
     let _worker = world.worker().start(&world.path("said"));
-    // Two forks and a session of its own; and one that does not end by itself, nor by being asked.
-    let daemon = world.submit(&caller, shell("(setsid sh -c 'sleep 71717 & sleep 71717' &) ; echo done")).await;
-    let deaf = Spec { timeout_seconds: 1, ..shell("trap '' TERM; echo begun; sleep 72727; sleep 72727") };
+    // Two forks and a session of its own; and one that does not end by itself, nor by being asked. Known by a word that
+    // no other run of this on the machine has.
+    let (first, second) = (format!("7{}.1", std::process::id()), format!("7{}.2", std::process::id()));
+    let line = format!("(setsid sh -c 'sleep {first} & sleep {first}' &) ; echo done");
+    let daemon = world.submit(&caller, shell(&line)).await;
+    let line = format!("trap '' TERM; echo begun; sleep {second}; sleep {second}");
+    let deaf = Spec { timeout_seconds: 1, ..shell(&line) };
     let deaf = world.submit(&caller, deaf).await;
     let (job, _) = world.ended(&caller, &daemon).await;
     assert_eq!(job.status, Status::Succeeded);
-    assert!(!runs("71717"));
+    assert!(!runs(&first));
     let (job, outcome) = world.ended(&caller, &deaf).await;
     assert_eq!((job.status, outcome.code), (Status::TimedOut, Some(Code::Timeout)));
-    assert!(!runs("72727"));
+    assert!(!runs(&second));
     let log = world.log(&caller, &deaf).await;
     assert!(log.iter().any(|line| line.text == "begun"), "{log:?}");
     assert_eq!(world.left(), Vec::<std::path::PathBuf>::new());
@@ -103,6 +107,27 @@ async fn a_command_reaches_nothing_but_its_own() {
     let log = world.log(&caller, &id).await;
     assert!(log.iter().any(|line| line.text.starts_with("OUTPOST_JOB=job_")));
     assert!(!log.iter().any(|line| line.text.contains("canary-of-the-worker")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_of_a_job_mean_something_to_its_command_only() {
+    let world = World::new().await;
+    let caller = world.tenant(Tier::Pro).await;
+    let _worker = world.worker().start(&world.path("said"));
+    // To the loader of every program they are orders: this one has it write a file, others have it load one.
+    let trace = world.path("trace").display().to_string();
+    let env = [("LD_DEBUG", "files"), ("LD_DEBUG_OUTPUT", trace.as_str()), ("PWD", "/elsewhere"), ("EMPTY", "")];
+    let line = "printf '%s|' \"$LD_DEBUG\" \"$LD_DEBUG_OUTPUT\" \"${EMPTY-unset}\"; echo";
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let id = world.submit(&caller, Spec { env, ..shell(line) }).await;
+    let (job, outcome) = world.ended(&caller, &id).await;
+    assert_eq!(job.status, Status::Succeeded, "{outcome:?}");
+    let log = world.log(&caller, &id).await;
+    assert!(log.iter().any(|line| line.text == format!("files|{trace}||")), "{log:?}");
+    let found: Vec<_> = std::fs::read_dir(world.path("")).expect("a folder").flatten().collect();
+    let traces: Vec<_> =
+        found.iter().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"trace")).collect();
+    assert!(traces.is_empty(), "written outside of the walls: {traces:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,7 @@ fn git(folder: &Path, args: &[&str]) -> String {
 }
 
 /// A bare repository of two commits, a branch and a tag; and the id of its first commit.
-fn repository(world: &World, path: &str) -> (PathBuf, String) {
+pub(crate) fn repository(world: &World, path: &str) -> (PathBuf, String) {
     let (work, bare) = (world.path("work"), world.path(path));
     fs::create_dir_all(&work).expect("room");
     git(&work, &["init", "-q"]);
@@ -99,6 +99,38 @@ async fn what_changed_in_a_clone_is_told_whatever_became_of_its_repository() {
     assert_eq!(fs::read(copy.join("c.bin")).expect("a file"), [0, 255]);
     assert_eq!(fs::read_link(copy.join("link")).expect("a link"), Path::new("/etc/passwd"));
     assert!(!copy.join("b.bin").exists() && !Path::new("/tmp/trap-71").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_in_place_of_a_submodule_is_not_asked_how_it_stands() {
+    let world = World::new().await;
+    let caller = world.tenant(Tier::Pro).await;
+    let (bare, inner) = repository(&world, "repos/r.git");
+    // The job brings the very commit that the submodule stands at, and a filter that runs wherever its changes are looked for.
+    let work = world.path("work");
+    git(&work, &["bundle", "create", "-q", "../inner.bundle", "v1"]);
+    fs::copy(world.path("inner.bundle"), work.join("inner.bundle")).expect("room");
+    git(&work, &["update-index", "--add", "--cacheinfo", &format!("160000,{inner},sub")]);
+    git(&work, &["add", "inner.bundle"]);
+    git(&work, &["commit", "-qm", "with a submodule"]);
+    git(&work, &["push", "-q", bare.to_str().expect("text"), "main"]);
+    let trap = world.path("trap");
+    let line = format!(
+        "rmdir sub; git init -q sub; cd sub; git fetch -q ../inner.bundle v1; git reset -q --hard FETCH_HEAD; \
+         git config filter.x.clean 'touch {}; cat'; echo '* filter=x' > .git/info/attributes; echo more >> a.txt; \
+         cd ..; echo three > a.txt; [ \"$(git -C sub rev-parse HEAD)\" = {inner} ]",
+        trap.display()
+    );
+    let allowed = world.path("repos");
+    let _worker =
+        world.worker().args(["--allow-local-repos", allowed.to_str().expect("text")]).start(&world.path("said"));
+    let repo = Some(bare.to_str().expect("text").to_owned());
+    let id = world.submit(&caller, Spec { repo, ..shell(&line) }).await;
+    let (job, outcome) = world.ended(&caller, &id).await;
+    assert_eq!(job.status, Status::Succeeded, "{outcome:?}");
+    assert!(!trap.exists(), "what the job said ran outside of its walls");
+    let diff = String::from_utf8(world.artifact(&job, "changes.diff").await).expect("text");
+    assert!(diff.contains("+three") && !diff.contains("sub"), "{diff}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,3 +124,16 @@ fn the_page_names_no_option_that_the_program_lacks() {
         assert!(help.contains(&format!("--{name} ")) || help.contains(&format!("--{name}\n")), "--{name}");
     }
 }
+
+#[test]
+fn one_that_would_never_rest_is_refused() {
+    // One that is let in all the same finds no folder here.
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    for (option, value) in [("--tell", "0"), ("--lease", "0"), ("--wait", "0"), ("--wait", "21"), ("--lease", "-1")] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_outpost-worker"));
+        command.arg("--data").arg(file.path()).arg(format!("{option}={value}"));
+        let told = command.output().expect("an answer");
+        let text = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert!(told.status.code() == Some(2) && text.contains(option), "{option} {value}: {told:?}");
+    }
+}

@@ -181,8 +181,8 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<Value, String> {
     let data = command.data.ok_or("which installation? name its folder with --data, or in OUTPOST_DATA")?;
-    if !data.is_dir() {
-        return Err(format!("there is no folder `{}`: an installation begins with outpost-api", data.display()));
+    if !installation::is_in(&data) {
+        return Err(format!("there is no installation in `{}`: one begins with outpost-api", data.display()));
     }
     // What is offered decides about jobs, and none are submitted here.
     let opened = installation::open(&data, "http://localhost", fleet::offer(Vec::new(), false), |_| {});
