@@ -12,6 +12,7 @@
 mod blobs;
 mod commit;
 mod house;
+mod installation;
 mod item;
 mod list;
 mod queue;
@@ -24,22 +25,17 @@ mod vault;
 mod wake;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use outpost_core::actions::Ports;
 use outpost_core::ports::{Blobs, Chance, Clock, Pause, Queue, Vault, Wake};
 use outpost_core::store::{House, Problem, Store};
 use outpost_here::Timer;
 
+pub use installation::{SECRET, Surroundings};
 pub use settings::{Settings, Workers};
 pub use tables::TABLES;
 pub use tenants::for_tenant;
-
-/// For one sending; then it is sent again, or its answer counts as lost.
-const PATIENCE: Duration = Duration::from_secs(10);
-const TO_CONNECT: Duration = Duration::from_secs(3);
 
 /// The ports, in one account and region.
 #[derive(Clone, Debug)]
@@ -56,13 +52,6 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// As whoever the environment says, by the rules that the `aws` command goes by. Needs a runtime of tokio's, with time.
-    pub async fn open(settings: &Settings) -> Result<Self, Problem> {
-        let patience = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).connect_timeout(TO_CONNECT).build();
-        let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(patience).load().await;
-        Self::with(&config, settings).await
-    }
-
     /// As whoever this says, where it says.
     pub async fn with(config: &SdkConfig, settings: &Settings) -> Result<Self, Problem> {
         let tables = Arc::new(tables::Tables::new(config, settings));
