@@ -32,7 +32,11 @@ use outpost_core::ports::{Blobs, Chance, Clock, Pause, Queue, Vault, Wake};
 use outpost_core::store::{House, Problem, Store};
 use outpost_here::Timer;
 
+/// Whose types the functions here take.
+pub use {aws_config, aws_credential_types};
+
 pub use installation::{SECRET, Surroundings};
+pub use outpost_here::SystemClock;
 pub use settings::{Settings, Workers};
 pub use tables::TABLES;
 pub use tenants::for_tenant;
