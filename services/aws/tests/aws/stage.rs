@@ -19,6 +19,11 @@ impl Stage {
         // A number of twelve digits that no other test has: this process, and the time.
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time").as_nanos();
         let account = format!("{}", 100_000_000_000 + (now / 100 + u128::from(std::process::id())) % 800_000_000_000);
+        Self::of(emulator, account).await
+    }
+
+    /// In an account of which there is one.
+    pub(crate) async fn of(emulator: &Emulator, account: String) -> Self {
         let stage = Self { endpoint: emulator.endpoint(), account, client: reqwest::Client::new() };
         stage.tables().await;
         stage.queues().await;
