@@ -67,18 +67,18 @@ pub async fn judge(house: &dyn House, store: &dyn Store, question: &Question, no
             Verdict::refused(true, word(&denied))
         }
         Ok(Known { tenant, key, denied }) => {
+            let whose = [("tenant_id", &tenant.id), ("user_id", &tenant.id)].map(|(name, id)| (name, id.to_string()));
+            let whose = whose.into_iter().chain([("key_id", key.id.to_string())]);
             let mut verdict = match &denied {
                 Some(denied) => Verdict::refused(true, word(denied)),
-                None => Verdict { is_authorized: true, context: BTreeMap::from([("auth", "good".to_owned())]) },
+                None => {
+                    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+                    let tier = tenant.tier.as_str().to_owned();
+                    let good = [("auth", "good".to_owned()), ("tier", tier), ("scopes", scopes.join(" "))];
+                    Verdict { is_authorized: true, context: BTreeMap::from(good) }
+                }
             };
-            let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-            verdict.context.extend([
-                ("tenant_id", tenant.id.to_string()),
-                ("user_id", tenant.id.to_string()),
-                ("key_id", key.id.to_string()),
-                ("tier", tenant.tier.as_str().to_owned()),
-                ("scopes", scopes.join(" ")),
-            ]);
+            verdict.context.extend(whose);
             verdict
         }
     })

@@ -77,6 +77,7 @@ impl Gateway {
             json!({
                 "name": "keys", "authorizerType": "REQUEST", "authorizerUri": invoked("outpost-authorizer"),
                 "authorizerPayloadFormatVersion": "2.0", "enableSimpleResponses": true, "authorizerResultTtlInSeconds": 0,
+            "identitySource": [],
             }),
         );
         let authorizer = authorizer.await["authorizerId"].clone();
