@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    fn event(change: Value) -> Value {
+    fn event(change: &Value) -> Value {
         let mut event = json!({
             "version": "2.0", "routeKey": "ANY /{proxy+}", "rawPath": "/v1/jobs", "rawQueryString": "limit=2&cursor=a%20b",
             "cookies": ["a=1", "b=2"],
@@ -182,13 +182,13 @@ mod tests {
         event
     }
 
-    fn read(change: Value) -> Result<Request<Body>, String> {
+    fn read(change: &Value) -> Result<Request<Body>, String> {
         serde_json::from_value::<Event>(event(change)).map_err(|error| error.to_string())?.request()
     }
 
     #[test]
     fn a_request_is_what_a_server_would_have_read() {
-        let request = read(json!({})).expect("a request");
+        let request = read(&json!({})).expect("a request");
         assert_eq!(
             (request.method(), request.uri().to_string().as_str()),
             (&Method::POST, "/v1/jobs?limit=2&cursor=a%20b")
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn paths_are_read_below_their_stage_and_never_as_hosts() {
-        let mut context = event(json!({}))["requestContext"].clone();
+        let mut context = event(&json!({}))["requestContext"].clone();
         for (stage, raw, read_as) in [
             ("$default", "/dev/v1", "/dev/v1"),
             ("dev", "/dev/v1/jobs", "/v1/jobs"),
@@ -215,7 +215,7 @@ mod tests {
         ] {
             context["stage"] = json!(stage);
             let request =
-                read(json!({"rawPath": raw, "rawQueryString": "", "requestContext": context})).expect("a request");
+                read(&json!({"rawPath": raw, "rawQueryString": "", "requestContext": context})).expect("a request");
             assert_eq!(request.uri().to_string(), read_as, "{raw}");
             assert_eq!(request.uri().host(), None);
         }
@@ -230,7 +230,7 @@ mod tests {
             (json!({"headers": {"a": "c\nd"}}), "`a`"),
             (json!({"requestContext": {}}), "http"),
         ] {
-            let error = read(change.clone()).expect_err("a fault");
+            let error = read(&change).expect_err("a fault");
             assert!(error.contains(told), "{change}: {error}");
         }
     }

@@ -63,8 +63,8 @@ async fn run(options: Options) -> Result<(), String> {
     let place = options.place.data.as_ref().map_or_else(|| "AWS".to_owned(), |data| data.display().to_string());
     tracing::info!(address = %address, base, place, docs = format!("{base}/docs"), "serving");
     #[cfg(feature = "embedded")]
-    if let Some(data) = options.place.data.as_ref().filter(|_| options.with_worker) {
-        return working::serve(&options, data, opened.desk, listener, settings, stop).await;
+    if let Some(data) = options.place.data.as_ref().filter(|_| options.working.with_worker) {
+        return working::serve(&options.working, data, opened.desk, listener, settings, stop).await;
     }
     outpost_api::serve(opened.desk, listener, settings, stop.wait()).await
 }

@@ -29,6 +29,18 @@ pub(crate) struct Options {
     tenants: Option<Tenants>,
     #[command(flatten)]
     pub(crate) front: Front,
+    #[cfg(feature = "embedded")]
+    #[command(flatten)]
+    pub(crate) working: Working,
+    /// What is written to the log: `warn`, `info`, `debug`, or as `RUST_LOG` has it
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "OUTPOST_LOG")]
+    pub(crate) log: String,
+}
+
+/// What this build can besides: jobs, and definitions of agents.
+#[cfg(feature = "embedded")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct Working {
     /// Do the jobs, too, in this process
     #[arg(long, env = "OUTPOST_WITH_WORKER", conflicts_with = "aws")]
     pub(crate) with_worker: bool,
@@ -44,9 +56,6 @@ pub(crate) struct Options {
     /// A folder below which jobs may name repositories; may be given again
     #[arg(long, value_name = "DIR", requires = "with_worker")]
     pub(crate) allow_local_repos: Vec<PathBuf>,
-    /// What is written to the log: `warn`, `info`, `debug`, or as `RUST_LOG` has it
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "OUTPOST_LOG")]
-    pub(crate) log: String,
 }
 
 /// Where the installation lies.

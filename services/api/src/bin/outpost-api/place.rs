@@ -8,13 +8,15 @@ use outpost_core::actions::Desk;
 
 use crate::options::Options;
 
+type Read = Box<dyn Fn(&str) -> Option<String>>;
+
 /// An installation that is open.
 pub(crate) struct Opened {
     pub(crate) desk: Arc<Desk>,
     /// Files, where the server serves them itself.
     pub(crate) files: Option<Arc<dyn Files>>,
     /// What variables are set to.
-    pub(crate) read: Box<dyn Fn(&str) -> Option<String>>,
+    pub(crate) read: Read,
 }
 
 /// `own`: the only tenant is the owner of this machine.
@@ -75,15 +77,12 @@ async fn in_aws(_: &Options) -> Result<Opened, String> {
 #[cfg(feature = "embedded")]
 fn agents(options: &Options) -> Result<Option<Vec<outpost_core::spec::Agent>>, String> {
     let read = |folder| outpost_worker::agents(Some(folder)).map_err(|error| error.to_string());
-    options.agents.as_deref().map(read).transpose()
+    options.working.agents.as_deref().map(read).transpose()
 }
 
 #[cfg(not(feature = "embedded"))]
-fn agents(options: &Options) -> Result<Option<Vec<outpost_core::spec::Agent>>, String> {
-    match options.agents {
-        Some(_) => Err("this build reads no definitions of agents: build it with `--features embedded`".to_owned()),
-        None => Ok(None),
-    }
+fn agents(_: &Options) -> Result<Option<Vec<outpost_core::spec::Agent>>, String> {
+    Ok(None)
 }
 
 #[cfg(not(any(feature = "embedded", feature = "aws")))]

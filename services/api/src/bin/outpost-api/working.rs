@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::Stop;
-use crate::options::Options;
+use crate::options::Working;
 
 /// Parts of a job are done by this program again, under words of their own.
 pub(crate) fn hand() -> Option<ExitCode> {
@@ -22,7 +22,7 @@ pub(crate) fn hand() -> Option<ExitCode> {
 
 /// Serves and works until it is told to stop.
 pub(crate) async fn serve(
-    options: &Options,
+    options: &Working,
     data: &Path,
     desk: Arc<Desk>,
     listener: TcpListener,
@@ -45,7 +45,7 @@ pub(crate) async fn serve(
     tokio::try_join!(serve, worker).map(drop)
 }
 
-fn how(options: &Options, data: &Path, lease: std::time::Duration) -> outpost_worker::Settings {
+fn how(options: &Working, data: &Path, lease: std::time::Duration) -> outpost_worker::Settings {
     let workspaces = options.workspaces.clone().unwrap_or_else(|| data.join("workspaces"));
     let mut settings = outpost_worker::Settings::new(workspaces, lease);
     settings.slots = options.slots.max(1).into();
