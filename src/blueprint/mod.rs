@@ -151,9 +151,16 @@ pub fn executor<'a>(draft: &'a Draft<'_>, index: TaskIndex) -> &'a str {
     "shell"
 }
 
-/// The agent that does a task, if one does.
+/// The agent that does a task, if one does: here, or on the fleet of a service.
 pub fn agent<'a>(draft: &'a Draft<'_>, index: TaskIndex) -> Option<&'a str> {
-    Some(executor(draft, index)).filter(|name| !format::NO_AGENTS.contains(name))
+    let executor = executor(draft, index);
+    if executor != "outpost" {
+        return Some(executor).filter(|name| !format::NO_AGENTS.contains(name));
+    }
+    let task = draft.task(index);
+    let own = task.agent().and_then(|terms| terms.name.as_ref());
+    // What is said for all tasks is for those that have no command.
+    own.or_else(|| draft.execution.agent.name.as_ref().filter(|_| task.run.is_none())).map(|name| name.as_str())
 }
 
 /// The terms on which an agent does a task: its own, and the document's where it says nothing.

@@ -2,7 +2,7 @@
 //! the fleet of a service.
 //!
 //! All of a task's commands run at one place: setup, work, verification, rollback, and what follows success. Only a
-//! verification may say `on: here`.
+//! verification may say `on: here`. What an agent of the fleet does comes back into a tree here: so do its commands.
 
 use super::model::{Container, Draft, Fleet, Machines, TaskIndex, Verification};
 use super::{executor, format};
@@ -30,21 +30,28 @@ pub fn of_task<'a, 's>(draft: &'a Draft<'s>, index: TaskIndex) -> Site<'a, 's> {
             };
             Site::Machines(Box::new(merged))
         }
-        "outpost" => {
-            let (own, all) = (context.and_then(|context| context.fleet.as_deref()), &draft.execution.fleet);
-            let merged = match (own, all) {
-                (Some(own), Some(all)) => own.over(all),
-                (Some(one), None) => one.clone(),
-                (None, Some(one)) => (**one).clone(),
-                (None, None) => Fleet::default(),
-            };
-            Site::Fleet(Box::new(merged))
-        }
+        "outpost" if super::agent(draft, index).is_some() => Site::Here,
+        "outpost" => Site::Fleet(fleet(draft, index)),
         "shell" | "manual" => {
             context.and_then(|context| context.container.as_deref()).map_or(Site::Here, Site::Container)
         }
         _ => Site::Here,
     }
+}
+
+/// The fleet on which an agent does a task.
+pub fn of_errand<'s>(draft: &Draft<'s>, index: TaskIndex) -> Option<Box<Fleet<'s>>> {
+    let is_errand = executor(draft, index) == "outpost" && super::agent(draft, index).is_some();
+    is_errand.then(|| fleet(draft, index))
+}
+
+fn fleet<'s>(draft: &Draft<'s>, index: TaskIndex) -> Box<Fleet<'s>> {
+    let own = draft.task(index).context.as_deref().and_then(|context| context.fleet.as_deref());
+    Box::new(match (own, draft.execution.fleet.as_deref()) {
+        (Some(own), Some(all)) => own.over(all),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => Fleet::default(),
+    })
 }
 
 /// Where a task is verified.

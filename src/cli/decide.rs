@@ -183,6 +183,7 @@ fn taken(files: &RunFiles, note: &Path) -> Result<bool, Failure> {
             // It may have been taken between the two looks.
             return Ok(!note.exists());
         }
+        // The driver is another process: that the note is gone is all that it says.
         thread::sleep(Duration::from_millis(20));
     }
     Ok(true)

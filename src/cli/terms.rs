@@ -5,17 +5,20 @@ use outpost_agent::definition::Definitions;
 use serde_json::{Value, json};
 
 use crate::blueprint::model::{AgentTerms, SandboxMode};
-use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms};
+use crate::blueprint::{Blueprint, TaskIndex, agent, agent_terms, site};
 use crate::document::Text;
 use crate::run::{Usage, micro};
 
 /// How an agent reaches its model.
+#[derive(PartialEq, Eq)]
 enum Way {
     /// The variable that holds its key.
     Key(String),
     /// The one that is not set.
     Login(String),
     Nothing(String),
+    /// The service has it.
+    Service,
     NoKey,
     Undefined,
 }
@@ -36,7 +39,10 @@ impl<'b> Terms<'b> {
         let is_given = |name: &str| {
             context.is_some_and(|context| context.environment.iter().any(|(known, _)| known.as_str() == name))
         };
+        let is_errand = site::of_errand(blueprint, index).is_some();
+        let known = known.filter(|_| !is_errand);
         let way = match known.and_then(|known| known.get(agent)).map(|definition| &definition.auth) {
+            None if is_errand => Way::Service,
             None => Way::Undefined,
             Some(None) => Way::NoKey,
             Some(Some(auth)) => {
@@ -70,11 +76,14 @@ impl<'b> Terms<'b> {
             Way::Key(variable) => format!("with the key in {variable}"),
             Way::Login(variable) => format!("with its login, since {variable} is not set"),
             Way::Nothing(variable) => format!("without a key or a login: {variable} is not set"),
+            Way::Service => "with the key that the tenant has at the service".to_owned(),
             Way::NoKey => "without a key, which it does not need".to_owned(),
             Way::Undefined => "which nobody defined here".to_owned(),
         };
         let place = if self.terms.is_isolated() { "in a tree of its own" } else { "in the project's directory" };
+        let place = if self.way == Way::Service { "on the fleet, landing out of a tree of its own" } else { place };
         let walls = match self.sandbox() {
+            _ if self.way == Way::Service => "in the sandbox of its worker",
             SandboxMode::Auto => "in the sandbox that is here",
             SandboxMode::Require => "in no case without a sandbox",
             SandboxMode::None => "without a sandbox",
@@ -93,6 +102,7 @@ impl<'b> Terms<'b> {
             Way::Key(variable) => (Some(variable), "key"),
             Way::Login(variable) => (Some(variable), "login"),
             Way::Nothing(variable) => (Some(variable), "missing"),
+            Way::Service => (None, "service"),
             Way::NoKey => (None, "none_needed"),
             Way::Undefined => (None, "unknown"),
         };

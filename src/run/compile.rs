@@ -8,7 +8,7 @@ use super::program::{
 };
 use super::purse::{Usage, micro};
 use crate::blueprint::model::{self, FailureAction, GateTimeout, LockMode, RollbackMode};
-use crate::blueprint::{Blueprint, TaskIndex, agent, executor, is_isolated, is_verify_only, secret};
+use crate::blueprint::{Blueprint, TaskIndex, agent, executor, is_isolated, is_verify_only, secret, site};
 use crate::plan::{Edge, Plan};
 
 /// Attempts at once where neither the document nor the command line says how many.
@@ -136,7 +136,9 @@ fn stages(blueprint: &Blueprint<'_>, plan: &Plan, index: TaskIndex) -> Vec<Stage
     // What a person does by hand is shown by its verification.
     if !is_verify_only(blueprint, index) && executor(blueprint, index) != "manual" {
         stages.push(Stage::Run);
-        if is_isolated(blueprint, index) && agent(blueprint, index).is_none() {
+        // An agent commits what it did where it did it; one of the fleet is not here.
+        let is_here = agent(blueprint, index).is_some() && site::of_errand(blueprint, index).is_none();
+        if is_isolated(blueprint, index) && !is_here {
             stages.push(Stage::Commit);
         }
     }

@@ -4,6 +4,7 @@
 //! `--events` prints; fields are only ever added.
 
 mod chore;
+mod gate;
 
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use chore::{Chore, Hook};
+pub use gate::{GateDecision, GateMoment};
 
 use super::failure::Failure;
 use super::program::OnTimeout;
@@ -340,42 +342,6 @@ impl CleanUp {
             Self::Archived => "archived",
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GateMoment {
-    Before,
-    After,
-    /// An attempt failed in a way that a person has to look at.
-    Failed,
-    /// The agents of the run have used all that they may together.
-    Budget,
-}
-
-impl GateMoment {
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::After => "after",
-            Self::Failed => "failed",
-            Self::Budget => "budget",
-        }
-    }
-}
-
-/// A person's final word.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GateDecision {
-    pub task: String,
-    pub approved: bool,
-    pub by: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub comment: String,
-    /// Digest of what the person was shown.
-    pub digest: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub set: Vec<(String, String)>,
 }
 
 /// How a run ended.

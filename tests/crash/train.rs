@@ -71,9 +71,18 @@ fn arrived(project: &Project) {
     project.until_nothing_runs();
 }
 
+/// `T1/2/run` as `T1/run`: an attempt that was killed leaves its moment to the next one.
+fn whichever_attempt(told: &str) -> String {
+    let words: Vec<&str> = told.split('/').collect();
+    match words[..] {
+        [task, _, stage] => format!("{task}/{stage}"),
+        _ => told.to_owned(),
+    }
+}
+
 /// The next runner goes on until this has happened, and is killed. Then nothing of the run is alive.
 fn killed_at(project: &Project, mut running: Running, name: &str, what: &str) -> Option<Ended> {
-    while !project.told(name).iter().any(|told| told == what) {
+    while !project.told(name).iter().any(|told| whichever_attempt(told) == what) {
         if running.is_over() {
             return Some(running.end());
         }
@@ -91,12 +100,12 @@ fn the_train_arrives_although_its_runner_is_killed_again_and_again() {
     // Where it is killed: at the beginning, among many, while one waits for its retry, in the middle of what
     // must not be done twice, and behind each of the gates.
     let mut moments = [
-        ("stage_started", "T0.1/1/run"),
-        ("stage_started", "T1.4/1/run"),
+        ("stage_started", "T0.1/run"),
+        ("stage_started", "T1.4/run"),
         ("retry_scheduled", "T2.4"),
-        ("stage_ended", "T3.5/1/run"),
+        ("stage_ended", "T3.5/run"),
         ("stage_handle", "T4.2"),
-        ("stage_started", "T4.2/1/verify:smoke"),
+        ("stage_started", "T4.2/verify:smoke"),
         ("gate_decided", "T5.1"),
         ("stage_handle", "T5.4"),
         ("task_completed", "T6.1"),

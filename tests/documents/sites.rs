@@ -1,7 +1,7 @@
 //! Where commands run: machines, containers, and what cannot be done there.
 
-use outpost_bp::blueprint::TaskIndex;
-use outpost_bp::blueprint::site::{Site, is_here, of_task, of_verification};
+use outpost_bp::blueprint::site::{Site, is_here, of_errand, of_task, of_verification};
+use outpost_bp::blueprint::{TaskIndex, agent, is_isolated};
 use outpost_bp::diagnostic::Code;
 
 use crate::{codes, document, task, with};
@@ -140,4 +140,80 @@ fn x_06_what_cannot_work_on_the_fleet_is_said_before_anything_runs() {
     assert_eq!(codes(&document(&[task("T0.1", stray)])), bad("{directory: a}"));
     let reference = "executor: outpost\nrun: make\nexecution_context: {outpost: {ref: main}}\n";
     assert_eq!(codes(&document(&[task("T0.1", reference)])), bad("main"));
+}
+
+/// What is said of an agent of the fleet, with these lines and these settings.
+fn errand(all: &str, extra: &str) -> Vec<(Code, String)> {
+    codes(&document(&[settings(all), task("T0.1", &format!("executor: outpost\n{extra}"))]))
+}
+
+#[test]
+fn x_06_an_agent_of_the_fleet_works_there_and_is_verified_here() {
+    let own = "executor: outpost\nagent: {name: codex, budget: {usd: 1}}\nverification: {unit: {command: make test}}\n";
+    let all = "outpost: {repo: acme/shop, push: origin}\n  agent: {name: claude, model: m}";
+    let command = "executor: outpost\nrun: make\n";
+    let text =
+        document(&[settings(all), task("T0.1", own), task("T0.2", command), task("T0.3", "executor: outpost\n")]);
+    assert_eq!(codes(&text), []);
+    with(&text, false, |reading, _| {
+        let (draft, [first, second, third]) = (&reading.draft, [0, 1, 2].map(TaskIndex::new));
+        assert_eq!([first, second, third].map(|index| agent(draft, index)), [Some("codex"), None, Some("claude")]);
+        assert!(matches!(of_task(draft, first), Site::Here) && matches!(of_task(draft, second), Site::Fleet(_)));
+        let fleet = of_errand(draft, first).expect("a fleet");
+        assert_eq!((fleet.repo.as_deref(), fleet.push.as_deref()), (Some("acme/shop"), Some("origin")));
+        assert!(of_errand(draft, second).is_none() && is_isolated(draft, first));
+    });
+}
+
+#[test]
+fn x_06_what_an_agent_of_the_fleet_cannot_do_is_said_before_anything_runs() {
+    let shop = |extra: &str| errand("outpost: {repo: acme/shop}", &format!("agent: {{name: claude}}\n{extra}"));
+    assert_eq!(shop(""), []);
+    assert_eq!(errand("executor: shell", "agent: {name: claude}\n"), bad("outpost"));
+    let terms = [
+        "effort: high",
+        "max_turns: 3",
+        "approval: edits",
+        "trust: own",
+        "isolation: none",
+        "sandbox: require",
+        "sandbox: {read: [/srv]}",
+    ];
+    for term in terms {
+        let said = errand("outpost: {repo: acme/shop}", &format!("agent: {{name: claude, {term}}}\n"));
+        assert_eq!(said, bad("outpost"), "{term}");
+    }
+    let fine = "agent: {name: claude, model: m, approval: full, trust: untrusted, sandbox: auto, paths: [src/**], budget: {tokens: 9}}\n";
+    assert_eq!(errand("outpost: {repo: acme/shop}", fine), []);
+    assert_eq!(shop("execution_context: {setup_command: make tools}\n"), bad("make tools"));
+    assert_eq!(shop("execution_context: {outpost: {ref: main}}\n"), bad("main"));
+    assert_eq!(shop("execution_context: {outpost: {directory: a}}\n"), bad("a"));
+    for remote in ["--upload-pack=x", "../other", "https://x/y", "a b"] {
+        assert_eq!(
+            shop(&format!("execution_context: {{outpost: {{push: '{remote}'}}}}\n")),
+            bad(&format!("'{remote}'"))
+        );
+    }
+    // Its commands run here and may have secrets; its variables go there.
+    let variable = "execution_context: {environment_variables: {A: '${secrets.KEY}'}}\n";
+    assert_eq!(shop(variable), bad("'${secrets.KEY}'"));
+    assert_eq!(shop("verification: {unit: {command: 'login ${secrets.KEY}'}}\n"), []);
+    assert_eq!(shop("run: make\n"), vec![(Code::IdleCommand, "make".to_owned())]);
+    let stray = codes(&document(&[task("T0.1", "executor: claude\nagent: {name: codex}\n")]));
+    assert_eq!(stray, vec![(Code::NoEffect, "codex".to_owned())]);
+}
+
+#[test]
+fn x_06_an_agent_of_the_fleet_sees_what_landed_only_where_somebody_brings_it() {
+    let said = |settings_: &str| {
+        let agent = "executor: outpost\nagent: {name: claude}\n";
+        let next = format!("{agent}dependencies: [T0.1]\n");
+        codes(&document(&[settings(settings_), task("T0.1", agent), task("T0.2", &next)]))
+    };
+    assert_eq!(said("outpost: {repo: acme/shop}"), bad("T0.2"));
+    assert_eq!(said("outpost: {repo: acme/shop, push: origin}"), []);
+    assert_eq!(said("outpost: {repo: /srv/shop}"), []);
+    let apart = "executor: outpost\nagent: {name: claude}\n";
+    let apart = document(&[settings("outpost: {repo: acme/shop}"), task("T0.1", apart), task("T0.2", apart)]);
+    assert_eq!(codes(&apart), [], "they do not wait for each other");
 }

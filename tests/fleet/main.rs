@@ -6,6 +6,7 @@
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it did")]
 
+mod agents;
 #[path = "../project/mod.rs"]
 #[expect(dead_code, reason = "the stage of other tests, too")]
 mod project;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
+use std::pin::Pin;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -44,20 +46,32 @@ fn main() -> ExitCode {
     if let Some([_, folder, slots]) = words.first_chunk::<3>().filter(|[word, ..]| word == stage::WORKER) {
         return stage::worker(folder.as_ref(), slots);
     }
+    let mut tests: Vec<Test> = vec![("x_06_a_blueprint_finishes_on_a_fleet_that_dies", || {
+        Box::pin(a_blueprint_finishes_on_a_fleet_that_dies())
+    })];
+    tests.extend_from_slice(agents::TESTS);
     if words.iter().any(|word| word == "--list") {
-        println!("x_06_a_blueprint_finishes_on_a_fleet_that_dies: test");
+        for (name, _) in tests {
+            println!("{name}: test");
+        }
         return ExitCode::SUCCESS;
     }
-    let is_chosen = |word: &&String| !word.starts_with('-');
-    let name = "x_06_a_blueprint_finishes_on_a_fleet_that_dies";
-    if words.iter().filter(is_chosen).any(|word| !name.contains(word.as_str())) {
-        return ExitCode::SUCCESS;
-    }
+    let chosen: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let is_exact = words.iter().any(|word| word == "--exact");
+    let is_chosen = |name: &str| {
+        chosen.iter().all(|word| if is_exact { name == word.as_str() } else { name.contains(word.as_str()) })
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
-    runtime.block_on(a_blueprint_finishes_on_a_fleet_that_dies());
+    for (name, test) in tests.into_iter().filter(|(name, _)| is_chosen(name)) {
+        runtime.block_on(test());
+        println!("test {name} ... ok");
+    }
     runtime.shutdown_background();
     ExitCode::SUCCESS
 }
+
+/// A test, by its name.
+type Test = (&'static str, fn() -> Pin<Box<dyn Future<Output = ()>>>);
 
 fn number(name: &str, usual: usize) -> usize {
     std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))

@@ -6,6 +6,7 @@ mod gates;
 mod memory;
 mod purse;
 mod room;
+mod standins;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -239,17 +240,7 @@ impl Rules {
                 }
                 self.finish(task, false);
             }
-            Event::FallbackCalled { task, fallback } => {
-                let spec = self.spec(task);
-                let named = spec.fallback.map(|index| &self.program.tasks[index.get()].id);
-                assert_eq!(named, Some(fallback), "{task} names another fallback");
-                assert!(!self.draining && !self.stopping, "the run ends and {fallback} is called");
-                let failures = self.failures.get(task).copied().unwrap_or_default();
-                let is_final = failures > spec.max_retries || self.lasting.contains(task);
-                assert!(is_final && !self.running.contains_key(task), "{task} has not failed for good");
-                assert!(!self.chores.owes_undoing(task), "{task} is to be undone first");
-                self.replaced.insert(task.clone(), fallback.clone());
-            }
+            Event::FallbackCalled { task, fallback } => self.called(task, fallback),
             Event::CheckpointKept { task, .. } => {
                 self.checkpoints.insert(task.clone());
             }
@@ -335,27 +326,6 @@ impl Rules {
             assert!(!is_called_anew || self.complete.contains(&spec.id), "{} is called by what runs again", spec.id);
             let fallback = self.replaced.get(&spec.id);
             assert!(fallback.is_none_or(|by| !again.contains(by)), "{} was relieved by what runs again", spec.id);
-        }
-    }
-
-    /// Whether somebody else did the work of a task.
-    fn is_relieved(&self, task: &str) -> bool {
-        let mut at = task;
-        while let Some(next) = self.replaced.get(at) {
-            at = next;
-        }
-        at != task && self.complete.contains(at)
-    }
-
-    fn may_be_skipped(&self, task: &str) {
-        let is_first = self.spec(task).conditional || !self.failures.contains_key(task);
-        assert!(
-            is_first || self.draining || self.stopping || !self.chores.owes_undoing(task),
-            "{task} is to be undone first"
-        );
-        if self.replaced.contains_key(task) {
-            let says_so = self.spec(task).on_failure == OnFailure::Skip;
-            assert!(says_so || self.is_relieved(task), "{task} failed, and nobody did its work");
         }
     }
 

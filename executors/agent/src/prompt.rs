@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::contract::Port;
 use parts::{Side, capped, code, data, list};
 
-const GOAL: usize = 64 << 10;
+/// Of a goal, and so of what a service is [`asked`].
+pub const GOAL: usize = 64 << 10;
 const INTERFACE: usize = 16 << 10;
 const INPUT: usize = 16 << 10;
 const INPUTS: usize = 128 << 10;
@@ -119,6 +120,23 @@ pub fn again(brief: &Brief, nonce: &str) -> String {
     out
 }
 
+/// The task and what failed, for who adds the rules, the inputs and the form of the answer: a service. `place` says in which
+/// folder of the workspace the task's paths begin, if that is another one.
+pub fn asked(brief: &Brief, place: Option<&str>, nonce: &str) -> String {
+    let (id, name) = (one_line(&brief.task_id), one_line(&brief.task_name));
+    let mut out = format!("{name} (task `{id}` of the blueprint `{}`)\n", one_line(&brief.blueprint));
+    if let Some(place) = place {
+        let place = one_line(place);
+        let _ = write!(out, "\nWork in the folder `{place}`: the paths below begin there, and so do the commands.\n");
+    }
+    wanted(&mut out, brief);
+    judged(&mut out, brief);
+    if let Some(failure) = &brief.last_failure {
+        what_failed(&mut out, failure, nonce);
+    }
+    out
+}
+
 fn rules(out: &mut String) {
     out.push_str(
         "# Your role\n\n\
@@ -135,6 +153,10 @@ fn rules(out: &mut String) {
 fn task(out: &mut String, brief: &Brief) {
     let (id, name) = (one_line(&brief.task_id), one_line(&brief.task_name));
     let _ = write!(out, "\n# The task\n\nBlueprint: {}\n\nTask `{id}`: {name}\n", one_line(&brief.blueprint));
+    wanted(out, brief);
+}
+
+fn wanted(out: &mut String, brief: &Brief) {
     if !brief.goal.trim().is_empty() {
         let _ = write!(out, "\n## Goal\n\n{}\n", capped(brief.goal.trim(), GOAL, Side::Head));
     }

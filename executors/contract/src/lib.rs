@@ -19,6 +19,7 @@
 pub mod conformance;
 mod redact;
 mod report;
+mod tail;
 mod work;
 
 pub mod log;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use redact::{LONGEST, MARK, Redaction, Redactor, SHORTEST, Secrets, TELLING, TooMany};
 pub use report::{Kept, NotStarted, Outcome, Output, Process, Report, Usage};
+pub use tail::Tail;
 pub use work::{Limit, LogCaps, OnRunnerDeath, Resource, StdoutFile, Token, Work};
 
 /// An answer that is on its way. Boxed, because the engine holds executors of different kinds side by side.

@@ -155,7 +155,13 @@ impl Fleet {
             return Standing::Unknown;
         }
         let found = match &place.job {
-            Some(id) => self.client.job(id).await.map(Some),
+            Some(id) => match self.client.job(id).await {
+                Ok(found) => Ok(Some(found)),
+                Err(Trouble::Refused { words, .. }) => Err(words),
+                // There is such a job: who waits will see what becomes of it.
+                Err(Trouble::Busy { .. } | Trouble::Unsure(_)) => return Standing::Running(place.handle()),
+            },
+            // Only of a job that is known may be said that it goes on.
             None => self.follower().look(&place.once).await,
         };
         match found {
@@ -170,12 +176,10 @@ impl Fleet {
                 Standing::Ended(Box::new(Report::bare(outcome, now_ms())))
             }
             Ok(None) => Standing::Unknown,
-            Err(Trouble::Refused { words, .. }) => {
+            Err(words) => {
                 tracing::warn!(reason = words, "nobody can be asked what became of a job");
                 Standing::Unknown
             }
-            // Who waits will see, or will be told that nobody can.
-            Err(_) => Standing::Running(place.handle()),
         }
     }
 }

@@ -33,6 +33,8 @@ impl Default for Pace {
 
 /// What was sent a moment ago may not be there yet: so often it is looked for before it is taken for not sent.
 const LOOKS: u32 = 3;
+/// Seconds that a run which is resumed waits at most to hear what became of a task, whatever its patience is.
+const LOOKING: u32 = 300;
 /// Seconds that the service waits for something to tell.
 const WAIT: u32 = 20;
 
@@ -146,20 +148,24 @@ impl Follower<'_> {
 
     /// Waits after trouble; the error is the end of patience, or that nothing better will come.
     async fn bear(&self, pauses: &mut Pauses, trouble: &Trouble) -> Result<(), String> {
+        self.bear_for(pauses, trouble, self.settings.patience).await
+    }
+
+    async fn bear_for(&self, pauses: &mut Pauses, trouble: &Trouble, patience: u32) -> Result<(), String> {
         tracing::debug!(trouble = trouble.words(), "the service did not answer");
         let after = match trouble {
             Trouble::Refused { words, .. } => return Err(format!("the service does not tell: {words}")),
             Trouble::Busy { after, .. } => after.unwrap_or_default(),
             Trouble::Unsure(_) => Duration::ZERO,
         };
-        match pauses.left(self.settings.patience()) {
+        match pauses.left(Duration::from_secs(patience.into())) {
             Some(left) if after <= left => {
                 pauses.pause(after).await;
                 Ok(())
             }
             _ => {
-                let patience = self.settings.patience;
-                Err(format!("the service has not helped within {patience} s (`patience`): {}", trouble.words()))
+                let named = if patience == self.settings.patience { " (`patience`)" } else { "" };
+                Err(format!("the service has not helped within {patience} s{named}: {}", trouble.words()))
             }
         }
     }
@@ -233,16 +239,24 @@ impl Follower<'_> {
         }
     }
 
-    /// The same for who only wants to know: nothing if it never came there, or nobody can say so any more.
-    pub(crate) async fn look(&self, once: &str) -> Result<Option<wire::Job>, Trouble> {
+    /// The same for who only wants to know: nothing if it never came there, or nobody can say so any more. The error says
+    /// why nobody can be asked.
+    pub(crate) async fn look(&self, once: &str) -> Result<Option<wire::Job>, String> {
         let mut pauses = Pauses::new(self.pace);
-        for _ in 1..LOOKS {
-            if let Some(found) = self.client.find(once).await? {
-                return Ok(Some(found));
+        let mut looks = 0;
+        loop {
+            match self.client.find(once).await {
+                Ok(Some(found)) => return Ok(Some(found)),
+                Ok(None) => {
+                    looks += 1;
+                    if looks >= LOOKS {
+                        return Ok(None);
+                    }
+                    pauses.pause(Duration::ZERO).await;
+                }
+                Err(trouble) => self.bear_for(&mut pauses, &trouble, self.settings.patience.min(LOOKING)).await?,
             }
-            pauses.pause(Duration::ZERO).await;
         }
-        self.client.find(once).await
     }
 }
 

@@ -5,11 +5,13 @@
 //!        └──GET …/logs (waits), …/artifacts ◄────────── log, files, outcome ◄──┘
 //! ```
 //! A token is an idempotency key: however often a job is asked for, it is one job, with one end. A worker that is lost is
-//! the service's affair: another one begins the job again, and what is told here is the end that counted.
+//! the service's affair: another one begins the job again, and what is told here is the end that counted. Work may be an
+//! [`Errand`]: then an agent of the service does it, and leaves what it changed as a file.
 //!
 //! What it promises, and what it does not, is in `docs/EXECUTORS.md`.
 
 mod client;
+mod errand;
 mod files;
 mod fleet;
 mod follow;
@@ -22,6 +24,8 @@ mod verdict;
 mod wire;
 
 pub use client::Key;
+pub use errand::{CHANGES, Errand, Port};
 pub use fleet::Fleet;
 pub use follow::Pace;
+pub use place::files_of;
 pub use settings::{KEY, Settings, URL};

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use outpost_executor::{NotStarted, Redaction, Token, Work};
 use sha2::{Digest as _, Sha256};
 
+use crate::errand::Errand;
 use crate::settings::Settings;
 use crate::wire::{Asked, Command};
 
@@ -59,6 +60,19 @@ pub(crate) fn order(work: &Work, settings: &Settings) -> Result<Order, NotStarte
             env.insert(name, value);
         }
     }
+    let asked = Asked {
+        env,
+        repo: settings.repo.clone(),
+        reference: settings.reference.clone(),
+        timeout_seconds: work
+            .timeout
+            .map(|time| u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)),
+        labels: labels(&work.token, settings),
+        ..Asked::default()
+    };
+    if let Some(errand) = Errand::of(work)? {
+        return Ok(Order(errand.asked(asked)));
+    }
     let (stdin, is_coded) = match work.stdin.as_deref().map(std::str::from_utf8) {
         None => (String::new(), false),
         Some(Ok(text)) if !text.contains('\0') => (text.to_owned(), false),
@@ -77,16 +91,7 @@ pub(crate) fn order(work: &Work, settings: &Settings) -> Result<Order, NotStarte
     if argv.iter().map(String::len).sum::<usize>() + stdin.len() > MOST {
         return Err(NotStarted::TooLong);
     }
-    Ok(Order(Asked {
-        command: Command { argv, stdin },
-        env,
-        repo: settings.repo.clone(),
-        reference: settings.reference.clone(),
-        timeout_seconds: work
-            .timeout
-            .map(|time| u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)),
-        labels: labels(&work.token, settings),
-    }))
+    Ok(Order(Asked { command: Some(Command { argv, stdin }), ..asked }))
 }
 
 /// By which a person finds the jobs of a run.
@@ -141,7 +146,10 @@ fn refuse(work: &Work, settings: &Settings) -> Result<(), NotStarted> {
 mod tests {
     use outpost_executor::{NotStarted, Secrets, Token, Work};
 
+    use serde_json::json;
+
     use super::{once, order};
+    use crate::errand::Errand;
     use crate::settings::Settings;
 
     fn work() -> Work {
@@ -165,10 +173,27 @@ mod tests {
         let asked = order(&work, &Settings::at("https://x")).expect("an order").0;
         assert_eq!(asked.env.into_iter().collect::<Vec<_>>(), [("B".to_owned(), "2".to_owned())]);
         assert_eq!(
-            asked.command.argv[4..],
+            asked.command.expect("a command").argv[4..],
             ["/place", "no", "2", "OUTPOST_TOKEN=r\n/t/1/run", "OUTPOST_INPUT_A=1", "tool"]
         );
         assert_eq!(asked.labels["outpost/run"], "r");
+    }
+
+    #[test]
+    fn an_errand_is_a_job_of_an_agent_and_no_command() {
+        let mut work = work();
+        work.env = [("OUTPOST_RUN", "r"), ("B", "2")].map(|(name, value)| (name.into(), value.into())).to_vec();
+        let errand = Errand { agent: "claude".into(), task: "Do it.".into(), tokens: Some(7), ..Errand::default() };
+        errand.give(&mut work);
+        let settings =
+            Settings { repo: Some("a/b".into()), reference: Some("main".into()), ..Settings::at("https://x") };
+        let asked = serde_json::to_value(order(&work, &settings).expect("an order").0).expect("JSON");
+        assert_eq!(asked["agent"], "claude");
+        assert_eq!((&asked["budget"], &asked["env"]), (&json!({"tokens": 7}), &json!({"B": "2"})));
+        assert_eq!((&asked["repo"], &asked["ref"], asked.get("command")), (&json!("a/b"), &json!("main"), None));
+        let errand = Errand { agent: "claude".into(), reference: Some("0af1".into()), ..Errand::default() };
+        errand.give(&mut work);
+        assert_eq!(order(&work, &settings).expect("an order").0.reference.as_deref(), Some("0af1"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use outpost_executor::{Handle, LogCaps, StdoutFile, Token, Trace, Work};
 use serde::{Deserialize, Serialize};
 
+use crate::errand;
 use crate::order;
 use crate::settings::Settings;
 
@@ -99,10 +100,20 @@ impl Place {
         self.stdout_file.as_ref().map(|(path, most)| StdoutFile { path: path.clone(), most: *most })
     }
 
+    /// Whether an agent does the work.
+    pub(crate) fn is_agents(&self) -> bool {
+        self.program == errand::PROGRAM
+    }
+
     /// Where the files of the job are put.
     pub(crate) fn artifacts(&self) -> PathBuf {
-        self.log.with_extension("artifacts")
+        files_of(&self.log)
     }
+}
+
+/// Where the files of a job are put whose log is this.
+pub fn files_of(log: &std::path::Path) -> PathBuf {
+    log.with_extension("artifacts")
 }
 
 fn beside(log: &std::path::Path) -> PathBuf {

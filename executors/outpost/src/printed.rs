@@ -10,13 +10,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use outpost_executor::log::{Stream, Writer};
-use outpost_executor::{Kept, Output, Process, Redaction, Redactor, Report, Secrets, StdoutFile};
+use outpost_executor::{Kept, Output, Process, Redaction, Redactor, Report, Secrets, StdoutFile, Tail};
 
 use crate::place::Place;
 use crate::wire::{Cut, Line};
 
-/// Of each stream, for the error.
-const TAIL: usize = 10 * 1024;
 /// By how much a secret may grow when a program writes it down in its own way.
 const GROWTH: usize = 8;
 
@@ -28,6 +26,7 @@ pub(crate) struct Printed {
     unclean: Option<String>,
     redaction: Option<Redaction>,
     longest: usize,
+    is_agents: bool,
     attempt: u32,
     out: Voice,
     err: Voice,
@@ -43,7 +42,7 @@ pub(crate) struct Printed {
 struct Voice {
     redactor: Option<Redactor>,
     bytes: u64,
-    tail: Vec<u8>,
+    tail: Tail,
     found: u64,
     /// So much of what comes may be the other half of a secret.
     skip: usize,
@@ -71,6 +70,7 @@ impl Printed {
             unclean,
             redaction,
             longest,
+            is_agents: place.is_agents(),
             attempt: 0,
             out: Voice::default(),
             err: Voice::default(),
@@ -97,7 +97,7 @@ impl Printed {
         let words = self.redaction.as_ref().map_or_else(|| words.to_owned(), |redaction| redaction.text(words));
         let line = format!("outpost: {words}\n");
         self.log.write(Stream::Stderr, at_ms, line.as_bytes());
-        remember(&mut self.err.tail, line.as_bytes());
+        self.err.tail.remember(line.as_bytes());
     }
 
     pub(crate) fn take(&mut self, line: Line, now_ms: u64) {
@@ -117,6 +117,9 @@ impl Printed {
         let stream = match line.stream.as_str() {
             "stdout" => Stream::Stdout,
             "stderr" => Stream::Stderr,
+            // What an agent does, line by line, and what is said of that.
+            "event" => Stream::Stdout,
+            "worker" if self.is_agents => Stream::Stderr,
             _ => return,
         };
         let mut bytes = match line.bytes.map(|bytes| STANDARD.decode(bytes)) {
@@ -160,9 +163,9 @@ impl Printed {
         }
         self.log.write(stream, at_ms, bytes);
         match stream {
-            Stream::Stderr => remember(&mut self.err.tail, bytes),
+            Stream::Stderr => self.err.tail.remember(bytes),
             Stream::Stdout => {
-                remember(&mut self.out.tail, bytes);
+                self.out.tail.remember(bytes);
                 if let Some(file) = &self.file
                     && self.is_whole
                 {
@@ -214,7 +217,7 @@ impl Printed {
             report.log.error.clone_from(&self.unclean);
         }
         report.stdout_file = self.file.take().map(|file| self.write(&file));
-        let output = |voice: &Voice| Output { bytes: voice.bytes, tail: readable(&voice.tail), secrets: voice.found };
+        let output = |voice: &Voice| Output { bytes: voice.bytes, tail: voice.tail.readable(), secrets: voice.found };
         report.stdout = output(&self.out);
         report.stderr = output(&self.err);
         report.leaked = self.leaked;
@@ -241,17 +244,4 @@ impl Printed {
 /// Milliseconds of a time as the service writes it.
 pub(crate) fn moment(text: &str) -> Option<u64> {
     u64::try_from(text.parse::<Timestamp>().ok()?.as_millisecond()).ok()
-}
-
-/// The end of everything.
-fn remember(tail: &mut Vec<u8>, bytes: &[u8]) {
-    tail.extend_from_slice(bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes));
-    tail.drain(..tail.len().saturating_sub(TAIL));
-}
-
-/// Text for people; a character that the cut went through is left out.
-fn readable(tail: &[u8]) -> String {
-    let partial =
-        if tail.len() < TAIL { 0 } else { tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count() };
-    String::from_utf8_lossy(tail.get(partial..).unwrap_or_default()).into_owned()
 }

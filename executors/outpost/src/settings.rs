@@ -1,7 +1,6 @@
 //! What a blueprint says about a service, and what is wrong with it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -67,10 +66,6 @@ impl Settings {
             "http" => Some(format!("`{url}` would be told the key in the clear: use `https`")),
             other => Some(format!("`{other}` is no way to reach a service: use `https`")),
         }
-    }
-
-    pub(crate) fn patience(&self) -> Duration {
-        Duration::from_secs(self.patience.into())
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) fn of(job: &Job, place: &Place) -> (Outcome, Option<String>) {
         if job.attempt < 2 { Outcome::NotStarted(why) } else { Outcome::Lost(format!("its last attempt: {why}")) }
     };
     match (job.status.as_str(), code) {
+        // What its agent thinks of it stands in the files that it left.
+        ("succeeded", _) if place.is_agents() => (Outcome::Exited(0), None),
         ("succeeded", _) => (Outcome::Exited(outcome.exit_code.unwrap_or(0)), None),
         ("timed_out", _) => (Outcome::TimedOut, None),
         ("cancelled", _) if job.attempt == 0 => (Outcome::NotStarted(NotStarted::Cancelled), None),
@@ -29,6 +31,16 @@ pub(crate) fn of(job: &Job, place: &Place) -> (Outcome, Option<String>) {
                 (_, Some(0)) => (Outcome::Exited(1), Some(words)),
                 (_, Some(status)) => (Outcome::Exited(status), None),
             }
+        }
+        ("failed", "clone_failed") if place.is_agents() => {
+            let why = "the workers clone the commit that the tree of the task begins with: push it there, or let the run \
+                       do so with `outpost: {push: …}`";
+            (unstarted(NotStarted::Other(format!("{words}; {why}"))), None)
+        }
+        ("failed", "agent_failed" | "needs_human" | "budget_exceeded" | "provider_refused" | "provider_busy")
+            if place.is_agents() =>
+        {
+            (Outcome::Exited(1), Some(words))
         }
         ("failed", "clone_failed" | "repository_refused" | "secret_missing" | "agent_missing") => {
             (unstarted(NotStarted::Other(words)), None)
@@ -56,6 +68,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::of;
+    use crate::errand::Errand;
     use crate::place::Place;
     use crate::settings::Settings;
 
@@ -84,6 +97,27 @@ mod tests {
         assert_eq!(verdict("cancelled", 0, &json!({})).0, Outcome::NotStarted(NotStarted::Cancelled));
         assert_eq!(verdict("cancelled", 1, &json!({})).0, Outcome::Cancelled);
         assert!(matches!(verdict("failed", 1, &json!({"code": "clone_failed"})).0, Outcome::NotStarted(_)));
+    }
+
+    #[test]
+    fn an_agent_that_did_not_bring_it_off_ran() {
+        let token = Token { run: "r".into(), task: "t".into(), attempt: 1, stage: "run".into() };
+        let mut work = Work::new(token, "", "", "/log");
+        Errand::default().give(&mut work);
+        let place = Place::of(&work, &Settings::at("https://x"), None);
+        let ended = |status: &str, outcome: &Value| {
+            let job = json!({"id": "j", "status": status, "attempt": 1, "outcome": outcome});
+            of(&serde_json::from_value(job).expect("a job"), &place).0
+        };
+        // Its last program may have ended as it liked.
+        assert_eq!(ended("succeeded", &json!({"exit_code": 3})), Outcome::Exited(0));
+        for code in ["agent_failed", "needs_human", "budget_exceeded", "provider_refused", "provider_busy"] {
+            assert_eq!(ended("failed", &json!({"code": code})), Outcome::Exited(1), "{code}");
+        }
+        for code in ["clone_failed", "agent_missing", "secret_missing"] {
+            assert!(matches!(ended("failed", &json!({"code": code})), Outcome::NotStarted(_)), "{code}");
+        }
+        assert!(matches!(ended("failed", &json!({"code": "worker_lost"})), Outcome::Lost(_)));
     }
 
     #[test]

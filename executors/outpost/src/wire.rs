@@ -5,10 +5,25 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::errand::Port;
+
 /// A job that is asked for.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub(crate) struct Asked {
-    pub(crate) command: Command,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<Command>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) task: String,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(crate) inputs: Map<String, Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ports: Vec<Port>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) budget: Option<Budget>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) env: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,6 +40,15 @@ pub(crate) struct Command {
     pub(crate) argv: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) stdin: String,
+}
+
+/// What an agent may use.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct Budget {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) usd: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tokens: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -5,13 +5,11 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use outpost_executor::log::{Stream, Writer};
-use outpost_executor::{Kept, Output, Redaction, Secrets};
+use outpost_executor::{Kept, Output, Redaction, Secrets, Tail};
 
 use crate::frame::{Frame, Told};
 use crate::place::Place;
 
-/// Of each stream, for the error.
-const TAIL: usize = 10 * 1024;
 /// By how much a secret may grow when a program writes it down in its own way.
 const GROWTH: usize = 8;
 
@@ -47,14 +45,14 @@ pub(crate) fn keep(place: &Place, pages: &[Page<'_>], secrets: Option<&Secrets>,
     }
     let mut log = Writer::new(place.log.clone(), place.log_caps);
     let mut printed = Printed::default();
-    let (mut out_tail, mut err_tail) = (Vec::new(), Vec::new());
+    let (mut out_tail, mut err_tail) = (Tail::default(), Tail::default());
     let mut first = Vec::new();
     let (mut cut, mut is_whole) = (0, true);
     for Page { title, frame } in pages {
         if let Some(title) = title {
             let line = format!("{title}\n");
             log.write(Stream::Stderr, at_ms, line.as_bytes());
-            remember(&mut err_tail, line.as_bytes());
+            err_tail.remember(line.as_bytes());
         }
         let Some(frame) = frame else {
             continue;
@@ -74,7 +72,7 @@ pub(crate) fn keep(place: &Place, pages: &[Page<'_>], secrets: Option<&Secrets>,
             cut += clean.cut;
             for part in [&clean.head, &clean.tail] {
                 log.write(stream, at_ms, part);
-                remember(last, part);
+                last.remember(part);
             }
             if stream == Stream::Stdout {
                 if is_whole {
@@ -112,8 +110,8 @@ pub(crate) fn keep(place: &Place, pages: &[Page<'_>], secrets: Option<&Secrets>,
         let bytes = if error.as_ref().is_some_and(|error| error.starts_with('`')) { 0 } else { fits.len() as u64 };
         Kept { bytes, cut: printed.stdout.bytes.saturating_sub(bytes), error }
     });
-    printed.stdout.tail = readable(&out_tail);
-    printed.stderr.tail = readable(&err_tail);
+    printed.stdout.tail = out_tail.readable();
+    printed.stderr.tail = err_tail.readable();
     printed
 }
 
@@ -153,17 +151,4 @@ impl Cleaner<'_> {
         found += stream.found();
         Clean { head: clean_head, tail: clean_tail, cut: gap + skipped as u64, found }
     }
-}
-
-/// The end of everything.
-fn remember(tail: &mut Vec<u8>, bytes: &[u8]) {
-    tail.extend_from_slice(bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes));
-    tail.drain(..tail.len().saturating_sub(TAIL));
-}
-
-/// Text for people; a character that the cut went through is left out.
-fn readable(tail: &[u8]) -> String {
-    let partial =
-        if tail.len() < TAIL { 0 } else { tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count() };
-    String::from_utf8_lossy(tail.get(partial..).unwrap_or_default()).into_owned()
 }

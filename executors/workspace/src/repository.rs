@@ -148,6 +148,13 @@ impl Repository {
         self.resolve(&branch.full())
     }
 
+    /// What two commits both come after, or are: of the branch of a run and of what is checked out, what was there before the
+    /// run landed anything.
+    pub fn common(&self, one: &CommitId, other: &CommitId) -> Result<Option<CommitId>, Error> {
+        let call = self.framed("find where branches part").args(["merge-base", one.as_str(), other.as_str()]);
+        call.line()?.map(|line| id(line).map(CommitId)).transpose()
+    }
+
     /// The branch on which the work of the run comes together, begun at `from` unless it is there.
     pub fn integration(&self, from: &CommitId) -> Result<Branch, Error> {
         let branch = Branch::of_run(&self.run);

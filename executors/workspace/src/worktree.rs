@@ -15,7 +15,8 @@ pub enum Start {
     Fresh { base: CommitId },
     /// What the last attempt left, on the base it had. Without one, or after a crash while it was made, as `Fresh`.
     Keep { base: CommitId },
-    /// What `land` could not merge, with its marks in the files, on the tip that it did not fit.
+    /// The files of `tree`, on `onto`: what `land` could not merge, with its marks, on the tip that it did not fit; or what a
+    /// patch made.
     Merged { onto: CommitId, tree: TreeId },
 }
 
@@ -40,6 +41,8 @@ pub struct Worktree {
 
 /// The first line of what says where a tree began.
 const VERSION: &str = "outpost-worktree 1";
+/// The file that says so, beside the tree.
+const NOTED: &str = "base";
 
 impl Repository {
     /// Where the tree of a task is, whether or not there is one.
@@ -50,7 +53,7 @@ impl Repository {
     /// Makes the tree of a task, or finds it. One process at a time may do that for a task.
     pub fn prepare(&self, task: &Name, start: &Start) -> Result<Worktree, Error> {
         let folder = self.task_folder(task);
-        let noted = folder.join("base");
+        let noted = folder.join(NOTED);
         self.sweep(&folder)?;
         let (base, tree) = match start {
             Start::Keep { base } => {
@@ -80,6 +83,11 @@ impl Repository {
     pub(crate) fn task_folder(&self, task: &Name) -> PathBuf {
         self.folder.join("tasks").join(task.as_str())
     }
+}
+
+/// The commit that the tree at a path began with, if it was made here.
+pub fn began_with(tree: &Path) -> Option<CommitId> {
+    read(&tree.parent()?.join(NOTED))
 }
 
 fn read(noted: &Path) -> Option<CommitId> {

@@ -23,7 +23,6 @@ use outpost_core::spec::Offer;
 use outpost_core::store::{House, Problem, Store};
 use outpost_here::SystemChance;
 
-use crate::Aws;
 use crate::settings::Settings;
 use crate::tables::Tables;
 use crate::trouble::Call;
@@ -87,13 +86,13 @@ impl Surroundings {
 
     /// The desk over the installation that the variables name; `change` sets what is not as usual.
     pub async fn desk(&self, offer: Offer, change: impl FnOnce(&mut actions::Settings)) -> Result<Arc<Desk>, Problem> {
-        let aws = Aws::with(&self.config, &Settings::read(variable)?).await?;
+        let ports = crate::open_as(&self.config, &Settings::read(variable)?).await?;
         // Who hands out no cursors needs no key that others know, too.
         let mut key = [0; 32];
         SystemChance.fill(&mut key)?;
         let mut settings = actions::Settings::new(offer, key);
         change(&mut settings);
-        Ok(Arc::new(Desk::new(aws.ports(), settings)))
+        Ok(Arc::new(Desk::new(ports, settings)))
     }
 
     /// What all front doors of the installation sign cursors with.

@@ -28,8 +28,8 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use outpost_core::actions::Ports;
-use outpost_core::ports::{Blobs, Chance, Clock, Pause, Queue, Vault, Wake};
-use outpost_core::store::{House, Problem, Store};
+use outpost_core::ports::{Queue, Wake};
+use outpost_core::store::Problem;
 use outpost_here::Timer;
 
 /// Whose types the functions here take.
@@ -41,56 +41,24 @@ pub use settings::{Settings, Workers};
 pub use tables::TABLES;
 pub use tenants::for_tenant;
 
-/// The ports, in one account and region.
-#[derive(Clone, Debug)]
-pub struct Aws {
-    pub store: Arc<dyn Store>,
-    pub house: Arc<dyn House>,
-    pub queue: Arc<dyn Queue>,
-    pub blobs: Arc<dyn Blobs>,
-    pub vault: Arc<dyn Vault>,
-    pub wake: Arc<dyn Wake>,
-    pub clock: Arc<dyn Clock>,
-    pub chance: Arc<dyn Chance>,
-    pub pause: Arc<dyn Pause>,
-}
-
-impl Aws {
-    /// As whoever this says, where it says.
-    pub async fn with(config: &SdkConfig, settings: &Settings) -> Result<Self, Problem> {
-        let tables = Arc::new(tables::Tables::new(config, settings));
-        let queue: Arc<dyn Queue> = Arc::new(queue::Lanes::open(config, settings).await?);
-        let tenants = Arc::new(tenants::Tenants::new(config, settings));
-        let wake: Arc<dyn Wake> = match &settings.workers {
-            Some(workers) => Arc::new(wake::Fleet::new(config, settings, workers, Arc::clone(&queue))?),
-            None => Arc::new(wake::Asleep),
-        };
-        Ok(Self {
-            store: Arc::<tables::Tables>::clone(&tables),
-            house: tables,
-            queue,
-            blobs: Arc::new(blobs::Objects::new(Arc::clone(&tenants), settings)),
-            vault: Arc::new(vault::Secrets::new(tenants, settings)),
-            wake,
-            clock: Arc::clone(&settings.clock),
-            chance: Arc::clone(&settings.chance),
-            pause: Arc::new(Timer),
-        })
-    }
-
-    /// All of them, as a desk takes them.
-    #[must_use]
-    pub fn ports(&self) -> Ports {
-        Ports {
-            store: Arc::clone(&self.store),
-            house: Arc::clone(&self.house),
-            queue: Arc::clone(&self.queue),
-            blobs: Arc::clone(&self.blobs),
-            vault: Arc::clone(&self.vault),
-            wake: Arc::clone(&self.wake),
-            clock: Arc::clone(&self.clock),
-            chance: Arc::clone(&self.chance),
-            pause: Arc::clone(&self.pause),
-        }
-    }
+/// The ports, in one account and region, as whoever this says, where it says.
+pub async fn open_as(config: &SdkConfig, settings: &Settings) -> Result<Ports, Problem> {
+    let tables = Arc::new(tables::Tables::new(config, settings));
+    let queue: Arc<dyn Queue> = Arc::new(queue::Lanes::open(config, settings).await?);
+    let tenants = Arc::new(tenants::Tenants::new(config, settings));
+    let wake: Arc<dyn Wake> = match &settings.workers {
+        Some(workers) => Arc::new(wake::Fleet::new(config, settings, workers, Arc::clone(&queue))?),
+        None => Arc::new(wake::Asleep),
+    };
+    Ok(Ports {
+        store: Arc::<tables::Tables>::clone(&tables),
+        house: tables,
+        queue,
+        blobs: Arc::new(blobs::Objects::new(Arc::clone(&tenants), settings)),
+        vault: Arc::new(vault::Secrets::new(tenants, settings)),
+        wake,
+        clock: Arc::clone(&settings.clock),
+        chance: Arc::clone(&settings.chance),
+        pause: Arc::new(Timer),
+    })
 }

@@ -17,7 +17,6 @@
 //! All of it is pure: a change takes a job and gives the job that follows, or says why not. Whether that is still the job in
 //! the store is for the store to say, by its version.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -25,100 +24,13 @@ use serde_json::{Map, Value};
 
 use crate::id::{JobId, TenantId, WorkerId};
 use crate::moment::{Day, Moment};
+use crate::spec::Spec;
 use crate::tenant::Tier;
 
 /// How many workers a job may take down before nobody else is asked to try.
 pub const LOSSES: u32 = 3;
 /// How long a final job is kept.
 pub const KEPT: Duration = Duration::from_secs(90 * 86_400);
-
-/// What a tenant asks for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Spec {
-    /// An agent, or [`COMMAND`].
-    pub agent: String,
-    /// What is run where no agent is asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<Command>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// What is to be done, in words; empty for a command.
-    #[serde(default)]
-    pub task: String,
-    /// `owner/name` or an `https` address; a service on one machine may allow folders too. None: an empty workspace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repo: Option<String>,
-    /// A branch, a tag or a commit; none: the repository's own choice.
-    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    /// Values for the agent, as data.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub inputs: Map<String, Value>,
-    /// Variables for whoever does it. Never secrets: those lie in the vault.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// What the agent has to answer with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ports: Vec<Port>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub acceptance: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget: Option<Budget>,
-    pub timeout_seconds: u32,
-    /// Told when the job is final, beside the tenant's webhooks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub callback_url: Option<String>,
-    /// The tenant's own words for it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-}
-
-/// The `agent` of a job that runs a command: in the same workspace, behind the same walls, with no model.
-pub const COMMAND: &str = "command";
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Command {
-    pub argv: Vec<String>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub stdin: String,
-}
-
-/// A value that the agent has to leave.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Port {
-    pub name: String,
-    #[serde(default)]
-    pub kind: PortKind,
-    #[serde(default)]
-    pub description: String,
-    #[serde(default)]
-    pub optional: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PortKind {
-    String,
-    Integer,
-    Number,
-    Boolean,
-    Path,
-    #[default]
-    Json,
-}
-
-/// What the agent may use at the tenant's provider.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Budget {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub micro_usd: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<u64>,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

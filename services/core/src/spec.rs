@@ -1,10 +1,12 @@
-//! What may be asked for: the one judge of a [`Spec`], by the limits of its tenant and what this service offers.
+//! What is asked for, and its one judge: a [`Spec`], by the limits of its tenant and what this service offers.
 //!
 //! All mistakes are told at once, each with its place. Nothing is made smaller, shorter or different to fit.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use crate::job::{COMMAND, Spec};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
 use crate::ports::SecretKind;
 use crate::tenant::{Limits, Tier};
 use crate::web::{self, Repositories};
@@ -16,6 +18,96 @@ pub const ACCEPTANCE: usize = 32;
 pub const LABELS: usize = 16;
 pub const VARIABLES: usize = 64;
 pub const ARGUMENTS: usize = 1024;
+/// All of it, as JSON. It lies in one row with how the job ended, and a row of DynamoDB has 400 KiB.
+pub const WHOLE: usize = 272 * 1024;
+
+/// What a tenant asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// An agent, or [`COMMAND`].
+    pub agent: String,
+    /// What is run where no agent is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Command>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What is to be done, in words; empty for a command.
+    #[serde(default)]
+    pub task: String,
+    /// `owner/name` or an `https` address; a service on one machine may allow folders too. None: an empty workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// A branch, a tag or a commit; none: the repository's own choice.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Values for the agent, as data.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub inputs: Map<String, Value>,
+    /// Variables for whoever does it. Never secrets: those lie in the vault.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// What the agent has to answer with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acceptance: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    pub timeout_seconds: u32,
+    /// Told when the job is final, beside the tenant's webhooks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+    /// The tenant's own words for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The `agent` of a job that runs a command: in the same workspace, behind the same walls, with no model.
+pub const COMMAND: &str = "command";
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    pub argv: Vec<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdin: String,
+}
+
+/// A value that the agent has to leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    pub name: String,
+    #[serde(default)]
+    pub kind: PortKind,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub optional: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortKind {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    Path,
+    #[default]
+    Json,
+}
+
+/// What the agent may use at the tenant's provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_usd: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+}
 
 /// A mistake in what was sent, and where it is, as a JSON pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +206,10 @@ pub fn check(spec: &Spec, tier: Tier, limits: &Limits, offer: &Offer) -> Result<
         fault("/callback_url", told);
     }
     lists(spec, &mut fault);
+    let whole = serde_json::to_vec(spec).map_or(usize::MAX, |text| text.len());
+    if whole > WHOLE {
+        fault("", format!("has {whole} bytes as JSON, all in all; {WHOLE} are allowed"));
+    }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 

@@ -41,12 +41,12 @@ fn main() {
 
 fn salt(embedded: &Embedded) -> [u8; 10] {
     let mut salt = [0; 10];
-    embedded.chance.fill(&mut salt).expect("randomness");
+    embedded.ports.chance.fill(&mut salt).expect("randomness");
     salt
 }
 
 fn submit(embedded: &Embedded, tenant: &TenantId) -> Vec<Write> {
-    let now = embedded.clock.now();
+    let now = embedded.ports.clock.now();
     let id = JobId::new(now, &salt(embedded));
     let job = json!({
         "id": id, "tenant": tenant, "lane": "pro", "status": "pending", "created_at": now,
@@ -102,13 +102,13 @@ async fn closed(embedded: &Embedded, callers: u64) {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..callers {
         let embedded = embedded.clone();
-        let tenant = TenantId::new(embedded.clock.now(), &salt(&embedded));
+        let tenant = TenantId::new(embedded.ports.clock.now(), &salt(&embedded));
         tasks.spawn(async move {
             let mut times = Vec::new();
             for _ in 0..EACH.div_ceil(callers) {
                 let writes = submit(&embedded, &tenant);
                 let at = Instant::now();
-                embedded.store.commit(&tenant, writes).await.expect("a commit");
+                embedded.ports.store.commit(&tenant, writes).await.expect("a commit");
                 times.push(at.elapsed());
             }
             times
@@ -120,7 +120,7 @@ async fn closed(embedded: &Embedded, callers: u64) {
 
 /// So many a second whether or not the earlier ones were answered, from when each was due.
 async fn open(embedded: &Embedded) {
-    let tenant = TenantId::new(embedded.clock.now(), &salt(embedded));
+    let tenant = TenantId::new(embedded.ports.clock.now(), &salt(embedded));
     let key = ApiKey::mint(Environment::Test, &[5; 32]);
     let record = KeyRecord {
         hash: key.hash(),
@@ -136,7 +136,7 @@ async fn open(embedded: &Embedded) {
         last_used_at: None,
         version: 1,
     };
-    embedded.store.commit(&tenant, vec![Write::Create(Row::Key(record))]).await.expect("a commit");
+    embedded.ports.store.commit(&tenant, vec![Write::Create(Row::Key(record))]).await.expect("a commit");
     let (key, begun) = (Arc::new(key.hash()), Instant::now());
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..RATE * SECONDS {
@@ -146,9 +146,9 @@ async fn open(embedded: &Embedded) {
         // The timer wakes by the millisecond: what it was late is not the store's.
         let at = Instant::now();
         tasks.spawn(async move {
-            embedded.house.key(&key).await.expect("an answer").expect("a key");
+            embedded.ports.house.key(&key).await.expect("an answer").expect("a key");
             let checked = at.elapsed();
-            embedded.store.commit(&tenant, submit(&embedded, &tenant)).await.expect("a commit");
+            embedded.ports.store.commit(&tenant, submit(&embedded, &tenant)).await.expect("a commit");
             (checked, at.elapsed())
         });
     }

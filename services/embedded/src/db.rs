@@ -152,6 +152,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A lock of another process tells nobody that it is gone, and SQLite's own waiting soon takes 100 ms at a time.
     connection.busy_handler(Some(|times| {
         thread::sleep(Duration::from_millis(1));
         times < PATIENCE_MS

@@ -3,6 +3,7 @@
 //! ```text
 //! DATA/outpost.db       store, queue and vault: SQLite, for any number of processes
 //! DATA/vault.key        what secrets are sealed with; ours alone
+//! DATA/cursor.key       what cursors are signed with; made with an installation
 //! DATA/artifacts/…      files of jobs, below their tenants
 //! DATA/artifacts.part/  files on their way there
 //! DATA/opening.lock     held while a process opens the folder
@@ -28,12 +29,13 @@ use std::sync::Arc;
 
 use outpost_core::actions::Ports;
 use outpost_core::id::TenantId;
-use outpost_core::ports::{Blobs, Chance, Clock, Pause, Queue, Vault, Wake};
-use outpost_core::store::{House, Pending, Problem, Store};
+use outpost_core::ports::{Chance, Clock};
+use outpost_core::store::{Pending, Problem};
 
 pub use awake::Awake;
 pub use link::{FILES, Links};
-pub use outpost_here::{SystemChance, SystemClock, Timer};
+use outpost_here::Timer;
+pub use outpost_here::{SystemChance, SystemClock};
 
 /// What is to be known beside the folder.
 #[derive(Clone, Debug)]
@@ -52,18 +54,10 @@ impl Settings {
     }
 }
 
-/// The ports, on one data folder.
+/// The ports, on one data folder, and what serves its files.
 #[derive(Clone, Debug)]
 pub struct Embedded {
-    pub store: Arc<dyn Store>,
-    pub house: Arc<dyn House>,
-    pub queue: Arc<dyn Queue>,
-    pub blobs: Arc<dyn Blobs>,
-    pub vault: Arc<dyn Vault>,
-    pub wake: Arc<dyn Wake>,
-    pub clock: Arc<dyn Clock>,
-    pub chance: Arc<dyn Chance>,
-    pub pause: Arc<dyn Pause>,
+    pub ports: Ports,
     links: Arc<Links>,
     files: Arc<files::Files>,
 }
@@ -80,7 +74,7 @@ impl Embedded {
         drop(lock);
         let rows = Arc::new(store::Rows { database: Arc::clone(&database), clock: Arc::clone(&clock) });
         let tickets = queue::Tickets::new(database, Arc::clone(&clock), Arc::clone(&chance));
-        Ok(Self {
+        let ports = Ports {
             store: Arc::<store::Rows>::clone(&rows),
             house: rows,
             queue: Arc::new(tickets),
@@ -90,28 +84,11 @@ impl Embedded {
             clock,
             chance,
             pause: Arc::new(Timer),
-            links,
-            files,
-        })
+        };
+        Ok(Self { ports, links, files })
     }
 
-    /// All of them, as a desk takes them.
-    #[must_use]
-    pub fn ports(&self) -> Ports {
-        Ports {
-            store: Arc::clone(&self.store),
-            house: Arc::clone(&self.house),
-            queue: Arc::clone(&self.queue),
-            blobs: Arc::clone(&self.blobs),
-            vault: Arc::clone(&self.vault),
-            wake: Arc::clone(&self.wake),
-            clock: Arc::clone(&self.clock),
-            chance: Arc::clone(&self.chance),
-            pause: Arc::clone(&self.pause),
-        }
-    }
-
-    /// What checks the links that [`Blobs::link`] makes.
+    /// What checks the links that [`outpost_core::ports::Blobs::link`] makes.
     #[must_use]
     pub fn links(&self) -> &Links {
         &self.links
@@ -142,7 +119,7 @@ impl Opened {
             Problem::Broken(format!("`outpost.db` in the data folder `{}` cannot be used: {error}", data.display()))
         })?;
         let database = Arc::new(db::Database::open(&data.join("outpost.db"), Arc::clone(&settings.clock))?);
-        let key = vault::Key::open(data)?;
+        let key = vault::Key::open(data, vault::KEY_FILE)?;
         let signing = key.derive("outpost links 1")?;
         let links = Arc::new(Links::new(&settings.base, signing, Arc::clone(&settings.clock)));
         let files = Arc::new(files::Files::open(data, Arc::clone(&links))?);

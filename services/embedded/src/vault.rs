@@ -26,23 +26,23 @@ use crate::folder::{is_ours_alone, open_folder, open_plain, replace};
 pub(crate) const KEY_FILE: &str = "vault.key";
 const NONCE: usize = 12;
 
-/// The key of this data folder.
+/// A key that lies in the data folder.
 pub(crate) struct Key(Zeroizing<[u8; 32]>);
 
 impl Key {
     /// Reads it, or makes it where there is none. For one process at a time.
-    pub(crate) fn open(data: &Path) -> Result<Self, Problem> {
-        let shown = data.join(KEY_FILE);
+    pub(crate) fn open(data: &Path, name: &str) -> Result<Self, Problem> {
+        let shown = data.join(name);
         let refused = |why: &str| Problem::Broken(format!("the key file `{}` {why}", shown.display()));
         let failed = |error: std::io::Error| refused(&format!("cannot be used: {error}"));
         let folder = open_folder(data).map_err(failed)?;
-        let Some(file) = open_plain(&folder, KEY_FILE).map_err(failed)? else {
+        let Some(file) = open_plain(&folder, name).map_err(failed)? else {
             if shown.symlink_metadata().is_ok() {
                 return Err(refused("is no plain file: put the file itself there"));
             }
             let mut key = Zeroizing::new([0; 32]);
             getrandom::fill(&mut *key).map_err(|error| refused(&format!("cannot be made: {error}")))?;
-            replace(&folder, KEY_FILE, &folder, |file: &mut File| file.write_all(&*key)).map_err(failed)?;
+            replace(&folder, name, &folder, |file: &mut File| file.write_all(&*key)).map_err(failed)?;
             return Ok(Self(key));
         };
         if !is_ours_alone(&file).map_err(failed)? {
@@ -53,6 +53,10 @@ impl Key {
         let key =
             <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| refused("has not 32 bytes: put a copy of it back"))?;
         Ok(Self(Zeroizing::new(key)))
+    }
+
+    pub(crate) fn bytes(&self) -> [u8; 32] {
+        *self.0
     }
 
     /// A key for something else, from which this one cannot be told.

@@ -58,7 +58,7 @@ async fn commit_for_ever(folder: &Path, round: &str) {
                 let count = Write::Count { counter: Counter::Active, add: 3, most: None };
                 let writes = names(&change).map(create).into_iter().chain([count]).collect();
                 tell("asked");
-                embedded.store.commit(&tenant(), writes).await.expect("a commit");
+                embedded.ports.store.commit(&tenant(), writes).await.expect("a commit");
                 tell("kept");
             }
         });
@@ -104,14 +104,14 @@ async fn kill() {
     for change in &asked {
         let mut there = 0;
         for name in names(change) {
-            let found = embedded.store.get(&tenant(), &Address::email(&name)).await.expect("an answer");
+            let found = embedded.ports.store.get(&tenant(), &Address::email(&name)).await.expect("an answer");
             there += u64::from(found.is_some());
         }
         whole += u64::from(there == 3);
         halves += u64::from(there == 1 || there == 2);
         lost += u64::from(there != 3 && kept.contains(change));
     }
-    let count = embedded.store.count(&tenant(), Counter::Active).await.expect("an answer");
+    let count = embedded.ports.store.count(&tenant(), Counter::Active).await.expect("an answer");
     let (told, all) = (kept.len(), asked.len());
     println!("{kills} kills: {all} changes asked for, {told} told kept, {whole} there; lost {lost}, halves {halves}");
     assert!(told > kills, "it did too little to show anything");

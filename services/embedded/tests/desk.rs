@@ -1,47 +1,25 @@
 //! The desk over a real data folder: a tenant registers, stores a key, submits a job, and gets what a worker made of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use outpost_core::actions::{
-    Claimed, Denied, Desk, Detail, Error, Idempotency, Line, Ports, Registration, RequestInfo, Settings, Stream,
+    Claimed, Denied, Desk, Detail, Error, Idempotency, Line, Registration, RequestInfo, Settings, Stream,
 };
 use outpost_core::id::WorkerId;
 use outpost_core::job::{Artifact, Outcome, Status, Usage, Verdict};
 use outpost_core::moment::Moment;
-use outpost_core::ports::{Pause, Secret, SecretKind};
+use outpost_core::ports::{Secret, SecretKind};
 use outpost_core::spec::{Agent, Offer};
-use outpost_core::store::Pending;
 use outpost_core::tenant::Tier;
 use outpost_core::web::Repositories;
 use outpost_embedded::Embedded;
 use serde_json::json;
 
-#[derive(Debug)]
-struct Sleep;
-
-impl Pause for Sleep {
-    fn pause(&self, how_long: Duration) -> Pending<'_, ()> {
-        Box::pin(tokio::time::sleep(how_long))
-    }
-}
-
 fn desk(on: &Embedded) -> Desk {
     let agents = vec![Agent { name: "claude".into(), model: None, secret: Some(SecretKind::Anthropic) }];
     let repositories = Repositories { hosts: Vec::new(), folders: true };
     let offer = Offer { agents, commands: false, repositories, callbacks_anywhere: true };
-    let ports = Ports {
-        store: Arc::clone(&on.store),
-        house: Arc::clone(&on.house),
-        queue: Arc::clone(&on.queue),
-        blobs: Arc::clone(&on.blobs),
-        vault: Arc::clone(&on.vault),
-        wake: Arc::clone(&on.wake),
-        clock: Arc::clone(&on.clock),
-        chance: Arc::clone(&on.chance),
-        pause: Arc::new(Sleep),
-    };
-    Desk::new(ports, Settings::new(offer, [1; 32]))
+    Desk::new(on.ports.clone(), Settings::new(offer, [1; 32]))
 }
 
 #[tokio::test]

@@ -11,9 +11,11 @@ use outpost_core::id::{JobId, TenantId};
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Secret, Ticket};
 use outpost_core::record::{Counter, EmailClaim};
+use outpost_core::spec::Offer;
 use outpost_core::store::{Address, Problem, Row, Write};
 use outpost_core::tenant::Tier;
-use outpost_embedded::{Embedded, Settings};
+use outpost_core::web::Repositories;
+use outpost_embedded::{Embedded, Settings, installation};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
@@ -50,23 +52,23 @@ fn what_was_kept_is_there_after_a_restart() {
     run(async {
         let first = open(&data).await;
         let ticket = Ticket { tenant: tenant(), job: JobId::new(Moment::from_millis(1), &[1; 10]), traceparent: None };
-        let until = first.clock.now().plus(Duration::from_secs(60));
-        first.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await.expect("commit");
-        first.queue.send(Tier::Free, &ticket).await.expect("send");
-        first.blobs.put(&tenant(), "a/b", b"bytes".to_vec()).await.expect("put");
-        first.vault.put(&tenant(), "xai", &Secret::new("a secret".into()), until).await.expect("put");
-        let link = first.blobs.link(&tenant(), "a/b", until).await.expect("a link");
+        let until = first.ports.clock.now().plus(Duration::from_secs(60));
+        first.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await.expect("commit");
+        first.ports.queue.send(Tier::Free, &ticket).await.expect("send");
+        first.ports.blobs.put(&tenant(), "a/b", b"bytes".to_vec()).await.expect("put");
+        first.ports.vault.put(&tenant(), "xai", &Secret::new("a secret".into()), until).await.expect("put");
+        let link = first.ports.blobs.link(&tenant(), "a/b", until).await.expect("a link");
         drop(first);
         let again = open(&data).await;
-        assert_eq!(again.store.get(&tenant(), &Address::email("a@b.c")).await, Ok(Some(claim("a@b.c"))));
-        let delivery = again.queue.receive(Tier::Free, Duration::ZERO, Duration::ZERO).await.expect("an answer");
+        assert_eq!(again.ports.store.get(&tenant(), &Address::email("a@b.c")).await, Ok(Some(claim("a@b.c"))));
+        let delivery = again.ports.queue.receive(Tier::Free, Duration::ZERO, Duration::ZERO).await.expect("an answer");
         assert_eq!(delivery.map(|delivery| delivery.ticket), Some(ticket));
-        assert_eq!(again.blobs.get(&tenant(), "a/b", 9).await, Ok(Some(b"bytes".to_vec())));
-        assert_eq!(again.vault.get(&tenant(), "xai").await, Ok(Some(Secret::new("a secret".into()))));
+        assert_eq!(again.ports.blobs.get(&tenant(), "a/b", 9).await, Ok(Some(b"bytes".to_vec())));
+        assert_eq!(again.ports.vault.get(&tenant(), "xai").await, Ok(Some(Secret::new("a secret".into()))));
         let (path, query) =
             link.strip_prefix("https://example.com").expect("the base").split_once('?').expect("a link");
         assert_eq!(again.links().check(path, query), Some((tenant(), "a/b".into())));
-        assert_eq!(again.house.ready().await, Ok(()));
+        assert_eq!(again.ports.house.ready().await, Ok(()));
     });
 }
 
@@ -78,8 +80,8 @@ fn nobody_else_may_look_into_it() {
     fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).expect("rights");
     run(async {
         let embedded = open(&data).await;
-        embedded.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await.expect("commit");
-        embedded.blobs.put(&tenant(), "a/b", Vec::new()).await.expect("put");
+        embedded.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await.expect("commit");
+        embedded.ports.blobs.put(&tenant(), "a/b", Vec::new()).await.expect("put");
         let mut seen = 0;
         let mut folders = vec![data.clone()];
         while let Some(folder) = folders.pop() {
@@ -108,7 +110,7 @@ fn two_processes_share_it() {
         let (api, worker) = tokio::join!(open(&data), open(&data));
         let counter = Counter::Active;
         let raise = |embedded: &Embedded| {
-            let store = std::sync::Arc::clone(&embedded.store);
+            let store = std::sync::Arc::clone(&embedded.ports.store);
             tokio::spawn(async move {
                 store.commit(&tenant(), vec![Write::Count { counter, add: 1, most: Some(100) }]).await
             })
@@ -123,17 +125,17 @@ fn two_processes_share_it() {
         }
         assert_eq!(fine, 100);
         assert_eq!(
-            (api.store.count(&tenant(), counter).await, worker.store.count(&tenant(), counter).await),
+            (api.ports.store.count(&tenant(), counter).await, worker.ports.store.count(&tenant(), counter).await),
             (Ok(100), Ok(100))
         );
         let secret = Secret::new("one key for both".into());
-        api.vault.put(&tenant(), "xai", &secret, api.clock.now()).await.expect("put");
-        assert_eq!(worker.vault.get(&tenant(), "xai").await, Ok(Some(secret)));
+        api.ports.vault.put(&tenant(), "xai", &secret, api.ports.clock.now()).await.expect("put");
+        assert_eq!(worker.ports.vault.get(&tenant(), "xai").await, Ok(Some(secret)));
         // What one sends, the other one waits for.
         let ticket = Ticket { tenant: tenant(), job: JobId::new(Moment::from_millis(1), &[1; 10]), traceparent: None };
         let (received, sent) = tokio::join!(
-            worker.queue.receive(Tier::Pro, Duration::from_secs(20), Duration::from_secs(20)),
-            api.queue.send(Tier::Pro, &ticket),
+            worker.ports.queue.receive(Tier::Pro, Duration::from_secs(20), Duration::from_secs(20)),
+            api.ports.queue.send(Tier::Pro, &ticket),
         );
         assert_eq!(sent, Ok(()));
         assert_eq!(received.expect("an answer").map(|delivery| delivery.ticket), Some(ticket));
@@ -150,12 +152,12 @@ fn another_version_of_the_tables_is_refused() {
             let why = refused(folder.path()).await;
             assert!(why.contains(&format!("version {version}")) && why.contains("Outpost 7.8.9"), "{why}");
             // One that was left running writes nothing into them.
-            let answer = running.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await;
+            let answer = running.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await;
             assert!(matches!(&answer, Err(Problem::Broken(why)) if why.contains("7.8.9")), "{answer:?}");
-            assert!(running.house.ready().await.is_err());
+            assert!(running.ports.house.ready().await.is_err());
         }
         sql(folder.path(), "UPDATE schema SET version = 1");
-        assert_eq!(running.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await, Ok(()));
+        assert_eq!(running.ports.store.commit(&tenant(), vec![Write::Create(claim("a@b.c"))]).await, Ok(()));
         drop(running);
         drop(open(folder.path()).await);
     });
@@ -216,9 +218,9 @@ fn a_secret_that_was_moved_or_changed_does_not_open() {
     let folder = tempfile::tempdir().expect("a folder");
     run(async {
         let embedded = open(folder.path()).await;
-        let now = embedded.clock.now();
+        let now = embedded.ports.clock.now();
         let put = async |name: &str, text: &str| {
-            embedded.vault.put(&tenant(), name, &Secret::new(text.into()), now).await.expect("put");
+            embedded.ports.vault.put(&tenant(), name, &Secret::new(text.into()), now).await.expect("put");
         };
         put("openai", "first").await;
         put("xai", "second").await;
@@ -232,10 +234,10 @@ fn a_secret_that_was_moved_or_changed_does_not_open() {
             "UPDATE secrets SET sealed = x'' WHERE name = 'xai'".into(),
             "UPDATE secrets SET sealed = zeroblob(length(sealed)) WHERE name = 'xai'".into(),
         ] {
-            assert_eq!(embedded.vault.get(&tenant(), "xai").await, Ok(Some(Secret::new("second".into()))));
+            assert_eq!(embedded.ports.vault.get(&tenant(), "xai").await, Ok(Some(Secret::new("second".into()))));
             sql(folder.path(), &change);
             let whose = if change.contains("tenant =") { &other } else { &tenant() };
-            let answer = embedded.vault.get(whose, "xai").await;
+            let answer = embedded.ports.vault.get(whose, "xai").await;
             assert!(matches!(answer, Err(Problem::Broken(_))), "{change}");
             sql(folder.path(), "DELETE FROM secrets WHERE name = 'xai'");
             put("xai", "second").await;
@@ -261,11 +263,11 @@ fn no_symbolic_link_is_followed() {
         let outside = folder.path().join("outside");
         fs::create_dir(&outside).expect("a folder");
         fs::write(outside.join("file"), "outside").expect("a file");
-        embedded.blobs.put(&tenant(), "a/b", b"inside".to_vec()).await.expect("put");
+        embedded.ports.blobs.put(&tenant(), "a/b", b"inside".to_vec()).await.expect("put");
         let root = data.join("artifacts").join(tenant().as_str());
         symlink(&outside, root.join("folder")).expect("a link");
         symlink(outside.join("file"), root.join("a/link")).expect("a link");
-        let blobs = &embedded.blobs;
+        let blobs = &embedded.ports.blobs;
         assert_eq!(blobs.get(&tenant(), "folder/file", 99).await, Ok(None));
         assert_eq!(blobs.get(&tenant(), "a/link", 99).await, Ok(None));
         assert!(blobs.put(&tenant(), "folder/new", b"x".to_vec()).await.is_err());
@@ -292,13 +294,35 @@ fn files_and_folders_do_not_take_each_others_place() {
     let folder = tempfile::tempdir().expect("a folder");
     run(async {
         let embedded = open(folder.path()).await;
-        embedded.blobs.put(&tenant(), "a/b", b"x".to_vec()).await.expect("put");
+        embedded.ports.blobs.put(&tenant(), "a/b", b"x".to_vec()).await.expect("put");
         for wrong in ["a", "a/b/c"] {
-            let answer = embedded.blobs.put(&tenant(), wrong, b"y".to_vec()).await;
+            let answer = embedded.ports.blobs.put(&tenant(), wrong, b"y".to_vec()).await;
             assert!(matches!(&answer, Err(Problem::Broken(why)) if why.contains("cannot lie where")), "{answer:?}");
         }
-        assert_eq!(embedded.blobs.list(&tenant(), "", None, 9).await, Ok(vec!["a/b".into()]));
+        assert_eq!(embedded.ports.blobs.list(&tenant(), "", None, 9).await, Ok(vec!["a/b".into()]));
         // Nothing of what failed is left over.
         assert_eq!(fs::read_dir(folder.path().join("artifacts.part")).expect("a folder").count(), 0);
     });
+}
+
+#[test]
+fn what_cursors_are_signed_with_is_one_key_whoever_makes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // What a first start left that was killed on its way, and had the number that this process has.
+    fs::create_dir(folder.path().join("data")).expect("a folder");
+    let data = folder.path().join("data");
+    fs::write(data.join(format!("cursor.key.{}", std::process::id())), "half").expect("a file");
+    let repositories = Repositories { hosts: Vec::new(), folders: false };
+    let offer = Offer { agents: Vec::new(), commands: true, repositories, callbacks_anywhere: false };
+    let key = async || {
+        let open = installation::open(&data, "", offer.clone(), |_| {}).await.expect("an installation");
+        open.desk.settings().cursor_key.clone()
+    };
+    run(async {
+        let (one, other) = tokio::join!(key(), key());
+        assert_eq!(one, other);
+        assert_eq!(one, key().await, "and stays it");
+        assert_ne!(*one, [0; 32]);
+    });
+    assert_eq!(fs::metadata(data.join("cursor.key")).expect("a file").mode() & 0o777, 0o600);
 }

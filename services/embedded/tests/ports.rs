@@ -37,23 +37,23 @@ struct Here {
 
 impl Subject for Here {
     fn store(&self) -> &dyn Store {
-        &*self.embedded.store
+        &*self.embedded.ports.store
     }
 
     fn house(&self) -> &dyn House {
-        &*self.embedded.house
+        &*self.embedded.ports.house
     }
 
     fn queue(&self) -> &dyn Queue {
-        &*self.embedded.queue
+        &*self.embedded.ports.queue
     }
 
     fn blobs(&self) -> &dyn Blobs {
-        &*self.embedded.blobs
+        &*self.embedded.ports.blobs
     }
 
     fn vault(&self) -> &dyn Vault {
-        &*self.embedded.vault
+        &*self.embedded.ports.vault
     }
 
     fn now(&self) -> Moment {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outpost_core::actions::{Claim, Stream};
-use outpost_core::job::{Code, Outcome, Spec, Verdict};
+use outpost_core::job::{Code, Outcome, Verdict};
+use outpost_core::spec::Spec;
 use outpost_executor::{Executor as _, LogCaps, Outcome as Became, Redaction, Report, Secrets, Token, Work};
 use tokio::time::Instant;
 

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::Read as _;
 use std::process::Command;
 
-use outpost_core::job::{Port, PortKind};
+use outpost_core::spec::{Port, PortKind};
 use outpost_executor::{Limit, Resource, Work};
 use outpost_sandbox::{Network, Policy};
 use serde_json::{Map, Value};
@@ -146,7 +146,7 @@ fn variable(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use outpost_core::job::{Port, PortKind};
+    use outpost_core::spec::{Port, PortKind};
     use serde_json::{Map, Value, json};
 
     use super::{judged, variable};

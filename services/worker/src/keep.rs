@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use outpost_core::job::{Artifact, Code, Outcome, PortKind};
+use outpost_core::job::{Artifact, Code, Outcome};
+use outpost_core::spec::PortKind;
 
 use crate::attempt::Attempt;
 use crate::ending::End;

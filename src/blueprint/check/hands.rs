@@ -1,6 +1,7 @@
 //! Who does the work, and where: commands that nobody carries out, places that nobody works in, and tasks that do not
 //! see what others landed.
 
+use super::errands;
 use super::links::Links;
 use crate::blueprint::format::EXECUTORS;
 use crate::blueprint::model::Draft;
@@ -13,6 +14,7 @@ pub(super) fn check(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnos
         // A slip of the pen is told as one.
         let is_slip = !EXECUTORS.contains(&who) && nearest(who, EXECUTORS.iter().copied()).is_some();
         if let Some(run) = task.run.as_ref().filter(|_| agent(draft, index).is_some() && !is_slip) {
+            let who = agent(draft, index).unwrap_or(who);
             let message = format!("the agent `{who}` does the work of `{}`, and nobody carries out its `run`", task.id);
             problems.push(
                 Diagnostic::new(Code::IdleCommand, run.span, message)
@@ -22,6 +24,18 @@ pub(super) fn check(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnos
                          it in the prose of the task, or show with `verification` what it must come to",
                     )
                     .task(&task.id),
+            );
+        }
+        if let Some(name) = task.agent().and_then(|terms| terms.name.as_ref()).filter(|_| who != "outpost") {
+            problems.push(
+                Diagnostic::new(
+                    Code::NoEffect,
+                    name.span,
+                    format!("`agent.name` has no effect where `{who}` does the work"),
+                )
+                .label("decides nothing")
+                .help(format!("write `executor: {name}`, or `executor: outpost` for the fleet of a service"))
+                .task(&task.id),
             );
         }
         let written = task.context.as_ref().and_then(|context| context.isolation);
@@ -50,23 +64,8 @@ fn blind(draft: &Draft<'_>, links: &Links, problems: &mut Vec<Diagnostic>) {
     if landing.is_empty() {
         return;
     }
-    let links = links.with_parents(draft);
-    let mut dependents: Vec<Vec<TaskIndex>> = vec![Vec::new(); draft.tasks.len()];
-    for index in draft.indices() {
-        for need in links.needs(index) {
-            dependents[need.task.get()].push(index);
-        }
-    }
-    // By task, the one that landed before it.
-    let mut before: Vec<Option<TaskIndex>> = vec![None; draft.tasks.len()];
-    let mut left: Vec<(TaskIndex, TaskIndex)> = landing.iter().map(|index| (*index, *index)).collect();
-    while let Some((index, landed)) = left.pop() {
-        for dependent in &dependents[index.get()] {
-            if before[dependent.get()].replace(landed).is_none() {
-                left.push((*dependent, landed));
-            }
-        }
-    }
+    let before = errands::landed_before(draft, links, &landing);
+    errands::blind(draft, &before, problems);
     let is_blind = |index: &TaskIndex| {
         let task = draft.task(*index);
         let does_something = task.run.is_some() || !task.verification.is_empty();

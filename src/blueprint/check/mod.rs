@@ -3,6 +3,7 @@
 //! Each file judges one thing and adds its diagnostics; none stops another.
 
 mod bindings;
+mod errands;
 mod execution;
 mod fallbacks;
 mod graph;

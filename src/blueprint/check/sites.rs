@@ -2,6 +2,7 @@
 //!
 //! What needs files of the project cannot be done on another machine. It is said here, and not when it is too late.
 
+use super::errands;
 use crate::blueprint::model::{
     BindingSource, Container, Draft, Fleet, Machines, Output, Targets, Task, TaskIndex, Transfer,
 };
@@ -68,6 +69,15 @@ fn check_task(draft: &Draft<'_>, index: TaskIndex, knows_settings: bool, problem
     if let site::Site::Fleet(fleet) = site::of_task(draft, index) {
         check_fleet(task, &fleet, knows_settings, problems);
         check_distant(draft, task, fleet.send_secrets, FLEET, problems);
+    }
+    if let Some(fleet) = site::of_errand(draft, index) {
+        if knows_settings {
+            errands::check(draft, index, &fleet, problems);
+        }
+        check_bindings(draft, task, problems);
+        if fleet.send_secrets != Some(true) {
+            check_secrets(task, true, FLEET, problems);
+        }
     }
     if let site::Site::Machines(machines) = site::of_task(draft, index) {
         if machines.targets.is_none() && knows_settings {
@@ -147,12 +157,10 @@ fn check_fleet(task: &Task<'_>, fleet: &Fleet<'_>, knows_settings: bool, problem
         problems.push(
             bad(
                 task.executor().map_or(id.span, |name| name.span),
-                format!(
-                    "`{id}` is for the fleet and has no command, and agents of the fleet are not asked from here yet"
-                ),
-                "write `run`; or name an agent of this machine, such as `executor: claude`",
+                format!("`{id}` is for the fleet, and nobody says what is to be done there"),
+                "write `run`; or name an agent of the service, such as `agent: {name: claude}`",
             )
-            .label("no `run`"),
+            .label("neither `run` nor `agent.name`"),
         );
     }
     if let Some(setup) = task.context.as_deref().and_then(|context| context.setup_command.as_ref()) {
@@ -227,6 +235,15 @@ fn check_distant(
             "remove `handoff`, and let the command go on from what it finds there",
         ));
     }
+    check_bindings(draft, task, problems);
+    if send_secrets != Some(true) {
+        check_secrets(task, false, shown, problems);
+    }
+}
+
+/// Inputs that are files of this machine.
+fn check_bindings(draft: &Draft<'_>, task: &Task<'_>, problems: &mut Vec<Diagnostic>) {
+    let id = &task.id;
     for binding in &*task.bindings {
         let is_path = match &binding.source {
             BindingSource::Path(_) => true,
@@ -248,9 +265,6 @@ fn check_distant(
             );
         }
     }
-    if send_secrets != Some(true) {
-        check_secrets(task, shown, problems);
-    }
 }
 
 /// Whether something of an output has to be found in a file.
@@ -262,7 +276,8 @@ fn needs_file(output: &Output<'_>) -> bool {
     }
 }
 
-fn check_secrets(task: &Task<'_>, (seen, way_out): Shown, problems: &mut Vec<Diagnostic>) {
+/// An agent has the variables of its task; the task's commands run here.
+fn check_secrets(task: &Task<'_>, is_agents: bool, (seen, way_out): Shown, problems: &mut Vec<Diagnostic>) {
     let context = task.context.as_deref();
     let commands = [
         task.run.as_ref(),
@@ -272,7 +287,8 @@ fn check_secrets(task: &Task<'_>, (seen, way_out): Shown, problems: &mut Vec<Dia
     ];
     let verifications = task.verification.iter().filter(|stage| !stage.is_here).map(|stage| &stage.command);
     let values = context.iter().flat_map(|context| context.environment.iter()).map(|(_, value)| value);
-    let texts = commands.into_iter().flatten().chain(verifications).chain(values);
+    let texts = commands.into_iter().flatten().chain(verifications).filter(|_| !is_agents).chain(values);
+    let what = if is_agents { "job" } else { "command" };
     let mut found: Option<(&Text<'_>, String)> = None;
     for text in texts {
         if let Some(one) = secret::of_text(text).into_iter().next() {
@@ -280,8 +296,7 @@ fn check_secrets(task: &Task<'_>, (seen, way_out): Shown, problems: &mut Vec<Dia
         }
     }
     if let Some((text, name)) = found {
-        problems
-            .push(bad(text.span, format!("`{name}` would be part of a command, {seen}"), way_out).label("a secret"));
+        problems.push(bad(text.span, format!("`{name}` would be part of a {what}, {seen}"), way_out).label("a secret"));
     }
 }
 

@@ -41,6 +41,7 @@ record! { FLEET "fleet block" {
     may "url" Filled, "the address of the service; `OUTPOST_API_URL` without it";
     may "repo" Filled, "what the workspace is a clone of: `owner/name` or an address; without it, it is empty";
     may "ref" Filled, "a branch, a tag or a commit; the repository's own choice without it";
+    may "push" Filled, "the remote of the project through which `repo` gets what an agent begins with, such as `origin`";
     may "directory" Filled, "the folder of the workspace in which commands begin";
     may "labels" Named(&Filled), "words for the jobs, beside those of the run";
     may "patience" count(0), "seconds that the service may be silent, or have no room; 3600";

@@ -50,6 +50,7 @@ record! { TASK "task block" {
 }}
 
 record! { AGENT "agent terms" {
+    may "name" Filled, "which agent of the service does the work, where the executor is `outpost`";
     may "model" Filled, "the model; the agent's own choice without it";
     may "effort" Filled, "how hard the model thinks, in the agent's own word";
     may "approval" Word(APPROVALS), "what it may do without asking: everything, edits, or nothing that changes";

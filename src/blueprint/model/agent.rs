@@ -5,6 +5,8 @@ use crate::document::Text;
 /// Terms, as written in a task or for all tasks.
 #[derive(Clone, Debug, Default)]
 pub struct AgentTerms<'s> {
+    /// Of the service that does it.
+    pub name: Option<Text<'s>>,
     pub model: Option<Text<'s>>,
     pub effort: Option<Text<'s>>,
     pub approval: Option<AgentApproval>,
@@ -80,6 +82,7 @@ impl<'s> AgentTerms<'s> {
     /// These terms, and those of `other` where these say nothing.
     pub fn over(&self, other: &Self) -> Self {
         Self {
+            name: self.name.clone().or_else(|| other.name.clone()),
             model: self.model.clone().or_else(|| other.model.clone()),
             effort: self.effort.clone().or_else(|| other.effort.clone()),
             approval: self.approval.or(other.approval),

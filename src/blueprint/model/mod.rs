@@ -7,6 +7,7 @@ mod agent;
 mod execution;
 mod logging;
 mod notify;
+mod port;
 mod remote;
 mod site;
 mod task;
@@ -21,15 +22,16 @@ pub use execution::{
 };
 pub use logging::{LOG_DESTINATIONS, LOG_FORMATS, LOG_LEVELS, LogDestination, LogFormat, LogLevel, Logging};
 pub use notify::{Channel, GateNotice, MailServer, Occasion, Recipient, RunNotice};
+pub use port::{Binding, BindingSource, Fallback, Interface, Output, PORT_TYPES, Port, PortType, Transfer};
 pub use remote::{
     Auth, AuthKind, Cleanup, CleanupAction, CleanupPolicy, CredentialsSource, Network, Storage, StorageCredentials,
     StorageMode, StoragePlace,
 };
 pub use site::{Bucket, Container, ContainerEngine, Fleet, Machines, Mount, Tag, Targets};
 pub use task::{
-    Binding, BindingSource, Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, Fallback,
-    FallbackTask, Gate, GateTime, GateTimeout, Handoff, Interface, LockMode, LockRequest, Output, PORT_TYPES, Port,
-    PortType, Resources, Rollback, RollbackTerms, Stage, StateField, Task, Transfer, TypedDependency, Verification,
+    Choices, Context, Dependency, DependencyKind, Details, Failure, FailureAction, FallbackTask, Gate, GateTime,
+    GateTimeout, Handoff, LockMode, LockRequest, Resources, Rollback, RollbackTerms, Stage, StateField, Task,
+    TypedDependency, Verification,
 };
 
 use super::MAX_ID_BYTES;

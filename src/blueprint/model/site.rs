@@ -48,23 +48,22 @@ impl<'s> Machines<'s> {
     /// These settings, and those of `other` where these say nothing.
     #[must_use]
     pub fn over(&self, other: &Self) -> Self {
-        let text = |own: &Option<Text<'s>>, other: &Option<Text<'s>>| own.clone().or_else(|| other.clone());
         Self {
             span: self.span,
-            targets: self.targets.clone().or_else(|| other.targets.clone()),
-            directory: text(&self.directory, &other.directory),
-            region: text(&self.region, &other.region),
-            profile: text(&self.profile, &other.profile),
-            endpoint: text(&self.endpoint, &other.endpoint),
-            document: text(&self.document, &other.document),
-            state_directory: text(&self.state_directory, &other.state_directory),
-            delivery_timeout: self.delivery_timeout.or(other.delivery_timeout),
-            patience: self.patience.or(other.patience),
-            output: self.output.clone().or_else(|| other.output.clone()),
-            max_concurrency: text(&self.max_concurrency, &other.max_concurrency),
-            max_errors: text(&self.max_errors, &other.max_errors),
-            contain: self.contain.or(other.contain),
-            send_secrets: self.send_secrets.or(other.send_secrets),
+            targets: first(&self.targets, &other.targets),
+            directory: first(&self.directory, &other.directory),
+            region: first(&self.region, &other.region),
+            profile: first(&self.profile, &other.profile),
+            endpoint: first(&self.endpoint, &other.endpoint),
+            document: first(&self.document, &other.document),
+            state_directory: first(&self.state_directory, &other.state_directory),
+            delivery_timeout: first(&self.delivery_timeout, &other.delivery_timeout),
+            patience: first(&self.patience, &other.patience),
+            output: first(&self.output, &other.output),
+            max_concurrency: first(&self.max_concurrency, &other.max_concurrency),
+            max_errors: first(&self.max_errors, &other.max_errors),
+            contain: first(&self.contain, &other.contain),
+            send_secrets: first(&self.send_secrets, &other.send_secrets),
         }
     }
 
@@ -81,6 +80,8 @@ pub struct Fleet<'s> {
     pub url: Option<Text<'s>>,
     pub repo: Option<Text<'s>>,
     pub reference: Option<Text<'s>>,
+    /// The remote of the project that leads to the repository.
+    pub push: Option<Text<'s>>,
     pub directory: Option<Text<'s>>,
     pub labels: Box<[(Text<'s>, Text<'s>)]>,
     /// In seconds.
@@ -92,27 +93,36 @@ impl<'s> Fleet<'s> {
     /// These settings, and those of `other` where these say nothing. A version goes with its repository.
     #[must_use]
     pub fn over(&self, other: &Self) -> Self {
-        let text = |own: &Option<Text<'s>>, other: &Option<Text<'s>>| own.clone().or_else(|| other.clone());
         let reference =
-            if self.repo.is_some() { self.reference.clone() } else { text(&self.reference, &other.reference) };
+            if self.repo.is_some() { self.reference.clone() } else { first(&self.reference, &other.reference) };
         let others =
             other.labels.iter().filter(|(name, _)| !self.labels.iter().any(|(own, _)| own.as_str() == name.as_str()));
         Self {
             span: self.span,
-            url: text(&self.url, &other.url),
-            repo: text(&self.repo, &other.repo),
+            url: first(&self.url, &other.url),
+            repo: first(&self.repo, &other.repo),
             reference,
-            directory: text(&self.directory, &other.directory),
+            push: if self.repo.is_some() { self.push.clone() } else { first(&self.push, &other.push) },
+            directory: first(&self.directory, &other.directory),
             labels: self.labels.iter().chain(others).cloned().collect(),
-            patience: self.patience.or(other.patience),
-            send_secrets: self.send_secrets.or(other.send_secrets),
+            patience: first(&self.patience, &other.patience),
+            send_secrets: first(&self.send_secrets, &other.send_secrets),
         }
+    }
+
+    /// Whether workers find in the repository what the run landed meanwhile.
+    pub fn is_shared(&self) -> bool {
+        self.push.is_some() || self.repo.as_ref().is_some_and(|repo| repo.starts_with('/'))
     }
 
     /// Where commands begin, below the workspace.
     pub fn directory(&self) -> &str {
         self.directory.as_deref().unwrap_or(".")
     }
+}
+
+fn first<T: Clone>(own: &Option<T>, other: &Option<T>) -> Option<T> {
+    own.as_ref().or(other.as_ref()).cloned()
 }
 
 /// `container:` — what the commands of a task run in.

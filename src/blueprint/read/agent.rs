@@ -8,6 +8,7 @@ use crate::document::Node;
 pub(super) fn terms<'s>(node: &Node<'s>) -> AgentTerms<'s> {
     let Budget { usd, tokens } = budget(node, "budget");
     AgentTerms {
+        name: node.filled("name"),
         model: node.filled("model"),
         effort: node.filled("effort"),
         approval: node.choice(

@@ -5,8 +5,10 @@ mod block;
 mod execution;
 mod field;
 mod logging;
+mod metadata;
 mod notify;
 mod outline;
+mod port;
 mod remote;
 mod site;
 mod task;
@@ -20,12 +22,12 @@ use block::{Absences, MAX_TASKS, Reading};
 use outline::{Announced, Item, Outline};
 
 use super::checksum;
-use super::model::{Compatibility, Dialect, Draft, Metadata, Task, Tier};
+use super::model::{Compatibility, Dialect, Draft, Task, Tier};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::source::offset;
 use crate::document::{Carrier, Document, Text};
 
-pub(in crate::blueprint) use task::port_reference;
+pub(in crate::blueprint) use port::port_reference;
 
 /// A draft and what is known to be wrong with it.
 #[derive(Debug)]
@@ -63,17 +65,17 @@ pub(super) fn read<'s>(mut document: Document<'s>, strict: bool) -> Found<'s> {
         execution_unreadable,
     } = merged;
 
-    let mut pairs = front_matter(&document, &mut problems).into_vec();
+    let mut pairs = metadata::front_matter(&document, &mut problems).into_vec();
     pairs.extend(outline.metadata);
     pairs.extend(yaml.metadata);
-    let metadata = metadata(pairs);
-    let dialect = dialect(&metadata, &tasks, looks_21);
+    let metadata = metadata::read(pairs);
+    let dialect = metadata::dialect(&metadata, &tasks, looks_21);
     let migrating = execution.compatibility == Compatibility::V1Migration;
     if dialect != Dialect::V1 && !migrating {
         problems.extend(legacy);
     }
     let absences = if dialect == Dialect::V1 || migrating { Vec::new() } else { absences.list };
-    check_metadata(&document, &metadata, tasks.len() + unreadable.len(), !unreadable.is_empty(), &mut problems);
+    metadata::check(&document, &metadata, tasks.len() + unreadable.len(), !unreadable.is_empty(), &mut problems);
     checksum::check(document.source.text(), &metadata, &mut problems);
     if tasks.is_empty() && unreadable.is_empty() {
         problems.push(
@@ -349,109 +351,5 @@ fn place_in_tiers(tasks: &mut [Box<Task<'_>>], tiers: &mut Vec<Tier>) {
             });
             task.tier = Some(index);
         }
-    }
-}
-
-fn front_matter<'s>(document: &Document<'s>, problems: &mut Vec<Diagnostic>) -> Box<[(Text<'s>, Text<'s>)]> {
-    let Some(place) = document.front_matter else {
-        return Box::default();
-    };
-    let yaml = document.yaml_at(place);
-    problems.extend(yaml.problems);
-    yaml.documents.first().map(|node| field::pairs(Some(node))).unwrap_or_default()
-}
-
-fn metadata<'s>(pairs: Vec<(Text<'s>, Text<'s>)>) -> Metadata<'s> {
-    let mut metadata = Metadata::default();
-    for (key, value) in pairs {
-        let slot = match &*key.value {
-            "_blueprint_version" => &mut metadata.version,
-            "_generated_at" => &mut metadata.generated_at,
-            "_generator" => &mut metadata.generator,
-            "_checksum" => &mut metadata.checksum,
-            _ => {
-                metadata.other.push((key, value));
-                continue;
-            }
-        };
-        if slot.is_none() {
-            *slot = Some(value);
-        }
-    }
-    metadata
-}
-
-/// The dialect a document declares, or the one it looks like.
-fn dialect(metadata: &Metadata<'_>, tasks: &[Box<Task<'_>>], looks_21: bool) -> Dialect {
-    if let Some(version) = &metadata.version {
-        let version = version.trim().trim_start_matches(['v', 'V']);
-        return if version.starts_with("0.") || version.starts_with("1.") || version == "1" {
-            Dialect::V1
-        } else if version.starts_with("2.1") || looks_21 {
-            Dialect::V21
-        } else {
-            Dialect::V20
-        };
-    }
-    let v2 = |task: &Task<'_>| {
-        task.output.is_some()
-            || !task.bindings.is_empty()
-            || task.run.is_some()
-            || task.verification.iter().any(|stage| stage.timeout.is_some())
-    };
-    if looks_21 {
-        Dialect::V21
-    } else if tasks.is_empty() || tasks.iter().any(|task| v2(task)) {
-        Dialect::V20
-    } else {
-        Dialect::V1
-    }
-}
-
-fn check_metadata(
-    document: &Document<'_>,
-    metadata: &Metadata<'_>,
-    tasks: usize,
-    broken: bool,
-    problems: &mut Vec<Diagnostic>,
-) {
-    let missing: Vec<&str> = [
-        ("_blueprint_version", metadata.version.is_some()),
-        ("_generated_at", metadata.generated_at.is_some()),
-        ("_generator", metadata.generator.is_some()),
-    ]
-    .iter()
-    .filter(|(_, there)| !there)
-    .map(|(key, _)| *key)
-    .collect();
-    if !missing.is_empty() {
-        let message = if missing.len() == 3 {
-            "the document has no metadata block".to_owned()
-        } else {
-            let missing: Vec<String> = missing.iter().map(|key| format!("`{key}`")).collect();
-            format!("the metadata has no {}", missing.join(" and no "))
-        };
-        let first = document.source.line(1);
-        problems.push(
-            Diagnostic::new(Code::MetadataMissing, first, message)
-                .label("belongs near the top")
-                .help("add `<!-- _blueprint_version: 2.0.2 -->` with `_generated_at` and `_generator`, or the same keys as front matter"),
-        );
-    }
-    if let Some(total) = metadata.get("_total_tasks")
-        && let Ok(said) = total.trim().parse::<usize>()
-        && said != tasks
-        && !broken
-    {
-        problems.push(
-            Diagnostic::new(
-                Code::MetadataMismatch,
-                total.span,
-                format!("`_total_tasks` is {said}, and the document has {tasks}"),
-            )
-            .label(format!("there are {tasks}"))
-            .help("correct the number, or look for tasks that got lost")
-            .edit(total.span, tasks.to_string()),
-        );
     }
 }

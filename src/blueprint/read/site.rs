@@ -42,6 +42,7 @@ pub(super) fn fleet<'s>(node: &Node<'s>) -> Box<Fleet<'s>> {
         url: node.filled("url"),
         repo: node.filled("repo"),
         reference: node.filled("ref"),
+        push: node.filled("push"),
         directory: node.filled("directory"),
         labels: pairs(node.field("labels")),
         patience: node.count("patience"),

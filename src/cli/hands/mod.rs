@@ -11,6 +11,7 @@ mod fence;
 mod gate;
 mod land;
 mod repository;
+mod send;
 mod stand;
 mod tree;
 mod work;

@@ -1,7 +1,9 @@
 //! The tree of a task, as its processes find it: made, taken up again, and committed.
 
+use std::path::Path;
+
 use outpost_executor::{Redaction, Secrets};
-use outpost_workspace::{Branch, Commit, CommitId, Policy, Repository, Start, Worktree};
+use outpost_workspace::{Branch, Commit, CommitId, Patched, Policy, Repository, Start, Worktree};
 use serde::Deserialize;
 
 use super::repository;
@@ -30,7 +32,9 @@ impl Stand {
         let repository = repository::open(&tree.names)?;
         let told = |error| repository::failed(&error);
         let branch = repository.integration(repository.head()).map_err(told)?;
-        let base = repository.tip(&branch).map_err(told)?.unwrap_or_else(|| repository.head().clone());
+        let tip = repository.tip(&branch).map_err(told)?.unwrap_or_else(|| repository.head().clone());
+        let before = if tree.apart { repository.common(repository.head(), &tip).map_err(told)? } else { None };
+        let base = before.unwrap_or(tip);
         let start = match &tree.start {
             order::Start::Fresh => Start::Fresh { base },
             order::Start::Keep => Start::Keep { base },
@@ -46,6 +50,25 @@ impl Stand {
         let within = worktree.path.join(&tree.within);
         std::fs::create_dir_all(&within).map_err(|error| format!("`{}` cannot be made: {error}", within.display()))?;
         Ok(Self { repository, worktree })
+    }
+
+    /// Lays out what somebody elsewhere changed, on what the tree began with.
+    pub(super) fn change(&mut self, changes: &Path) -> Result<(), String> {
+        if !changes.is_file() {
+            return Err("what was changed did not come back whole: have it done again, with less in it".to_owned());
+        }
+        let told = |error| repository::failed(&error);
+        let Worktree { task, base, .. } = &self.worktree;
+        let tree = match self.repository.patched(task, base, changes).map_err(told)? {
+            Patched::Made(tree) => tree,
+            Patched::Unfit(why) => {
+                let why = if why.is_empty() { "git gave no reason".to_owned() } else { why.replace('\n', "; ") };
+                return Err(format!("what was changed does not apply to {base}, which it was to begin with: {why}"));
+            }
+        };
+        let start = Start::Merged { onto: base.clone(), tree };
+        self.worktree = self.repository.prepare(task, &start).map_err(told)?;
+        Ok(())
     }
 
     /// Commits what is there, and asks whether it may land.

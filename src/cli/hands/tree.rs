@@ -1,7 +1,8 @@
 //! `outpost-bp __tree ORDER.json` makes the tree that an attempt works in; `outpost-bp __commit ORDER.json` commits what
 //! a command left there. An agent's work is committed by the process of its attempt, however that ended.
 //!
-//! Doing either of them again changes nothing: a tree that stands is found, a commit that is made is the same.
+//! Where the work was done elsewhere, `__tree` sends there what it begins with, and `__commit` begins with laying out what
+//! came back. Doing either of them again changes nothing: a tree that stands is found, a commit that is made is the same.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -10,13 +11,16 @@ use std::process::ExitCode;
 use outpost_executor::Secrets;
 
 use super::stand::Stand;
-use super::{complain, whispered};
+use super::{complain, send, whispered};
 use crate::engine::agent::order::{self, Ground, Place, VERSION};
 
 /// Makes a tree.
 pub(super) fn main(path: &Path) -> ExitCode {
     told(ground(path).and_then(|ground| {
         let stand = Stand::ready(&ground.tree)?;
+        if let Some(remote) = remote(&ground) {
+            send::base(&ground.tree.names, remote, &stand.worktree.base)?;
+        }
         let how = if stand.worktree.kept { "goes on in" } else { "begins in" };
         Ok(format!("{how} {}, at {}", stand.worktree.path.display(), stand.worktree.base))
     }))
@@ -26,16 +30,28 @@ pub(super) fn main(path: &Path) -> ExitCode {
 pub(super) fn commit(path: &Path) -> ExitCode {
     told(ground(path).and_then(|ground| {
         let mut place = Place { version: VERSION, ..Place::default() };
-        let stand = Stand::ready(&ground.tree)?;
+        let mut stand = Stand::ready(&ground.tree)?;
+        if let Some(elsewhere) = &ground.elsewhere {
+            place.terms.clone_from(&elsewhere.terms);
+            stand.change(&elsewhere.changes)?;
+        }
         place.workspace = stand.worktree.path.join(&ground.tree.within);
         stand.keep(&ground.tree, Secrets::new(whispered()?.hide), true, &mut place)?;
         let written = order::write(&ground.place, &place);
         written.map_err(|error| format!("`{}` cannot be written: {error}", ground.place.display()))?;
+        if let Some(remote) = remote(&ground) {
+            send::forget(&ground.tree.names, remote);
+        }
         if !place.findings.is_empty() {
             return Err(format!("it must not land: {}", place.findings.join("; ")));
         }
         Ok(place.commit.map_or_else(|| "it changed nothing".to_owned(), |commit| format!("{}{commit}", place.changes)))
     }))
+}
+
+/// Where the base is sent.
+fn remote(ground: &Ground) -> Option<&str> {
+    ground.elsewhere.as_ref()?.push.as_deref()
 }
 
 fn told(what: Result<String, String>) -> ExitCode {

@@ -7,22 +7,19 @@
 //! last thing written is `outcome.json`: a folder without one belongs to an attempt that was ended from outside.
 
 use std::ffi::OsString;
-use std::future::Future;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
-use std::pin::Pin;
 use std::process::ExitCode;
 
-use outpost_agent::attempt::{Around, Outcome, run};
+use outpost_agent::attempt::{Around, Outcome, asked_to_stop, run};
 use outpost_agent::classify::Class;
 use outpost_agent::definition::{Definition, Definitions};
 use outpost_executor::Secrets;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::stand::Stand;
 use super::{complain, fence, gate, whispered};
-use crate::engine::agent::order::{self, ORDER, Order, PLACE, Place, PortsFile, VERSION, Whisper};
+use crate::engine::agent::order::{self, ORDER, Order, PLACE, Place, VERSION, Whisper};
 
 /// Runs an order.
 pub(super) fn main(path: &Path) -> ExitCode {
@@ -131,7 +128,7 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
             gate: way.gate,
             fence: built.fence.as_ref(),
             out: &mut out,
-            stop: asked_to_stop(),
+            stop: Box::pin(asked_to_stop()),
         };
         Ok::<_, String>(run(job, around).await)
     })?;
@@ -144,7 +141,7 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
         stand.keep(tree, Secrets::new(secrets), is_done, place)?;
     }
     if let (Some(file), Some(answer), true) = (&order.output, &outcome.answer, is_done) {
-        hand_over(file, &answer.outputs)
+        file.hand_over(&answer.outputs)
             .map_err(|error| format!("`{}` cannot be written: {error}", file.path.display()))?;
     }
     Ok((outcome, order.job.folder))
@@ -152,28 +149,4 @@ fn attempt(mut order: Order, place: &mut Place) -> Result<(Outcome, std::path::P
 
 fn chosen<'a>(definitions: &'a Definitions, name: &str) -> Result<&'a Definition, String> {
     definitions.get(name).ok_or_else(|| format!("there is no agent `{name}` any more: `outpost-bp agents list`"))
-}
-
-/// The ports, as the task's output is read.
-fn hand_over(file: &PortsFile, outputs: &serde_json::Map<String, serde_json::Value>) -> io::Result<()> {
-    let text = match file.bare.as_ref().and_then(|port| outputs.get(port)) {
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => serde_json::to_string_pretty(outputs).map_err(io::Error::other)?,
-    };
-    std::fs::write(&file.path, text)
-}
-
-/// Ready when somebody ends us.
-fn asked_to_stop() -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(async {
-        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-        match signals {
-            [Ok(mut term), Ok(mut int), Ok(mut hup)] => {
-                tokio::select! { _ = term.recv() => {}, _ = int.recv() => {}, _ = hup.recv() => {} }
-            }
-            // Then signals do what they do to everyone.
-            _ => std::future::pending().await,
-        }
-    })
 }

@@ -27,7 +27,7 @@ use crate::engine::store::RunFiles;
 use crate::journal::{follow, holder};
 use crate::run::{Chore, Hook};
 
-/// How long a follower sleeps when there is nothing new.
+/// How long a follower sleeps when there is nothing new: another process writes, and a file tells nobody that it grew.
 const PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Args, Debug)]

@@ -83,7 +83,7 @@ impl<'a> Needs<'a> {
         }
         let unreached = plan.running().find_map(|index| match site::of_task(blueprint, index) {
             Site::Fleet(fleet) => hands::fleet_lacking(&fleet),
-            _ => None,
+            _ => hands::fleet_lacking(&*site::of_errand(blueprint, index)?),
         });
         if let Some(why) = unreached {
             lacking.insert("outpost", why);

@@ -11,6 +11,7 @@ use outpost_container::{Container, Kind};
 use outpost_executor::Token;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::run::Usage;
 
@@ -115,6 +116,18 @@ pub struct PortsFile {
     pub bare: Option<String>,
 }
 
+impl PortsFile {
+    /// Writes them as the task's output is read.
+    pub fn hand_over(&self, outputs: &Map<String, Value>) -> io::Result<()> {
+        let text = match self.bare.as_ref().and_then(|port| outputs.get(port)) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => serde_json::to_string_pretty(outputs).map_err(io::Error::other)?,
+        };
+        fs::write(&self.path, text)
+    }
+}
+
 /// The project's repository, and the names of a task in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,6 +146,9 @@ pub struct Names {
 pub struct Tree {
     pub names: Names,
     pub start: Start,
+    /// Whether it begins with what the run began with: what landed meanwhile is not where the work is done.
+    #[serde(default)]
+    pub apart: bool,
     /// Where the agent works, from the top of the tree.
     pub within: PathBuf,
     pub allowed: Vec<String>,
@@ -159,6 +175,21 @@ pub struct Ground {
     pub tree: Tree,
     /// What was committed is told here.
     pub place: PathBuf,
+    /// Where an agent elsewhere did the work.
+    #[serde(default)]
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// Work that is not done in the tree, though it begins and ends there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elsewhere {
+    /// The remote of the project through which those who do it get what it begins with.
+    pub push: Option<String>,
+    /// What came back of it.
+    pub changes: PathBuf,
+    /// Lines for people, as [`Place`] has them.
+    pub terms: Vec<String>,
 }
 
 /// What a process is told beside its order, on its standard input: it is written nowhere.

@@ -84,13 +84,13 @@ impl Bench<'_> {
     pub(super) fn is_hired(&self, index: TaskIndex, stage: Stage) -> bool {
         match stage {
             Stage::Tree | Stage::Commit | Stage::Land => true,
-            Stage::Run => self.agent(index).is_some(),
+            Stage::Run => self.agent(index).is_some() && self.errand(index).is_none(),
             Stage::Setup | Stage::Verify { .. } => false,
         }
     }
 
     /// Where the processes of an attempt keep what they know.
-    fn folder_of(&self, index: TaskIndex, attempt: u32) -> PathBuf {
+    pub(super) fn folder_of(&self, index: TaskIndex, attempt: u32) -> PathBuf {
         let ending = if self.agent(index).is_some() { "agent" } else { "tree" };
         self.files.of_attempt(&self.task(index).id, attempt, ending)
     }
@@ -123,7 +123,8 @@ impl Bench<'_> {
                 let (word, name) = if is_made { (COMMIT, "commit.json") } else { (TREE, "tree.json") };
                 let tree = self.tree(index, attempt, is_made)?;
                 let (path, place) = (folder.join(name), folder.join(PLACE));
-                let ground = Ground { version: VERSION, tree, place };
+                let elsewhere = self.elsewhere(index, attempt);
+                let ground = Ground { version: VERSION, tree, place, elsewhere };
                 order::write(&path, &ground).map_err(|error| unusable(&path, &error))?;
                 if is_made {
                     work.stdin = Some(self.whisper(Vec::new()));
@@ -157,7 +158,7 @@ impl Bench<'_> {
         serde_json::to_vec(&Whisper { env, hide }).unwrap_or_default()
     }
 
-    fn order(
+    pub(super) fn order(
         &self,
         index: TaskIndex,
         attempt: u32,
@@ -233,6 +234,7 @@ impl Bench<'_> {
         let (number, failed) = attempts.unheard()?;
         let place = self.files.of_attempt(&self.task(index).id, u32::try_from(number).ok()?, "agent").join(PLACE);
         let changes = order::read::<Place>(&place).ok().flatten().map(|place| place.changes).unwrap_or_default();
+        let changes = self.changed_elsewhere(index, u32::try_from(number).ok()?).unwrap_or(changes);
         let earlier = if resumes { Vec::new() } else { attempts.told() };
         let mut told = failed.told((attempt, turn.attempts), changes, earlier);
         if let Some(said) = &turn.said {
@@ -272,7 +274,8 @@ impl Bench<'_> {
     /// What the tree of an attempt begins with. A command begins with what landed before it; an agent goes on with what
     /// its last attempt left, unless that was good or it has to begin anew.
     fn start(&self, index: TaskIndex, attempt: u32) -> Result<Start, Failure> {
-        if attempt < 2 || self.agent(index).is_none() {
+        // What an agent elsewhere left of its last attempt is not there any more.
+        if attempt < 2 || self.agent(index).is_none() || self.errand(index).is_some() {
             return Ok(Start::Fresh);
         }
         let attempts = self.attempts(index, attempt)?;
@@ -304,6 +307,7 @@ impl Bench<'_> {
         Ok(Tree {
             names: self.names(index)?,
             start,
+            apart: self.errand(index).is_some_and(|fleet| !fleet.is_shared()),
             within: self.within(task)?,
             allowed,
             protected: protected.iter().map(|path| placed(path)).collect(),
@@ -339,7 +343,7 @@ impl Bench<'_> {
         found
     }
 
-    fn ports_file(&self, index: TaskIndex, attempt: u32) -> Option<PortsFile> {
+    pub(super) fn ports_file(&self, index: TaskIndex, attempt: u32) -> Option<PortsFile> {
         let task = self.task(index);
         let mut wanted = task.ports().iter().filter(|port| port.value.is_none());
         let first = wanted.next()?;

@@ -79,7 +79,7 @@ impl Bench<'_> {
             within: self.within(task)?,
             checks,
             inside,
-            is_agents: self.agent(index).is_some(),
+            is_agents: self.agent(index).is_some() && self.errand(index).is_none(),
         })
     }
 }

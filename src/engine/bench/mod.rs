@@ -6,6 +6,7 @@
 mod agent;
 mod chore;
 mod command;
+mod errand;
 mod handoff;
 mod landing;
 mod left;
@@ -171,7 +172,8 @@ impl Bench<'_> {
         let there = root_there(&self.site_of(index, stage));
         let variables = self.variables_in(index, at, there.clone().unwrap_or_else(|| self.root_of(index)));
         let hired = self.is_hired(index, stage);
-        let Some(command) = command(task, stage).or(hired.then_some("")) else {
+        let errand = self.errand(index).filter(|_| stage == Stage::Run);
+        let Some(command) = command(task, stage).or((hired || errand.is_some()).then_some("")) else {
             let message = "there is no command for this stage".to_owned();
             return Err(failure(FailureCode::ExecutionFailed, FailurePhase::Setup, message));
         };
@@ -189,10 +191,14 @@ impl Bench<'_> {
         work.locks = locks;
         work.env = self.environment_of(task, &variables, attempt, stage.word());
         work.env.extend(self.trace_of(Part::Stage { task: &task.id, attempt, stage: stage.word(), at: stage_at }));
-        if !hired {
+        if !hired && errand.is_none() {
             self.give(&mut work, command);
         }
         self.refuse_secrets(inputs)?;
+        if let Some(fleet) = errand {
+            self.send_out(&mut work, &fleet, (index, attempt), inputs, &turn, &variables)?;
+            return Ok(work);
+        }
         if there.is_some() {
             bind_there(&mut work, inputs)?;
             if stage == Stage::Run && task.output.as_ref().is_some_and(|output| output.location == Transfer::Stdout) {

@@ -26,6 +26,9 @@ impl Bench<'_> {
         if self.is_hired(index, stage) {
             return Site::Here;
         }
+        if let Some(fleet) = self.errand(index).filter(|_| stage == Stage::Run) {
+            return Site::Fleet(fleet);
+        }
         let verification = match stage {
             Stage::Verify { tier, .. } => self.task(index).verification.iter().find(|stage| stage.stage == tier),
             Stage::Tree | Stage::Setup | Stage::Run | Stage::Commit | Stage::Land => None,

@@ -128,7 +128,7 @@ impl Driver<'_> {
     /// The end of a stage is told: its executor may forget it once that is written down.
     pub(super) fn is_over(&mut self, piece: &Piece) {
         if let Some(Job { executor, handle, .. }) = self.jobs.remove(piece) {
-            self.unsettled.push((executor, handle));
+            self.record.unsettled.push((executor, handle));
         }
     }
 
@@ -151,7 +151,8 @@ impl Driver<'_> {
             Stage::Tree | Stage::Setup | Stage::Run | Stage::Commit | Stage::Land => None,
         };
         let expected = expected.map_or(0, |stage| i32::from(stage.expected_exit_code));
-        let outputs = match verdict::on(stage, report, expected, limit) {
+        let brought = if stage == Stage::Run { self.bench.bring_home(index, attempt, report) } else { Ok(()) };
+        let outputs = match verdict::on(stage, report, expected, limit).or(brought.err()) {
             Some(failure) => Err(failure),
             None if self.leaves_output(index, stage) => self.left(index, attempt, report).and_then(|values| {
                 let is_sent = self.send((index, attempt, stage), report.elapsed_ms, &values)?;
@@ -196,7 +197,9 @@ impl Driver<'_> {
     fn leaves_output(&self, index: TaskIndex, stage: Stage) -> bool {
         let stages = &self.run.program().tasks[index.get()].stages;
         let is_seen = stages.contains(&Stage::Run) && !self.is_unknown(index);
-        if is_seen { stage == Stage::Run } else { stages.last() == Some(&stage) }
+        // What an agent of the fleet left is here when it is committed.
+        let brings = if self.bench.errand(index).is_some() { Stage::Commit } else { Stage::Run };
+        if is_seen { stage == brings } else { stages.last() == Some(&stage) }
     }
 
     fn is_unknown(&self, index: TaskIndex) -> bool {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use outpost_executor::{Executor, Handle, NotStarted, Outcome, Report, Standing, Trace};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::{Driver, Piece, sound};
 use crate::blueprint::TaskIndex;
@@ -16,6 +17,9 @@ use crate::engine::error::Broken;
 use crate::engine::hands::Owner;
 use crate::engine::moment::now;
 use crate::run::{self, Mode, Phase, Stage, World as _};
+
+/// Who waits is told what for after so long.
+const SILENT: Duration = Duration::from_secs(2);
 
 /// What its executor says.
 enum Heard {
@@ -62,7 +66,22 @@ impl Driver<'_> {
                 (piece, Heard::Ended(report))
             });
         }
-        while let Some(answer) = asked.join_next().await {
+        let mut is_told = asked.is_empty();
+        loop {
+            let answer = if is_told {
+                asked.join_next().await
+            } else if let Ok(answer) = timeout(SILENT, asked.join_next()).await {
+                answer
+            } else {
+                is_told = true;
+                let many = asked.len();
+                let what = if many == 1 { "one that ran".to_owned() } else { format!("{many} that ran") };
+                self.watcher.remark(&format!("waiting to hear what became of {what} when this run was last driven"));
+                continue;
+            };
+            let Some(answer) = answer else {
+                break;
+            };
             let (piece, heard) = sound(answer);
             match heard {
                 Heard::Ended(report) => self.heard(piece, report.map(|report| *report)).await?,

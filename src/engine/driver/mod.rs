@@ -12,6 +12,7 @@ mod leaving;
 mod look_back;
 mod notes;
 mod notices;
+mod record;
 mod signals;
 mod tidy;
 mod transfer;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use outpost_executor::{Executor, Handle, Report};
 use tokio::task::{JoinError, JoinSet};
-use tracing::{Instrument as _, Span, debug_span, trace};
+use tracing::{Instrument as _, Span, debug_span};
 
 use self::handoff::Watch;
 use super::bench::{Bench, Capabilities, Limit};
@@ -42,6 +43,7 @@ use crate::run::{Checkpoint, Chore, Ending, Event, Mode, Moment, Run};
 use depot::{Arrival, Depot};
 pub use notices::Counts;
 use notices::Notices;
+use record::Record;
 use signals::Signals;
 use tidy::Tidy;
 use transfer::{Transfer, Transfers};
@@ -138,12 +140,7 @@ pub struct Driver<'a> {
     looked: Option<Instant>,
     /// The time of this turn.
     clock: Moment,
-    /// What happened and is not in the journal yet. Nobody has acted on it or heard of it.
-    unwritten: Vec<(Moment, Event)>,
-    /// What is in the journal and was not shown yet.
-    unshown: Vec<(Moment, Event)>,
-    /// Work whose end is among it.
-    unsettled: Vec<(Arc<dyn Executor>, Handle)>,
+    record: Record,
 }
 
 /// What wakes the driver.
@@ -197,9 +194,7 @@ impl<'a> Driver<'a> {
             patient,
             looked: None,
             clock: now(),
-            unwritten: Vec::new(),
-            unshown: Vec::new(),
-            unsettled: Vec::new(),
+            record: Record::default(),
         }
     }
 
@@ -357,50 +352,6 @@ impl<'a> Driver<'a> {
                 }
             }
         }
-    }
-
-    /// Remembers what happened until it is written down with the rest of the turn.
-    fn happened(&mut self, events: Vec<Event>) {
-        let at = self.run.latest();
-        self.unwritten.extend(events.into_iter().map(|event| (at, event)));
-    }
-
-    /// Writes down what happened, and shows it.
-    fn flush(&mut self) -> Result<(), Broken> {
-        self.write_down()?;
-        self.show();
-        Ok(())
-    }
-
-    /// Writes down what happened, in one step for each moment. Only then may anybody act on it, or hear of it.
-    fn write_down(&mut self) -> Result<(), Broken> {
-        let happened = std::mem::take(&mut self.unwritten);
-        for events in happened.chunk_by(|(one, _), (next, _)| one == next) {
-            let payloads: Result<Vec<String>, _> =
-                events.iter().map(|(_, event)| serde_json::to_string(event)).collect();
-            let payloads = payloads.map_err(|error| Broken::History(error.to_string()))?;
-            self.journal.append(timestamp(events[0].0), &payloads)?;
-            trace!(events = events.len(), "written to the journal");
-        }
-        for (at, event) in &happened {
-            self.tidy.saw(*at, event);
-        }
-        self.unshown.extend(happened);
-        for (executor, handle) in self.unsettled.drain(..) {
-            executor.settle(&handle);
-        }
-        // Whoever could not start now must not stand in the way of others.
-        let run = &self.run;
-        self.outside.give_up(|task| run.has_free_slot() && run.waits_outside(task));
-        Ok(())
-    }
-
-    /// Shows what was written down. It may take its time: what follows has been started.
-    fn show(&mut self) {
-        for (at, event) in self.unshown.drain(..) {
-            self.watcher.saw(at, &event, &self.run);
-        }
-        self.watcher.shown();
     }
 
     fn pause(&self) -> Duration {

@@ -56,6 +56,9 @@ pub use fence::Fence;
 pub use job::{Access, Job, Limits, Resume, VERSION as JOB_VERSION};
 pub use outcome::{FILE as OUTCOME, Outcome, VERSION as OUTCOME_VERSION, Versions};
 
+/// What the agent was told, beside its outcome.
+pub const PROMPT: &str = "prompt.md";
+
 /// What stands between the agent and its model, and has the key.
 pub trait Gate: Send + Sync {
     /// Where the agent finds it, without the path that its definition adds.
@@ -162,7 +165,13 @@ fn chosen<'a>(definitions: &'a Definitions, name: &str) -> Result<&'a Definition
     })
 }
 
-async fn asked_to_stop() {
+/// By which what others wrote is fenced in a prompt: another one for each.
+pub fn nonce() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// Ready when somebody ends this process: by TERM, INT or HUP.
+pub async fn asked_to_stop() {
     let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     match signals {
         [Ok(mut term), Ok(mut int), Ok(mut hup)] => {
@@ -264,14 +273,14 @@ async fn agent(job: &Job, around: &mut Around<'_>, outcome: &mut Outcome) -> Res
     let redaction = hidden(job, &reach, around.own)?;
     let clean = |text: &str| redaction.as_ref().map_or_else(|| text.to_owned(), |redaction| redaction.text(text));
 
-    let nonce = Uuid::new_v4().simple().to_string();
+    let nonce = nonce();
     let prompt = match job.resume {
         Some(_) => prompt::again(&job.brief, &nonce),
         None => prompt::first(&job.brief, &nonce),
     };
     let prompt = clean(&prompt);
     outcome.prompt_sha256 = hex(&Sha256::digest(prompt.as_bytes()));
-    let prompt_file = job.folder.join("prompt.md");
+    let prompt_file = job.folder.join(PROMPT);
     write(&prompt_file, prompt.as_bytes())?;
 
     outcome.session_id = match (&job.resume, definition.session.id) {

@@ -1,6 +1,6 @@
 //! Prompts, word for word, and what data cannot do to them.
 
-use super::{Brief, Check, Failure, Input, again, first};
+use super::{Brief, Check, Failure, Input, again, asked, first};
 use crate::contract::{Port, PortKind};
 
 fn brief() -> Brief {
@@ -54,6 +54,7 @@ fn prompts_are_as_they_were() {
     golden("first.md", &first(&brief(), "n0nce"));
     golden("fresh.md", &first(&Brief { last_failure: Some(failure()), ..brief() }, "n0nce"));
     golden("again.md", &again(&Brief { last_failure: Some(failure()), ..brief() }, "n0nce"));
+    golden("asked.md", &asked(&Brief { last_failure: Some(failure()), ..brief() }, Some("shop"), "n0nce"));
     golden("small.md", &first(&Brief { task_id: "t".into(), ..Brief::default() }, "n0nce"));
 }
 

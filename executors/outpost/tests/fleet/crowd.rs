@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use outpost_executor::{Executor as _, NotStarted, Outcome, Work};
+use outpost_executor::{Executor as _, NotStarted, Outcome, Standing, Trace, Work};
 use outpost_fleet::{Fleet, Key, Settings};
 
 use crate::Test;
@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("what_waits_for_room_can_be_cancelled", what_waits_for_room_can_be_cancelled),
     ("a_lost_worker_is_no_failure", a_lost_worker_is_no_failure),
     ("cut_connections_change_nothing", cut_connections_change_nothing),
+    ("what_nobody_noted_is_found_once_the_service_answers", what_nobody_noted_is_found_once_the_service_answers),
     ("a_key_that_opens_nothing_is_told", a_key_that_opens_nothing_is_told),
     ("secrets_and_limits_are_refused", secrets_and_limits_are_refused),
 ];
@@ -22,8 +23,8 @@ pub(crate) const TESTS: &[Test] = &[
 fn what_has_no_room_waits_and_is_not_lost() {
     on_tokio(async {
         let stage = Stage::with(|overrides| overrides.active = Some(2)).await;
-        let _worker = stage.worker();
         let fleet = stage.fleet();
+        let logs: Vec<_> = (0..8).map(|number| stage.work("", stage.token(&format!("T{number}"))).log).collect();
         let handles = {
             let mut handles = Vec::new();
             for number in 0..8 {
@@ -33,13 +34,17 @@ fn what_has_no_room_waits_and_is_not_lost() {
             handles
         };
         let unsent = handles.iter().filter(|handle| handle.0.contains(r#""job":null"#)).count();
-        assert!(unsent > 0, "there was room for all: {handles:?}");
-        let mut reports = Vec::new();
-        // All at once: each asks again while the others are done.
-        let waits: Vec<_> = handles.iter().map(|handle| fleet.wait(handle)).collect();
-        for wait in join(waits).await {
-            reports.push(wait);
-        }
+        assert_eq!(unsent, 6, "{handles:?}");
+        // All at once: each asks again while the others are done. Nobody does anything before all have asked again.
+        let waits = join(handles.iter().map(|handle| fleet.wait(handle)).collect());
+        let told = || logs.iter().filter(|log| fs::metadata(log).is_ok_and(|log| log.len() > 0)).count();
+        let worker = async {
+            while told() < unsent {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            stage.worker()
+        };
+        let (reports, _worker) = tokio::join!(waits, worker);
         assert!(reports.iter().all(|report| report.outcome == Outcome::Exited(0)), "{reports:?}");
         let told = reports.iter().filter(|report| report.log.bytes > 0).count();
         assert_eq!(told, unsent, "the log says why it took its time: {reports:?}");
@@ -133,6 +138,30 @@ fn cut_connections_change_nothing() {
         let lines: String = (1..=10).map(|number| format!("line {number}\n")).collect();
         assert_eq!(report.stdout.tail, lines, "each line once");
         assert_eq!(fs::read_to_string(stage.place.join("effects")).expect("effects"), "x\n");
+    });
+}
+
+fn what_nobody_noted_is_found_once_the_service_answers() {
+    on_tokio(async {
+        // No worker: what is there stays.
+        let stage = Stage::new().await;
+        let [taken, never] = ["T1", "T2"].map(|task| stage.work("true", stage.token(task)));
+        let (log, never_log) = (taken.log.clone(), never.log);
+        stage.fleet().start(taken).await.expect("a start");
+        stage.proxy.set_up(false);
+        let back = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            stage.proxy.set_up(true);
+        };
+        // Of both nothing is known here, and at first the service cannot be asked.
+        let fleet = stage.fleet();
+        let (token, never_token) = (stage.token("T1"), stage.token("T2"));
+        let standing = fleet.reattach(Trace { token: &token, log: &log, handle: None });
+        let never = fleet.reattach(Trace { token: &never_token, log: &never_log, handle: None });
+        let (standing, never, ()) = tokio::join!(standing, never, back);
+        assert!(matches!(&standing, Standing::Running(handle) if !handle.0.contains(r#""job":null"#)), "{standing:?}");
+        let outcome = Outcome::NotStarted(NotStarted::Cancelled);
+        assert!(matches!(&never, Standing::Ended(report) if report.outcome == outcome), "{never:?}");
     });
 }
 

@@ -20,6 +20,8 @@ use tokio::sync::watch;
 use crate::proxy::Proxy;
 
 pub(crate) const WORKER: &str = "be-a-worker";
+/// A link in the folder of the stage, to where repositories may be cloned from.
+pub(crate) const SHARED: &str = "shared";
 /// After so long a test is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(300);
 const LEASE: Duration = Duration::from_secs(3);
@@ -42,7 +44,9 @@ pub(crate) fn worker(folder: &Path, slots: &str) -> ExitCode {
         settings.clocks.tell = Duration::from_millis(50);
         settings.clocks.grace = Duration::from_millis(300);
         settings.clocks.reap = Some(Duration::from_millis(500));
-        settings.sources.folders = vec![folder.to_owned()];
+        // Also where a link leads: to a project of the test.
+        settings.sources.folders = vec![folder.to_owned(), folder.join(SHARED)];
+        settings.agents = agents(folder);
         let (_tell, orders) = watch::channel(Order::Work);
         outpost_worker::run(desk.as_ref().clone(), settings, orders).await.expect("a worker");
     });
@@ -53,8 +57,16 @@ fn on_worker(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads").block_on(work);
 }
 
+/// Definitions of agents, beside the built-in ones.
+fn agents(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join("agents")).filter(|agents| agents.is_dir())
+}
+
 async fn open(folder: &Path, base: &str) -> installation::Installation {
-    let offer = fleet::offer(vec!["git.test".to_owned()], true);
+    let mut offer = fleet::offer(vec!["git.test".to_owned()], true);
+    if let Some(agents) = agents(folder) {
+        offer.agents = outpost_worker::agents(Some(&agents)).expect("definitions");
+    }
     installation::open(&folder.join("data"), base, offer, |settings| settings.lease = LEASE)
         .await
         .expect("an installation")
@@ -93,7 +105,11 @@ impl Stage {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Overrides)) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::at(tempfile::tempdir().expect("a folder"), change).await
+    }
+
+    /// In a folder where definitions of agents may be.
+    pub(crate) async fn at(folder: TempDir, change: impl FnOnce(&mut Overrides)) -> Self {
         let place = folder.path().join(folder.path().file_name().expect("a name"));
         std::fs::create_dir(&place).expect("a folder");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

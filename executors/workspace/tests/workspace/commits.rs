@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use outpost_workspace::{Commit, Start, Why};
+use outpost_workspace::{Commit, Patched, Start, Why, began_with};
 
 use crate::project::{Project, bytes, changes, commit, fresh, git, name, put};
 
@@ -241,4 +241,48 @@ fn long_ids_and_shallow_clones_work() {
     shallow.git(&["update-ref", "refs/heads/outpost/r1", "HEAD"]);
     let landing = repository.land(&branch, &committed.commit, "Land").unwrap();
     assert!(matches!(landing, outpost_workspace::Landing::Merged { .. }), "{landing:?}");
+}
+
+#[test]
+fn a_patch_makes_the_tree_that_it_was_made_of() {
+    let project = Project::with(&[("a", "a\n"), ("b", "b\n"), ("run.sh", "#!/bin/sh\n")]);
+    let repository = project.open();
+    let there = fresh(&repository, "there");
+    let at = |path: &str| there.path.join(path);
+    put(&at("a"), "a\nand more \n");
+    fs::remove_file(at("b")).unwrap();
+    fs::set_permissions(at("run.sh"), Permissions::from_mode(0o755)).unwrap();
+    put(&at("bin"), [0, 159, 146, 150, b'\r', b'\n', 0]);
+    symlink("a", at("link")).unwrap();
+    let wanted = commit(&repository, &there);
+    git(&there.path, &["add", "-A"]);
+    let patch = there.path.with_file_name("changes.diff");
+    let shown = ["diff", "--cached", "--binary", "--full-index", "--no-renames", "--output", patch.to_str().unwrap()];
+    git(&there.path, &shown);
+    let here = name("here");
+    let Patched::Made(tree) = repository.patched(&here, &there.base, &patch).unwrap() else {
+        panic!("it applies");
+    };
+    assert_eq!(tree, wanted.tree);
+    let start = Start::Merged { onto: there.base.clone(), tree };
+    let laid = repository.prepare(&here, &start).unwrap();
+    assert_eq!(began_with(&laid.path), Some(there.base.clone()));
+    assert_eq!(commit(&repository, &laid).tree, wanted.tree);
+
+    // On another commit it applies as a whole or not at all, and never beside the tree.
+    put(&patch, "--- a/a\n+++ b/a\n@@ -1 +1 @@\n-z\n+y\n");
+    assert!(
+        matches!(repository.patched(&here, &there.base, &patch).unwrap(), Patched::Unfit(why) if why.contains('a'))
+    );
+    for path in ["../out", ".git/config", "/tmp/out"] {
+        let text = format!(
+            "diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n"
+        );
+        put(&patch, text);
+        assert!(matches!(repository.patched(&here, &there.base, &patch).unwrap(), Patched::Unfit(_)), "{path}");
+    }
+    put(&patch, "");
+    assert!(
+        matches!(repository.patched(&here, &there.base, &patch).unwrap(), Patched::Made(tree) if tree != wanted.tree)
+    );
 }

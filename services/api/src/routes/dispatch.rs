@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use outpost_core::job::{Job, Spec, Status};
+use outpost_core::job::{Job, Status};
 use outpost_core::key::Scope;
-use outpost_core::spec::Fault;
+use outpost_core::spec::{Fault, Spec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use outpost_core::actions::{Accepted, Cut, Line, Link, Outlived, Stream};
-use outpost_core::job::{Artifact, Budget, Job, Outcome, Port, Status};
+use outpost_core::job::{Artifact, Job, Outcome, Status};
+use outpost_core::spec::{Budget, Port};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};

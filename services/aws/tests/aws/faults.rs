@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use outpost_aws::Aws;
 use outpost_core::actions::{
-    Authority, Caller, Claimed, Desk, Error, Idempotency, KeyRequest, RequestInfo, Settings, TenantRequest,
+    Authority, Caller, Claimed, Desk, Error, Idempotency, KeyRequest, Ports, RequestInfo, Settings, TenantRequest,
 };
 use outpost_core::id::{AuditId, JobId, TenantId, WorkerId};
-use outpost_core::job::{Job, Outcome, Spec, Usage, Verdict};
+use outpost_core::job::{Job, Outcome, Usage, Verdict};
 use outpost_core::key::{Environment, Scope};
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Clock as _, RECEIVES};
 use outpost_core::record::{Actor, Answer, AuditEvent, Counter};
-use outpost_core::spec::{Agent, Offer};
+use outpost_core::spec::{Agent, Offer, Spec};
 use outpost_core::store::{Address, Listing, Problem, Row, Write};
 use outpost_core::tenant::{Overrides, Tier};
 use outpost_core::web::Repositories;
@@ -26,14 +25,14 @@ use crate::emulator::{Emulator, emulator};
 use crate::house::{House, account, config, run};
 use crate::proxy::{Fault, Weather, endpoint, listen};
 
-fn desk(aws: &Aws) -> Desk {
+pub(crate) fn desk(aws: &Ports) -> Desk {
     let agents = vec![Agent { name: "claude".into(), model: None, secret: None }];
     let repositories = Repositories { hosts: Vec::new(), folders: false };
     let offer = Offer { agents, commands: false, repositories, callbacks_anywhere: false };
-    Desk::new(aws.ports(), Settings::new(offer, [9; 32]))
+    Desk::new(aws.clone(), Settings::new(offer, [9; 32]))
 }
 
-async fn caller(desk: &Desk, limits: Overrides) -> Caller {
+pub(crate) async fn caller(desk: &Desk, limits: Overrides) -> Caller {
     let key = KeyRequest {
         name: "k".into(),
         environment: Environment::Live,
@@ -47,11 +46,11 @@ async fn caller(desk: &Desk, limits: Overrides) -> Caller {
     desk.authenticate(key.reveal(), RequestInfo::default()).await.expect("a caller")
 }
 
-fn spec() -> Spec {
+pub(crate) fn spec() -> Spec {
     serde_json::from_value(json!({"agent": "claude", "task": "say hello", "timeout_seconds": 60})).expect("a spec")
 }
 
-async fn jobs(aws: &Aws, tenant: &TenantId) -> Vec<Job> {
+async fn jobs(aws: &Ports, tenant: &TenantId) -> Vec<Job> {
     let (mut jobs, mut after) = (Vec::new(), None::<String>);
     loop {
         let listing = Listing::Jobs { status: None };
@@ -105,13 +104,13 @@ fn three_hundred_at_once_get_a_hundred_places() {
 }
 
 /// An installation behind the weather, and one of the same account in the sun.
-async fn both(emulator: &'static Emulator, weather: &Arc<Weather>) -> (House, Aws) {
+async fn both(emulator: &'static Emulator, weather: &Arc<Weather>) -> (House, Ports) {
     let account = account();
     let sun = House::of(config(&endpoint(emulator), &account).await, account.clone(), |_| {}).await;
     let proxied = listen(emulator.port(), Arc::clone(weather));
     let mut settings = outpost_aws::Settings::new(crate::house::ENVIRONMENT, &sun.bucket);
     settings.clock = sun.aws.clock.clone();
-    let rain = Aws::with(&config(&proxied, &account).await, &settings).await.expect("an installation");
+    let rain = outpost_aws::open_as(&config(&proxied, &account).await, &settings).await.expect("an installation");
     (sun, rain)
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -15,7 +15,10 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
-use outpost_aws::{Aws, Settings, TABLES};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use outpost_aws::{Settings, TABLES};
+use outpost_core::actions::Ports;
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Chance as _, Clock};
 use outpost_here::{SystemChance, SystemClock};
@@ -51,7 +54,7 @@ impl Clock for Hand {
 
 #[derive(Debug)]
 pub(crate) struct House {
-    pub(crate) aws: Aws,
+    pub(crate) aws: Ports,
     pub(crate) config: SdkConfig,
     pub(crate) account: String,
     pub(crate) clock: Arc<Hand>,
@@ -97,9 +100,33 @@ impl House {
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         let made = aws_sdk_s3::Client::from_conf(s3).create_bucket().bucket(&bucket).send().await;
         made.expect("a bucket");
-        let aws = Aws::with(&config, &settings).await.expect("an installation");
+        let aws = outpost_aws::open_as(&config, &settings).await.expect("an installation");
         Self { aws, config, account, clock, bucket, settings }
     }
+}
+
+/// Asks a service that has no client here, as the SDK would: signed. The text of its answer.
+pub(crate) async fn signed(
+    config: &SdkConfig,
+    account: &str,
+    service: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> String {
+    let url = format!("{}/", config.endpoint_url().expect("an endpoint"));
+    let who = Credentials::new(account, SECRET, None, None, "test").into();
+    let how = v4::SigningParams::builder().identity(&who).region("us-east-1").name(service);
+    let how = how.time(SystemTime::now()).settings(SigningSettings::default()).build().expect("how").into();
+    let signable = SignableRequest::new("POST", &url, headers.iter().copied(), SignableBody::Bytes(body.as_bytes()));
+    let signature = sign(signable.expect("a request"), &how).expect("signed");
+    let mut request = reqwest::Client::new().post(&url);
+    for (name, value) in headers.iter().copied().chain(signature.output().headers()) {
+        request = request.header(name, value);
+    }
+    let answer = request.body(body.clone()).send().await.expect("an answer");
+    let (status, text) = (answer.status(), answer.text().await.expect("a text"));
+    assert!(status.is_success(), "{service} {body}: {text}");
+    text
 }
 
 fn text<'a>(of: &'a Value, name: &str) -> Option<&'a str> {

@@ -9,5 +9,6 @@ mod house;
 mod names;
 mod proxy;
 mod roles;
+mod sizes;
 mod suites;
 mod wake;

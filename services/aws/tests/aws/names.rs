@@ -1,6 +1,6 @@
 //! What is not there is named, with the service and the operation, and nothing of whoever asked.
 
-use outpost_aws::{Aws, Settings};
+use outpost_aws::{Settings, open_as};
 use outpost_core::store::Problem;
 
 use crate::emulator::{SECRET, emulator};
@@ -22,12 +22,12 @@ fn what_is_not_there_is_named() {
         assert_eq!(house.aws.house.ready().await, Ok(()));
 
         let mut elsewhere = Settings::new("nowhere", "no-such-bucket");
-        let aws = Aws::with(&house.config, &elsewhere).await.expect("queues are the same");
+        let aws = open_as(&house.config, &elsewhere).await.expect("queues are the same");
         told(aws.house.ready().await, &["DynamoDB", "GetItem", "`outpost-users-nowhere`", "not there"]);
         let tenant = "6bdd64cb-5e12-4024-b3c1-d2b14ca77705".parse().expect("an id");
         told(aws.blobs.put(&tenant, "a", vec![1]).await, &["S3", "PutObject", "`no-such-bucket`", "not there"]);
         elsewhere.queues[1] = "outpost-nowhere".into();
-        told(Aws::with(&house.config, &elsewhere).await, &["SQS", "GetQueueUrl", "`outpost-nowhere`", "not there"]);
+        told(open_as(&house.config, &elsewhere).await, &["SQS", "GetQueueUrl", "`outpost-nowhere`", "not there"]);
 
         // One table of six.
         let client = aws_sdk_dynamodb::Client::new(&house.config);

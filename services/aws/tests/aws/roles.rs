@@ -7,12 +7,10 @@ use outpost_core::store::Problem;
 use serde_json::json;
 
 use crate::emulator::strict;
-use crate::house::{House, account, config, run};
+use crate::house::{House, account, config, run, signed};
 
-/// Calls IAM, which has no client here: a form, signed like all else.
+/// Calls IAM, which has no client here.
 async fn iam(config: &aws_config::SdkConfig, account: &str, form: &[(&str, &str)]) {
-    use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-    let url = format!("{}/", config.endpoint_url().expect("an endpoint"));
     let escape = |text: &str| -> String {
         text.bytes()
             .map(
@@ -21,20 +19,8 @@ async fn iam(config: &aws_config::SdkConfig, account: &str, form: &[(&str, &str)
             .collect()
     };
     let body: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
-    let body = format!("{}&Version=2010-05-08", body.join("&"));
     let headers = [("content-type", "application/x-www-form-urlencoded")];
-    let who = aws_credential_types::Credentials::new(account, crate::emulator::SECRET, None, None, "test").into();
-    let how = aws_sigv4::sign::v4::SigningParams::builder().identity(&who).region("us-east-1").name("iam");
-    let how = how.time(std::time::SystemTime::now()).settings(SigningSettings::default()).build().expect("how").into();
-    let signable = SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
-    let signed = sign(signable.expect("a request"), &how).expect("signed");
-    let mut request = reqwest::Client::new().post(&url);
-    for (name, value) in headers.into_iter().chain(signed.output().headers()) {
-        request = request.header(name, value);
-    }
-    let answer = request.body(body).send().await.expect("an answer");
-    let status = answer.status();
-    assert!(status.is_success(), "{form:?}: {}", answer.text().await.expect("a text"));
+    signed(config, account, "iam", &headers, format!("{}&Version=2010-05-08", body.join("&"))).await;
 }
 
 #[test]

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use outpost_aws::{Aws, Settings, Workers};
+use outpost_aws::{Settings, Workers, open_as};
 use outpost_core::id::{JobId, TenantId};
 use outpost_core::ports::{Clock as _, Ticket};
 use outpost_core::store::Problem;
@@ -13,25 +11,13 @@ use outpost_core::tenant::Tier;
 use serde_json::{Value, json};
 
 use crate::emulator::emulator;
-use crate::house::{ENVIRONMENT, House, run};
+use crate::house::{ENVIRONMENT, House, run, signed};
 
 /// As whoever runs the cluster.
 async fn ecs(config: &SdkConfig, account: &str, operation: &str, question: &Value) -> Value {
-    let url = format!("{}/", config.endpoint_url().expect("an endpoint"));
-    let (target, body) = (format!("AmazonEC2ContainerServiceV20141113.{operation}"), question.to_string());
+    let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
     let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-    let who = aws_credential_types::Credentials::new(account, crate::emulator::SECRET, None, None, "test").into();
-    let how = v4::SigningParams::builder().identity(&who).region("us-east-1").name("ecs");
-    let how = how.time(std::time::SystemTime::now()).settings(SigningSettings::default()).build().expect("how").into();
-    let signable = SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
-    let signed = sign(signable.expect("a request"), &how).expect("signed");
-    let mut request = reqwest::Client::new().post(&url);
-    for (name, value) in headers.into_iter().chain(signed.output().headers()) {
-        request = request.header(name, value);
-    }
-    let answer = request.body(body).send().await.expect("an answer");
-    let (status, text) = (answer.status(), answer.text().await.expect("a text"));
-    assert!(status.is_success(), "{operation}: {text}");
+    let text = signed(config, account, "ecs", &headers, question.to_string()).await;
     serde_json::from_str(&text).expect("JSON")
 }
 
@@ -61,7 +47,7 @@ fn workers_are_woken_where_there_are_none() {
             let change = json!({"cluster": "outpost-workers", "service": "worker", "desiredCount": count});
             ask("UpdateService", change).await;
         };
-        let fleet = Aws::with(&config, &of("worker")).await.expect("an installation");
+        let fleet = open_as(&config, &of("worker")).await.expect("an installation");
         assert_eq!((fleet.wake.wake().await, wanted().await), (Ok(()), 1), "one at least");
         for number in 0..11_u8 {
             let tenant = TenantId::new(clock.now(), &[number; 10]);
@@ -78,7 +64,7 @@ fn workers_are_woken_where_there_are_none() {
         clock.pass(Duration::from_secs(6));
         assert_eq!((fleet.wake.wake().await, wanted().await), (Ok(()), 2), "there are some: how many is not ours");
 
-        let none = Aws::with(&config, &of("nobody")).await.expect("an installation");
+        let none = open_as(&config, &of("nobody")).await.expect("an installation");
         for _ in 0..2 {
             // A fault is not believed for a while.
             let Err(Problem::Broken(told)) = none.wake.wake().await else { panic!("there is none") };

@@ -19,7 +19,7 @@ use crate::key::{Scope, hex};
 use crate::moment::Moment;
 use crate::ports::Secret;
 use crate::store::{Row, Write};
-use crate::tenant::{Hook, Tenant};
+use crate::tenant::{Hook, Standing, Tenant};
 use crate::web;
 
 const HOOKS: usize = 10;
@@ -125,10 +125,14 @@ impl Desk {
         let mut result = Err(Error::Busy);
         for round in 0..ROUNDS {
             let mut tenant = self.read_tenant(caller.id()).await?;
-            let (hook, old) = match change(&mut tenant, &name) {
+            let gone = tenant.standing == Standing::Deleted;
+            let changed = if gone { Err(Error::NotFound("tenant")) } else { change(&mut tenant, &name) };
+            let (hook, old) = match changed {
                 Ok(changed) => changed,
                 Err(error) => {
-                    result = Err(error);
+                    // What is in the way may be the same request, that came at the same time.
+                    let before = self.answered::<HookView>(caller.id(), once).await.ok().flatten();
+                    result = before.map(masked).ok_or(error);
                     break;
                 }
             };

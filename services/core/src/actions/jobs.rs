@@ -8,11 +8,12 @@ use super::ending::Step;
 use super::once::Taken;
 use super::{Caller, Desk, Error, Idempotency, Listed, Once};
 use crate::id::JobId;
-use crate::job::{Job, Spec, Status};
+use crate::job::{Job, Status};
 use crate::key::Scope;
 use crate::moment::Moment;
 use crate::record::Counter;
 use crate::spec;
+use crate::spec::Spec;
 use crate::store::{Address, Listing, Problem, Row, Write};
 use crate::tenant::Tier;
 

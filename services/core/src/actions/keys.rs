@@ -99,7 +99,9 @@ impl Desk {
         }
         let now = self.now();
         if self.all_keys(caller.id()).await?.iter().filter(|key| key.refused(now).is_none()).count() >= KEYS {
-            return Err(Error::Conflict(format!("{KEYS} keys are in use: revoke one first")));
+            // The last of them may be this one's, of the same request that came at the same time.
+            let full = || Error::Conflict(format!("{KEYS} keys are in use: revoke one first"));
+            return self.key_before(caller.id(), once).await?.ok_or_else(full);
         }
         let made = self.mint(caller.id(), asked)?;
         let audit = self.key_audit(&caller.authority(), "key.create", &made.record)?;
@@ -187,7 +189,8 @@ impl Desk {
             let old = self.find_key(caller.id(), id).await?;
             let now = self.now();
             if old.refused(now).is_some() {
-                return Err(Error::Conflict("this key opens nothing any more: make a new one".to_owned()));
+                let ended = || Error::Conflict("this key opens nothing any more: make a new one".to_owned());
+                return self.key_before(caller.id(), once).await?.ok_or_else(ended);
             }
             old.scopes.iter().try_for_each(|scope| caller.may(*scope))?;
             let mut made = self.mint(

@@ -17,6 +17,8 @@ const LINES: u64 = 100_000_000;
 const PIECE: usize = 1024 * 1024;
 /// Pieces that are opened for one answer.
 const PIECES: usize = 16;
+/// Bytes of pieces after which no other one is opened for an answer: a front door may have to fit it into 6 MB.
+const ANSWER: usize = 3 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,11 +131,10 @@ impl Desk {
         let job = self.read_job(caller.id(), id).await?;
         let mut page = LogPage { lines: Vec::new(), next: after, done: false };
         let first = u32::try_from(after / LINES).unwrap_or(u32::MAX).max(1);
-        let mut pieces = 0;
+        let mut room = Room { pieces: PIECES, bytes: ANSWER };
         for epoch in first..=job.epoch {
-            let seen = if u64::from(epoch) == after / LINES { after % LINES } else { 0 };
-            pieces += self.attempt(&job, epoch, seen, PIECES - pieces, &mut page).await?;
-            if pieces >= PIECES {
+            self.attempt(&job, epoch, &mut room, &mut page).await?;
+            if room.is_full() {
                 return Ok(page);
             }
         }
@@ -141,23 +142,40 @@ impl Desk {
         Ok(page)
     }
 
-    async fn attempt(&self, job: &Job, epoch: u32, seen: u64, most: usize, page: &mut LogPage) -> Result<usize, Error> {
-        let folder = folder(&job.id, epoch);
-        let after = format!("{folder}{seen:08}");
-        let paths = self.ports.blobs.list(&job.tenant, &folder, Some(&after), most).await?;
-        for path in &paths {
+    async fn attempt(&self, job: &Job, epoch: u32, room: &mut Room, page: &mut LogPage) -> Result<(), Error> {
+        let (folder, begin) = (folder(&job.id, epoch), u64::from(epoch) * LINES);
+        let after = format!("{folder}{:08}", page.next.saturating_sub(begin));
+        for path in self.ports.blobs.list(&job.tenant, &folder, Some(&after), room.pieces).await? {
+            if room.is_full() {
+                break;
+            }
+            room.pieces -= 1;
             let most = u64::try_from(PIECE).unwrap_or(u64::MAX);
-            let Some(bytes) = self.ports.blobs.get(&job.tenant, path, most).await? else { continue };
+            let Some(bytes) = self.ports.blobs.get(&job.tenant, &path, most).await? else { continue };
+            room.bytes = room.bytes.saturating_sub(bytes.len());
             for text in bytes.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
                 let line: Line = serde_json::from_slice(text)
                     .map_err(|error| Error::Broken(format!("a line in `{path}` is none: {error}")))?;
-                if line.seq > seen {
-                    let seq = u64::from(epoch) * LINES + line.seq;
-                    page.next = page.next.max(seq);
+                let seq = begin + line.seq;
+                // A piece whose answer was lost lies beside the one that was sent for it, and that may be longer.
+                if seq > page.next {
+                    page.next = seq;
                     page.lines.push(Line { seq, ..line });
                 }
             }
         }
-        Ok(paths.len())
+        Ok(())
+    }
+}
+
+/// What one answer may still hold.
+struct Room {
+    pieces: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn is_full(&self) -> bool {
+        self.pieces == 0 || self.bytes == 0
     }
 }

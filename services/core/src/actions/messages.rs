@@ -1,9 +1,9 @@
 //! Messages to webhooks and callbacks, in the form of Standard Webhooks: which are due, how they are signed, what became of
 //! them.
 //!
-//! A message is taken before it is sent: its row says when it will be tried next before anybody tries. So two senders do not
-//! send it at once, one that dies loses nothing, and none is tried more often than eight times. It comes at least once; who
-//! receives it twice knows it by its id.
+//! A message is taken before it is sent: its row says that it is tried, and left alone for a while, before anybody tries. So
+//! two senders do not send it at once, one that dies loses nothing, and none is tried more often than eight times. It comes
+//! at least once; who receives it twice knows it by its id. What one message fails at, no other waits for.
 
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ use crate::tenant::Standing;
 
 /// How long is waited after each attempt but the last: eight attempts in 27 hours and 35 minutes.
 const WAITS: [u64; 7] = [5, 300, 1800, 7200, 18_000, 36_000, 36_000];
+/// For how long a message is left to who took it: longer than a sender waits for an answer.
+const HELD: Duration = Duration::from_secs(60);
 /// As much of an error as is kept.
 const ERROR: usize = 500;
 
@@ -57,13 +59,31 @@ fn signature(secret: &Secret, id: &MessageId, timestamp: i64, body: &str) -> Res
 }
 
 impl Desk {
-    /// Takes messages that are due. Each is to be sent at once, and what became of it told to [`Desk::sent`].
+    /// Takes messages that are due. Each is to be sent at once, and what became of it told to [`Desk::sent`]. An error: none
+    /// could be taken.
     pub async fn due(&self, limit: usize) -> Result<Vec<Post>, Error> {
-        let mut posts = Vec::new();
+        let (mut posts, mut failed) = (Vec::new(), None);
         for (tenant, id) in self.ports.house.messages(self.now(), limit).await? {
-            posts.extend(self.take(&tenant, &id).await?);
+            match self.take(&tenant, &id).await {
+                Ok(post) => posts.extend(post),
+                Err(error) => {
+                    failed = Some(error);
+                    self.put_off(&tenant, &id).await;
+                }
+            }
         }
-        Ok(posts)
+        failed.filter(|_| posts.is_empty()).map_or(Ok(posts), Err)
+    }
+
+    /// Lets others go first that are due: what cannot be taken now may be for long. A failure here is one of the same kind.
+    async fn put_off(&self, tenant: &TenantId, id: &MessageId) {
+        let now = self.now();
+        if let Ok(Some(message)) = self.read_message(tenant, id).await
+            && message.next_at.is_some_and(|at| at <= now)
+        {
+            let later = Message { next_at: Some(now.plus(HELD)), ..message };
+            drop(self.ports.store.commit(tenant, vec![Write::Replace(Row::Message(later))]).await);
+        }
     }
 
     async fn take(&self, tenant: &TenantId, id: &MessageId) -> Result<Option<Post>, Error> {
@@ -73,21 +93,13 @@ impl Desk {
             return Ok(None);
         }
         let Some(names) = self.signers(&message, now).await? else {
-            let last_error = Some("nobody wants it any more: the webhook or its tenant is gone".to_owned());
-            let given_up = Message { next_at: None, last_error, ..message };
-            self.commit(tenant, vec![Write::Replace(Row::Message(given_up))]).await?;
-            return Ok(None);
+            let why = "nobody wants it any more: the webhook or its tenant is gone";
+            return self.give_up(message, why).await;
         };
-        let wait = WAITS.get(usize::try_from(message.attempts).unwrap_or(usize::MAX));
-        let taken = Message {
-            attempts: message.attempts.saturating_add(1),
-            next_at: wait.map(|seconds| now.plus(Duration::from_secs(*seconds))),
-            ..message
-        };
-        if self.commit(tenant, vec![Write::Replace(Row::Message(taken.clone()))]).await? != Fate::Done {
-            return Ok(None);
+        if usize::try_from(message.attempts).map_or(true, |attempts| attempts > WAITS.len()) {
+            return self.give_up(message, "it was tried for the last time, and nobody knows what became of that").await;
         }
-        let message = Message { version: taken.version + 1, ..taken };
+        // What it takes to sign it comes first: where that fails, it was not tried.
         let timestamp = now.seconds();
         let mut signatures = Vec::new();
         for name in names {
@@ -95,11 +107,24 @@ impl Desk {
                 signatures.push(signature(&secret, id, timestamp, &message.body)?);
             }
         }
+        let (attempts, next_at) = (message.attempts.saturating_add(1), Some(now.plus(HELD)));
+        let taken = Message { attempts, next_at, ..message };
+        if self.commit(tenant, vec![Write::Replace(Row::Message(taken.clone()))]).await? != Fate::Done {
+            return Ok(None);
+        }
+        let message = Message { version: taken.version + 1, ..taken };
         let mut headers = vec![("webhook-id", id.to_string()), ("webhook-timestamp", timestamp.to_string())];
         if !signatures.is_empty() {
             headers.push(("webhook-signature", signatures.join(" ")));
         }
         Ok(Some(Post { message, headers }))
+    }
+
+    async fn give_up(&self, message: Message, why: &str) -> Result<Option<Post>, Error> {
+        let tenant = message.tenant.clone();
+        let given_up = Message { next_at: None, last_error: Some(why.to_owned()), ..message };
+        self.commit(&tenant, vec![Write::Replace(Row::Message(given_up))]).await?;
+        Ok(None)
     }
 
     /// What the secrets are called that sign a message; none if nobody wants it any more.
@@ -118,7 +143,7 @@ impl Desk {
 
     /// Tells what became of a message that was taken.
     pub async fn sent(&self, post: &Post, sent: &Sent) -> Result<(), Error> {
-        let Post { message: Message { tenant, id, .. }, .. } = post;
+        let Post { message: Message { tenant, id, attempts, .. }, .. } = post;
         for round in 0..ROUNDS {
             let Some(message) = self.read_message(tenant, id).await? else { return Ok(()) };
             if message.delivered_at.is_some() {
@@ -128,7 +153,11 @@ impl Desk {
                 Sent::Delivered => {
                     Message { next_at: None, delivered_at: Some(self.now()), last_error: None, ..message }
                 }
-                Sent::Failed(why) => Message { last_error: Some(why.chars().take(ERROR).collect()), ..message },
+                Sent::Failed(why) => {
+                    // Who took it after this one says when it is tried again.
+                    let next_at = if message.attempts == *attempts { self.again(*attempts) } else { message.next_at };
+                    Message { next_at, last_error: Some(why.chars().take(ERROR).collect()), ..message }
+                }
             };
             if self.commit(tenant, vec![Write::Replace(Row::Message(after))]).await? == Fate::Done {
                 return Ok(());
@@ -136,6 +165,12 @@ impl Desk {
             self.breathe(round).await?;
         }
         Err(Error::Busy)
+    }
+
+    /// When a message is tried again that was tried so often.
+    fn again(&self, attempts: u32) -> Option<Moment> {
+        let wait = WAITS.get(usize::try_from(attempts).ok()?.checked_sub(1)?)?;
+        Some(self.now().plus(Duration::from_secs(*wait)))
     }
 
     /// Messages, the newest first.

@@ -1,11 +1,13 @@
 //! A tenant's own secrets: left with us, used for its jobs, never shown again.
 //!
 //! The vault is not the store: one commit cannot change both. So the audit row is written first, and a change that then
-//! failed is in the log as one that was asked for; none is made that is not in it.
+//! failed is in the log as one that was asked for; none is made that is not in it. For the same reason a tenant that is
+//! deleted while it stores one is looked for afterwards: whoever comes last takes the secret away.
 
 use super::{Caller, Desk, Error};
 use crate::key::Scope;
 use crate::ports::{Secret, SecretKind, SecretNote};
+use crate::tenant::Standing;
 
 const LONGEST: usize = 8 * 1024;
 
@@ -21,7 +23,12 @@ impl Desk {
             return Err(Error::invalid("/value", told));
         }
         self.announce(caller.id(), &caller.authority(), "secret.put", kind.as_str()).await?;
-        Ok(self.ports.vault.put(caller.id(), kind.as_str(), secret, self.now()).await?)
+        self.ports.vault.put(caller.id(), kind.as_str(), secret, self.now()).await?;
+        if self.tenant_now(caller).await?.standing == Standing::Deleted {
+            self.ports.vault.remove(caller.id(), kind.as_str()).await?;
+            return Err(Error::NotFound("tenant"));
+        }
+        Ok(())
     }
 
     /// What there is, by kind, last characters and age.

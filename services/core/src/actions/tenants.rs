@@ -4,11 +4,13 @@ use serde_json::{Map, Value};
 
 use super::change::{Fate, ROUNDS};
 use super::cursor::fitting;
+use super::hooks::CALLBACK;
 use super::keys::named;
 use super::register::email;
 use super::{Authority, Caller, Desk, Error, KeyRequest, Listed, NewKey, Registered};
 use crate::id::{KeyId, TenantId};
 use crate::key::KeyRecord;
+use crate::ports::SecretKind;
 use crate::record::AuditEvent;
 use crate::store::{Address, Row, Write};
 use crate::tenant::{Overrides, Standing, Tenant, Tier};
@@ -79,9 +81,6 @@ impl Desk {
         details.extend(overrides.map(|overrides| ("overrides".to_owned(), overrides)));
         let audit = self.audit(id, who, "tenant.change", Some(id.to_string()), details)?;
         self.alter(id, &audit, |tenant| {
-            if tenant.standing == Standing::Deleted {
-                return Err(Error::NotFound("tenant"));
-            }
             let TenantChange { name, tier, overrides, standing } = change.clone();
             Ok(Some(Tenant {
                 name: name.unwrap_or_else(|| tenant.name.clone()),
@@ -98,7 +97,7 @@ impl Desk {
     /// again, it makes up for what failed the first time.
     pub async fn delete_tenant(&self, who: &Authority, id: &TenantId) -> Result<(), Error> {
         let audit = self.audit(id, who, "tenant.delete", Some(id.to_string()), Map::new())?;
-        let mut gone = false;
+        let (mut gone, mut names) = (false, Vec::new());
         for round in 0..ROUNDS {
             let tenant = self.read_tenant(id).await?;
             if tenant.standing == Standing::Deleted {
@@ -107,6 +106,7 @@ impl Desk {
             }
             let place = Address::email(&tenant.email.unique());
             let claim = self.read(id, &place).await?;
+            names = tenant.hooks.iter().flat_map(|hook| hook.secrets.clone()).collect();
             let deleted = Tenant { standing: Standing::Deleted, updated_at: self.now(), hooks: Vec::new(), ..tenant };
             let mut writes = vec![Write::Replace(Row::Tenant(deleted)), Write::Create(Row::Audit(audit.clone()))];
             writes.extend(claim.map(|claim| Write::Remove { address: place, version: claim.version() }));
@@ -119,8 +119,14 @@ impl Desk {
         if !gone {
             return Err(Error::Busy);
         }
-        for note in self.ports.vault.notes(id).await? {
-            self.ports.vault.remove(id, &note.name).await?;
+        // By their names, too: a list may lag behind.
+        names.extend(SecretKind::ALL.map(|kind| kind.as_str().to_owned()));
+        names.push(CALLBACK.to_owned());
+        names.extend(self.ports.vault.notes(id).await?.into_iter().map(|note| note.name));
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            self.ports.vault.remove(id, &name).await?;
         }
         Ok(())
     }
@@ -150,13 +156,17 @@ impl Desk {
         }
     }
 
-    /// Changes a tenant as `change` says, from what it is at that moment; none leaves it as it is.
+    /// Changes a tenant as `change` says, from what it is at that moment; none leaves it as it is. One that is deleted stays
+    /// as it is.
     pub(super) async fn alter<F>(&self, id: &TenantId, audit: &AuditEvent, mut change: F) -> Result<Tenant, Error>
     where
         F: FnMut(&Tenant) -> Result<Option<Tenant>, Error> + Send,
     {
         for round in 0..ROUNDS {
             let before = self.read_tenant(id).await?;
+            if before.standing == Standing::Deleted {
+                return Err(Error::NotFound("tenant"));
+            }
             let Some(after) = change(&before)? else { return Ok(before) };
             let after = Tenant { updated_at: self.now(), ..after };
             let writes = vec![Write::Replace(Row::Tenant(after.clone())), Write::Create(Row::Audit(audit.clone()))];

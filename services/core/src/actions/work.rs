@@ -21,6 +21,8 @@ use crate::tenant::{Standing, Tenant};
 const OUTPUTS: usize = 64 * 1024;
 const MESSAGE: usize = 4 * 1024;
 const ARTIFACTS: usize = 256;
+/// All of it, as JSON: what a row of DynamoDB's leaves beside the largest spec, and some for the rest of the job.
+const WHOLE: usize = 120 * 1024;
 
 /// A job that a worker holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,6 +193,9 @@ impl Desk {
         }
         if outcome.artifacts.len() > ARTIFACTS {
             return Err(Error::invalid("/artifacts", format!("are more than {ARTIFACTS}")));
+        }
+        if serde_json::to_vec(outcome).map_or(usize::MAX, |text| text.len()) > WHOLE {
+            return Err(Error::invalid("", format!("has more than {WHOLE} bytes as JSON, all in all")));
         }
         outcome.artifacts.iter().try_for_each(|artifact| super::files::plain(&artifact.name))
     }

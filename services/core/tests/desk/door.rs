@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use outpost_core::actions::{Denied, Door, Error, Registration, RequestInfo, TenantChange};
+use outpost_core::actions::{Denied, Door, Error, NewKey, Once, Registration, RequestInfo, TenantChange};
 use outpost_core::key::{ApiKey, Environment, Scope};
-use outpost_core::ports::Secret;
+use outpost_core::ports::{Secret, SecretKind};
 use outpost_core::store::Row;
 use outpost_core::tenant::{Overrides, Standing, Tier};
 
 use crate::set::{key_request, once, operator, pro, settings, spec, tenant, world};
-use crate::world::{Fault, World, alone};
+use crate::world::{Fault, World, alone, both};
 
 fn info(ip: &str) -> RequestInfo {
     RequestInfo { request_id: "r".to_owned(), ip: Some(ip.to_owned()), traceparent: None }
@@ -185,5 +185,48 @@ fn cursors_are_good_for_one_tenant_and_one_question() {
     }
     for limit in [0, 101] {
         assert!(matches!(alone(desk.jobs(&ada, None, limit, None)), Err(Error::Invalid(_))));
+    }
+}
+
+#[test]
+fn the_same_request_twice_at_once_is_answered_the_same() {
+    for ahead in 0..24 {
+        let (_, desk) = world();
+        let caller = pro(&desk, "ada");
+        let asked = || key_request(&[Scope::JobsRead]);
+        let made = || alone(desk.create_key(&caller, asked(), None)).expect("a key").value.record;
+        let old = made();
+        let rotate = || async { desk.rotate_key(&caller, &old.id, 0, Some(&once("rotate", "x"))).await };
+        let (one, other) = both(ahead, rotate(), rotate());
+        let id = |answer: Result<Once<NewKey>, Error>| answer.expect("the answer").value.record.id;
+        assert_eq!(id(one), id(other), "ahead by {ahead}");
+        // The last place of all.
+        (0..97).for_each(|_| drop(made()));
+        let create = || async { desk.create_key(&caller, asked(), Some(&once("create", "x"))).await };
+        let (one, other) = both(ahead, create(), create());
+        assert_eq!(id(one), id(other), "ahead by {ahead}");
+        let url = || "https://example.com/h".to_owned();
+        (0..9).for_each(|_| drop(alone(desk.create_hook(&caller, url(), None)).expect("a hook")));
+        let hook = || async { desk.create_hook(&caller, url(), Some(&once("hook", "x"))).await };
+        let (one, other) = both(ahead, hook(), hook());
+        assert_eq!(one.expect("the answer").value.hook, other.expect("the answer").value.hook, "ahead by {ahead}");
+    }
+}
+
+#[test]
+fn a_tenant_that_is_deleted_meanwhile_leaves_no_secret() {
+    for ahead in 0..24 {
+        let (world, desk) = world();
+        let caller = pro(&desk, "ada");
+        let callback = "https://example.com/h".to_owned();
+        let store = async {
+            drop(desk.put_secret(&caller, SecretKind::Xai, &Secret::new("sk-xai".to_owned())).await);
+            drop(desk.create_hook(&caller, callback, None).await);
+        };
+        let (_, deleted) = both(ahead, store, desk.delete_tenant(&operator(), caller.id()));
+        assert_eq!(deleted, Ok(()));
+        assert!(world.state().vault.is_empty(), "ahead by {ahead}");
+        let tenant = alone(desk.tenant_of(&operator(), caller.id())).expect("its row");
+        assert!(tenant.hooks.is_empty(), "ahead by {ahead}");
     }
 }

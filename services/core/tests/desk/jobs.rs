@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use outpost_core::actions::Error;
-use outpost_core::job::{Spec, Status};
+use outpost_core::job::Status;
 use outpost_core::moment::Moment;
 use outpost_core::ports::Queue as _;
 use outpost_core::record::Counter;
+use outpost_core::spec::Spec;
 use outpost_core::store::Row;
 use outpost_core::tenant::{Overrides, Tier};
 use serde_json::{Value, json};

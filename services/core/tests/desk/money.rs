@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use outpost_core::actions::{Applied, Error, Sent, Subscription};
-use outpost_core::job::Spec;
 use outpost_core::moment::Moment;
+use outpost_core::ports::Secret;
+use outpost_core::spec::Spec;
 use outpost_core::store::Row;
 use outpost_core::tenant::{Overrides, Tier};
 
@@ -42,54 +43,29 @@ fn orders<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
 
 #[test]
 fn events_lead_to_the_same_tier_in_every_order() {
-    let stories: [(Vec<Subscription>, Tier); 6] = [
-        (
-            vec![
-                told("e1", 1, "s1", "incomplete", "price_pro"),
-                told("e2", 2, "s1", "active", "price_pro"),
-                told("e3", 3, "s1", "active", "price_ent"),
-            ],
-            Tier::Enterprise,
-        ),
-        (
-            vec![
-                told("e1", 1, "s1", "active", "price_pro"),
-                told("e2", 2, "s1", "past_due", "price_pro"),
-                told("e3", 3, "s1", "canceled", "price_pro"),
-            ],
-            Tier::Free,
-        ),
+    let (pro, ent) = ("price_pro", "price_ent");
+    let stories: [(&[(i64, &str, &str, &str)], Tier); 6] = [
+        (&[(1, "s1", "incomplete", pro), (2, "s1", "active", pro), (3, "s1", "active", ent)], Tier::Enterprise),
+        (&[(1, "s1", "active", pro), (2, "s1", "past_due", pro), (3, "s1", "canceled", pro)], Tier::Free),
         // One that ended, and another one begun before that was told.
+        (&[(1, "s1", "active", pro), (2, "s2", "active", ent), (3, "s1", "canceled", pro)], Tier::Enterprise),
         (
-            vec![
-                told("e1", 10, "s1", "active", "price_pro"),
-                told("e2", 11, "s2", "active", "price_ent"),
-                told("e3", 12, "s1", "canceled", "price_pro"),
-            ],
-            Tier::Enterprise,
-        ),
-        (
-            vec![
-                told("e1", 10, "s1", "active", "price_pro"),
-                told("e2", 11, "s2", "active", "price_ent"),
-                told("e3", 12, "s1", "canceled", "price_pro"),
-                told("e4", 13, "s2", "canceled", "price_ent"),
+            &[
+                (1, "s1", "active", pro),
+                (2, "s2", "active", ent),
+                (3, "s1", "canceled", pro),
+                (4, "s2", "canceled", ent),
             ],
             Tier::Free,
         ),
         // One that is not paid any more, while a checkout of another is under way.
-        (
-            vec![
-                told("e1", 1, "s1", "active", "price_pro"),
-                told("e2", 2, "s1", "unpaid", "price_pro"),
-                told("e3", 3, "s2", "incomplete", "price_ent"),
-            ],
-            Tier::Free,
-        ),
+        (&[(1, "s1", "active", pro), (2, "s1", "unpaid", pro), (3, "s2", "incomplete", ent)], Tier::Free),
         // A checkout that was begun and left does not take away what is paid for.
-        (vec![told("e1", 1, "s1", "active", "price_pro"), told("e2", 2, "s2", "incomplete", "price_ent")], Tier::Pro),
+        (&[(1, "s1", "active", pro), (2, "s2", "incomplete", ent)], Tier::Pro),
     ];
     for (story, expected) in stories {
+        let event = |(at, subscription, status, price)| told(&format!("e{at}"), at, subscription, status, price);
+        let story: Vec<Subscription> = story.iter().copied().map(event).collect();
         for order in orders(&story) {
             let (world, desk) = world();
             let caller = tenant(&desk, "ada", Tier::Free, Overrides::default()).1;
@@ -168,6 +144,7 @@ fn a_message_is_signed_and_tried_eight_times() {
     assert_eq!(alone(desk.due(10)), Ok(Vec::new()), "taken is taken");
     let (first, other) = (&posts[0], &posts[1]);
     alone(desk.sent(first, &Sent::Delivered)).expect("noted");
+    alone(desk.sent(other, &Sent::Failed("500".to_owned()))).expect("noted");
     let begun = world.state().now;
     let mut tries = 1;
     while world.state().now.since(begun) < Duration::from_secs(3 * 86_400) {
@@ -219,4 +196,65 @@ fn two_secrets_sign_while_one_takes_the_others_place() {
     assert!(world.state().vault.is_empty());
     let url = "https://10.0.0.1/".to_owned();
     assert!(matches!(alone(desk.create_hook(&caller, url, None)), Err(Error::Invalid(_))));
+}
+
+#[test]
+fn a_message_that_cannot_be_taken_keeps_no_other_from_being_sent() {
+    let (world, desk) = world();
+    let url = || "https://example.com/h".to_owned();
+    let (ada, bob) = (pro(&desk, "ada"), pro(&desk, "bob"));
+    for caller in [&ada, &bob] {
+        alone(desk.create_hook(caller, url(), None)).expect("a hook");
+    }
+    // What signs for one of them is damaged.
+    for ((tenant, _), secret) in &mut world.state().vault {
+        if tenant == ada.id() {
+            *secret = Secret::new("whsec_\u{e4}".to_owned());
+        }
+    }
+    for caller in [&ada, &ada, &ada, &bob] {
+        let job = alone(desk.submit(caller, spec(), None)).expect("a job").accepted.value.id;
+        alone(desk.cancel(caller, &job)).expect("cancelled");
+    }
+    let mut posts = Vec::new();
+    for _ in 0..3 {
+        posts.extend(alone(desk.due(2)).unwrap_or_default());
+    }
+    assert_eq!(posts.iter().map(|post| &post.message.tenant).collect::<Vec<_>>(), [bob.id()]);
+    let attempts = |caller| -> Vec<u32> {
+        alone(desk.messages(caller, 9, None)).expect("a page").rows.iter().map(|message| message.attempts).collect()
+    };
+    assert_eq!((attempts(&ada), attempts(&bob)), (vec![0; 3], vec![1]), "what was not sent was not tried");
+}
+
+#[test]
+fn a_message_is_left_to_who_sends_it() {
+    let (world, desk) = world();
+    let caller = pro(&desk, "ada");
+    alone(desk.create_hook(&caller, "https://example.com/h".to_owned(), None)).expect("a hook");
+    let job = alone(desk.submit(&caller, spec(), None)).expect("a job").accepted.value.id;
+    alone(desk.cancel(&caller, &job)).expect("cancelled");
+    let take = || alone(desk.due(10)).expect("posts");
+    let mut tries = 0;
+    // Senders that die: each is waited for, and the last one is not made up for.
+    while let Some(first) = take().pop() {
+        tries += 1;
+        assert_eq!(first.message.attempts, tries);
+        world.pass(Duration::from_secs(20));
+        assert_eq!(take(), [], "who sent it may still wait for an answer");
+        world.pass(Duration::from_secs(40));
+    }
+    let told = || alone(desk.messages(&caller, 1, None)).expect("a page").rows.remove(0);
+    assert_eq!((tries, told().next_at, told().last_error.is_some()), (8, None, true));
+    // What a sender tells that was away too long does not put off what another one has begun.
+    alone(desk.replay(&caller, &told().id)).expect("again");
+    let first = take().remove(0);
+    world.pass(Duration::from_secs(60));
+    let second = take().remove(0);
+    alone(desk.sent(&first, &Sent::Failed("late".to_owned()))).expect("noted");
+    world.pass(Duration::from_secs(30));
+    assert_eq!(take(), []);
+    alone(desk.sent(&second, &Sent::Failed("500".to_owned()))).expect("noted");
+    world.pass(Duration::from_secs(300));
+    assert_eq!(take().remove(0).message.attempts, 3);
 }

@@ -6,10 +6,10 @@ use outpost_core::actions::{
     Authority, Caller, Claim, Claimed, Desk, Idempotency, KeyRequest, Registered, RequestInfo, Settings, TenantRequest,
 };
 use outpost_core::id::{TenantId, WorkerId};
-use outpost_core::job::{Artifact, Outcome, Spec, Usage, Verdict};
+use outpost_core::job::{Artifact, Outcome, Usage, Verdict};
 use outpost_core::key::{Environment, Scope};
 use outpost_core::ports::{SecretKind, Ticket};
-use outpost_core::spec::{Agent, Offer};
+use outpost_core::spec::{Agent, Offer, Spec};
 use outpost_core::tenant::{Overrides, Tier};
 use outpost_core::web::Repositories;
 use serde_json::json;

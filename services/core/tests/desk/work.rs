@@ -4,10 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use outpost_core::actions::{Claimed, Detail, Error, Line, Stream};
-use outpost_core::job::{Code, Directive, Refusal, Status};
+use outpost_core::job::{Artifact, Code, Directive, Refusal, Status};
 use outpost_core::ports::{Queue as _, Secret, SecretKind};
 use outpost_core::record::Counter;
+use outpost_core::spec::{Command, Spec};
+use outpost_core::store::Row;
 use outpost_core::tenant::Tier;
+use serde_json::json;
 
 use crate::set::{claimed, operator, outcome, pro, spec, ticket, worker, world};
 use crate::world::{Fault, alone};
@@ -189,6 +192,51 @@ fn a_long_log_comes_in_pages() {
 }
 
 #[test]
+fn a_piece_that_is_appended_again_with_more_is_read_once() {
+    let (world, desk) = world();
+    let caller = pro(&desk, "ada");
+    let id = alone(desk.submit(&caller, spec(), None)).expect("a job").accepted.value.id;
+    let claim = claimed(&desk, &ticket(caller.id(), &id), &worker(1));
+    let at = world.state().now;
+    let line = |seq: u64| Line { seq, at, stream: Stream::Out, text: String::new(), detail: Detail::default() };
+    let lines = |last: u64| (1..=last).map(line).collect::<Vec<_>>();
+    // It was stored and the answer was lost; when it is sent again, more has been said.
+    for last in [3, 5, 9] {
+        alone(desk.append_log(&claim, &lines(last))).expect("appended");
+    }
+    let numbers = |after| -> Vec<u64> {
+        alone(desk.log(&caller, &id, after)).expect("a page").lines.iter().map(|line| line.seq % 100_000_000).collect()
+    };
+    assert_eq!(numbers(0), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(numbers(100_000_002), [3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn an_answer_with_large_pieces_has_an_end() {
+    let (world, desk) = world();
+    let caller = pro(&desk, "ada");
+    let id = alone(desk.submit(&caller, spec(), None)).expect("a job").accepted.value.id;
+    let claim = claimed(&desk, &ticket(caller.id(), &id), &worker(1));
+    let at = world.state().now;
+    for seq in 1..=12 {
+        let line = Line { seq, at, stream: Stream::Out, text: "x".repeat(1_000_000), detail: Detail::default() };
+        alone(desk.append_log(&claim, &[line])).expect("appended");
+    }
+    alone(desk.finish(&claim, outcome(&claim))).expect("an end");
+    let (mut after, mut seen) = (0, 0);
+    loop {
+        let page = alone(desk.log(&caller, &id, after)).expect("a page");
+        let bytes: usize = page.lines.iter().map(|line| line.text.len()).sum();
+        assert!(bytes < 5_000_000, "{bytes} bytes do not pass through every door");
+        (after, seen) = (page.next, seen + page.lines.len());
+        if page.done {
+            break;
+        }
+    }
+    assert_eq!(seen, 12);
+}
+
+#[test]
 fn files_are_those_of_the_claim_that_ended_it() {
     let (world, desk) = world();
     let caller = pro(&desk, "ada");
@@ -226,7 +274,7 @@ fn a_job_gets_the_secrets_that_it_needs_and_no_other() {
     for (repo, expected) in
         [(None, vec![SecretKind::Anthropic]), (Some("a/b"), vec![SecretKind::Anthropic, SecretKind::GithubToken])]
     {
-        let spec = outpost_core::job::Spec { repo: repo.map(str::to_owned), ..spec() };
+        let spec = Spec { repo: repo.map(str::to_owned), ..spec() };
         let id = alone(desk.submit(&caller, spec, None)).expect("a job").accepted.value.id;
         let claim = claimed(&desk, &ticket(caller.id(), &id), &worker(1));
         let found = alone(desk.secrets_for(&claim)).expect("secrets");
@@ -235,4 +283,45 @@ fn a_job_gets_the_secrets_that_it_needs_and_no_other() {
     assert_eq!(alone(desk.secrets(&caller)).expect("notes").len(), 6);
     assert_eq!(alone(desk.remove_secret(&caller, SecretKind::Xai)), Ok(true));
     assert_eq!(alone(desk.remove_secret(&caller, SecretKind::Xai)), Ok(false));
+}
+
+#[test]
+fn a_job_fits_into_a_row_whatever_is_asked_and_however_it_ends() {
+    // What DynamoDB takes, less what an adapter writes beside the row.
+    const ROW: usize = 400 * 1024 - 2048;
+    let (world, desk) = world();
+    let caller = pro(&desk, "ada");
+    let bytes = |length: usize| -> String { std::iter::repeat_n('\u{1}', length / 6).collect() };
+    let most: Spec = serde_json::from_value(json!({
+        "agent": "command", "task": "x".repeat(200 * 1024), "timeout_seconds": 60,
+        "command": {"argv": ["cat"], "stdin": "y".repeat(60 * 1024)},
+    }))
+    .expect("a spec");
+    let more = |mut spec: Spec, stdin: usize, task: usize| {
+        spec.command = spec.command.map(|command| Command { stdin: "y".repeat(stdin), ..command });
+        spec.task.extend(std::iter::repeat_n('\u{1}', task));
+        spec
+    };
+    let empty = Spec { task: String::new(), ..most.clone() };
+    for wrong in [more(most.clone(), 199 * 1024, 0), more(most.clone(), 73 * 1024, 0), more(empty, 0, 100 * 1024)] {
+        let answer = alone(desk.submit(&caller, wrong, None));
+        let Err(Error::Invalid(faults)) = answer else { panic!("{answer:?}") };
+        assert_eq!(faults.iter().map(|fault| fault.at.as_str()).collect::<Vec<_>>(), [""]);
+    }
+    // The largest that is taken, and the largest end that it may have.
+    let largest =
+        (0..9).find_map(|step| alone(desk.submit(&caller, more(most.clone(), 72 * 1024 - step * 64, 0), None)).ok());
+    let id = largest.expect("a job").accepted.value.id;
+    let claim = claimed(&desk, &ticket(caller.id(), &id), &worker(1));
+    let mut end = outcome(&claim);
+    end.message = bytes(20 * 1024);
+    end.outputs.insert("all".to_owned(), json!(bytes(60 * 1024)));
+    end.artifacts = vec![Artifact { name: "a".repeat(400), ..end.artifacts[0].clone() }; 256];
+    while let Err(error) = alone(desk.finish(&claim, end.clone())) {
+        assert!(matches!(&error, Error::Invalid(faults) if faults[0].at.is_empty()), "{error:?}");
+        end.artifacts.pop();
+    }
+    let Some(job) = world.jobs_now().into_iter().find(|job| job.id == id) else { panic!("no job") };
+    let row = serde_json::to_vec(&Row::Job(Box::new(job))).expect("JSON").len();
+    assert!((390 * 1024..ROW).contains(&row), "{row}");
 }

@@ -307,3 +307,31 @@ pub(crate) type Actor = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) fn step(actor: &mut Actor) -> bool {
     actor.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
+
+/// Runs two, one of them ahead of the other by so many steps.
+pub(crate) fn both<A: Send, B: Send>(
+    ahead: usize,
+    one: impl Future<Output = A> + Send,
+    other: impl Future<Output = B> + Send,
+) -> (A, B) {
+    let (mut one, mut other) = (Box::pin(one), Box::pin(other));
+    let (mut first, mut second) = (None, None);
+    let mut context = Context::from_waker(Waker::noop());
+    for step in 0..1_000_000 {
+        if first.is_none()
+            && let Poll::Ready(value) = one.as_mut().poll(&mut context)
+        {
+            first = Some(value);
+        }
+        if second.is_none()
+            && step >= ahead
+            && let Poll::Ready(value) = other.as_mut().poll(&mut context)
+        {
+            second = Some(value);
+        }
+        if let (Some(_), Some(_)) = (&first, &second) {
+            break;
+        }
+    }
+    (first.expect("it ends"), second.expect("it ends"))
+}

@@ -4,20 +4,17 @@
 //! `outcome.json` and what the gateway counted. Its first word may be its last: a keeper ends it and all below it.
 
 use std::ffi::OsString;
-use std::future::Future;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use outpost_agent::attempt::{Around, Fence as Wall, Gate, Job, run};
+use outpost_agent::attempt::{Around, Fence as Wall, Gate, Job, asked_to_stop, run};
 use outpost_agent::classify::Class;
 use outpost_agent::definition::{Definition, Definitions};
 use outpost_agent::gate;
 use outpost_gateway::Prices;
 use outpost_sandbox::Layers;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{COUNTED, Counted, Fence, Order};
 
@@ -76,7 +73,7 @@ fn attempt() -> Result<bool, String> {
             gate: gate.map(|gate| gate as Arc<dyn Gate>),
             fence: wall.as_ref(),
             out: &mut out,
-            stop: asked_to_stop(),
+            stop: Box::pin(asked_to_stop()),
         };
         let outcome = run(&job, around).await;
         if let Some(gate) = counted {
@@ -114,18 +111,4 @@ fn count(gate: &gate::Counting, folder: &Path) -> io::Result<()> {
     draft.write_all(&serde_json::to_vec(&counted)?)?;
     draft.persist(folder.join(COUNTED)).map_err(|error| error.error)?;
     Ok(())
-}
-
-/// Ready when somebody ends us.
-fn asked_to_stop() -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(async {
-        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-        match signals {
-            [Ok(mut term), Ok(mut int), Ok(mut hup)] => {
-                tokio::select! { _ = term.recv() => {}, _ = int.recv() => {}, _ = hup.recv() => {} }
-            }
-            // Then signals do what they do to everyone.
-            _ => std::future::pending().await,
-        }
-    })
 }

@@ -15,8 +15,9 @@ use outpost_agent::contract;
 use outpost_agent::gate::Caps;
 use outpost_agent::prompt::{Brief, Input};
 use outpost_core::actions::Stream;
-use outpost_core::job::{Code, Outcome, Port, PortKind, Usage, Verdict};
+use outpost_core::job::{Code, Outcome, Usage, Verdict};
 use outpost_core::ports::SecretKind;
+use outpost_core::spec::{Port, PortKind};
 use outpost_executor::{Outcome as Became, Report};
 use serde::{Deserialize, Serialize};
 

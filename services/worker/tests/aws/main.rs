@@ -18,7 +18,7 @@ use std::time::Duration;
 use outpost_aws::aws_config::{self, BehaviorVersion};
 use outpost_aws::aws_credential_types::Credentials;
 use outpost_aws::aws_credential_types::provider::SharedCredentialsProvider;
-use outpost_aws::{Aws, Settings, Workers};
+use outpost_aws::{Settings, Workers};
 use outpost_core::actions::{Authority, Desk, KeyRequest, TenantRequest};
 use outpost_core::fleet;
 use outpost_core::key::{Environment, Scope};
@@ -50,10 +50,10 @@ impl Server {
         let mut settings = Settings::new(ENVIRONMENT, &stage.bucket());
         settings.workers =
             Some(Workers { cluster: "outpost".to_owned(), service: "worker".to_owned(), most: 4, jobs_each: 5 });
-        let aws = Aws::with(&config, &settings).await.expect("an installation");
+        let ports = outpost_aws::open_as(&config, &settings).await.expect("an installation");
         let mut offer = fleet::offer(vec!["git.test".to_owned()], false);
         offer.repositories.folders = true;
-        let desk = Arc::new(Desk::new(aws.ports(), outpost_core::actions::Settings::new(offer, [7; 32])));
+        let desk = Arc::new(Desk::new(ports, outpost_core::actions::Settings::new(offer, [7; 32])));
         let key = KeyRequest {
             name: "k".to_owned(),
             environment: Environment::Test,

@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
 use outpost_core::actions::Stream;
-use outpost_core::job::{Budget, Code, Port, PortKind, Spec, Status};
+use outpost_core::job::{Code, Status};
 use outpost_core::ports::{Secret, SecretKind};
+use outpost_core::spec::{Budget, Port, PortKind, Spec};
 use outpost_core::tenant::Tier;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

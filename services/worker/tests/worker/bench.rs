@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use outpost_core::actions::{Authority, Caller, Desk, KeyRequest, Line, RequestInfo, Settings, TenantRequest};
 use outpost_core::id::JobId;
-use outpost_core::job::{Command as Asked, Job, Outcome, Spec};
+use outpost_core::job::{Job, Outcome};
 use outpost_core::key::{Environment, Scope};
 use outpost_core::moment::Moment;
-use outpost_core::spec::Offer;
+use outpost_core::spec::{Command as Asked, Offer, Spec};
 use outpost_core::store::Listing;
 use outpost_core::tenant::{Agents, Overrides, Tier};
 use outpost_core::web::Repositories;
@@ -49,7 +49,7 @@ impl World {
         let offer = Offer { agents, commands: true, repositories, callbacks_anywhere: true };
         let lease_time = Duration::from_secs_f64(lease.parse().expect("seconds"));
         let settings = Settings { lease: lease_time, ..Settings::new(offer, [7; 32]) };
-        let desk = Desk::new(embedded.ports(), settings);
+        let desk = Desk::new(embedded.ports.clone(), settings);
         Self { folder, desk, embedded, lease }
     }
 
@@ -142,7 +142,7 @@ impl World {
     /// The bytes of an artifact.
     pub(crate) async fn artifact(&self, job: &Job, name: &str) -> Vec<u8> {
         let path = format!("{}/a{}/out/{name}", job.id, job.epoch);
-        let found = self.embedded.blobs.get(&job.tenant, &path, 1 << 30).await.expect("a store");
+        let found = self.embedded.ports.blobs.get(&job.tenant, &path, 1 << 30).await.expect("a store");
         found.unwrap_or_else(|| panic!("there is no `{name}`"))
     }
 

@@ -1,7 +1,8 @@
 //! Commands: how they end, what they say, what they leave running.
 
 use outpost_core::actions::Stream;
-use outpost_core::job::{Code, Command, Port, PortKind, Spec, Status};
+use outpost_core::job::{Code, Status};
+use outpost_core::spec::{Command, Port, PortKind, Spec};
 use outpost_core::tenant::Tier;
 use serde_json::json;
 

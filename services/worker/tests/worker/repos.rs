@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use outpost_core::actions::{Caller, Stream};
-use outpost_core::job::{Code, Spec, Status};
+use outpost_core::job::{Code, Status};
 use outpost_core::ports::{Secret, SecretKind};
+use outpost_core::spec::Spec;
 use outpost_core::tenant::Tier;
 
 use crate::bench::{World, shell};

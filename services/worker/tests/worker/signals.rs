@@ -23,7 +23,7 @@ async fn one_that_is_told_to_go_hands_back_what_runs() {
     // It was no loss, and its ticket is fresh.
     assert_eq!((back.losses, back.returns, back.status), (0, 1, Status::Queued));
     assert_eq!(world.left(), Vec::<std::path::PathBuf>::new());
-    let ticket = world.embedded.queue.receive(Tier::Pro, std::time::Duration::ZERO, std::time::Duration::ZERO);
+    let ticket = world.embedded.ports.queue.receive(Tier::Pro, std::time::Duration::ZERO, std::time::Duration::ZERO);
     assert_eq!(ticket.await.expect("a queue").expect("a ticket").receives, 1);
     let _second = world.worker().start(&world.path("said"));
     let (job, _) = world.ended(&caller, &id).await;
