@@ -111,6 +111,7 @@ fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
         "services/core/Cargo.toml",
         "services/embedded/Cargo.toml",
         "services/here/Cargo.toml",
+        "services/lambda/Cargo.toml",
         "services/worker/Cargo.toml",
     ]
     .map(page)

@@ -93,7 +93,7 @@ pub(crate) fn daily(headers: &mut HeaderMap, limit: u64, remaining: u64, seconds
 }
 
 async fn known(app: &App, headers: &HeaderMap, info: RequestInfo) -> Result<Caller, Problem> {
-    let text = shown(headers)?;
+    let text = shown_key(headers)?;
     let address = info.ip.clone().unwrap_or_default();
     let now = app.now();
     let request_id = info.request_id.clone();
@@ -112,27 +112,46 @@ async fn known(app: &App, headers: &HeaderMap, info: RequestInfo) -> Result<Call
     })
 }
 
+/// Why a request shows no text that could be looked up as a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoKey {
+    Missing,
+    /// With what is wrong.
+    Wrong(&'static str),
+}
+
+impl From<NoKey> for Problem {
+    fn from(none: NoKey) -> Self {
+        match none {
+            NoKey::Missing => {
+                Self::new(MISSING_KEY, "show an API key: `Authorization: Bearer op_…` or `X-API-Key: op_…`")
+            }
+            NoKey::Wrong(told) => Self::new(INVALID_KEY, told),
+        }
+    }
+}
+
 /// The key that a request shows: in one of two headers, or the same in both. Never in a query, which ends in logs.
-fn shown(headers: &HeaderMap) -> Result<&str, Problem> {
-    let wrong = |told: &str| Problem::new(INVALID_KEY, told);
+pub fn shown_key(headers: &HeaderMap) -> Result<&str, NoKey> {
     let mut found: Option<&str> = None;
     let bearers = headers.get_all(header::AUTHORIZATION).iter().map(|value| (true, value));
     let keys = headers.get_all(API_KEY).iter().map(|value| (false, value));
     for (bearer, value) in bearers.chain(keys) {
-        let text = value.to_str().map_err(|_| wrong("this is no API key: it holds characters that none has"))?;
+        let wrong = NoKey::Wrong("this is no API key: it holds characters that none has");
+        let text = value.to_str().map_err(|_| wrong)?;
         let key = if bearer {
             let (scheme, key) = text.split_once(' ').unwrap_or((text, ""));
             if !scheme.eq_ignore_ascii_case("bearer") {
-                return Err(wrong("`Authorization` has to be `Bearer` and an API key"));
+                return Err(NoKey::Wrong("`Authorization` has to be `Bearer` and an API key"));
             }
             key.trim()
         } else {
             text.trim()
         };
         if found.is_some_and(|before| before != key) {
-            return Err(wrong("two different API keys were shown"));
+            return Err(NoKey::Wrong("two different API keys were shown"));
         }
         found = Some(key);
     }
-    found.ok_or_else(|| Problem::new(MISSING_KEY, "show an API key: `Authorization: Bearer op_…` or `X-API-Key: op_…`"))
+    found.ok_or(NoKey::Missing)
 }

@@ -122,13 +122,7 @@ impl Beside {
 
 async fn reap(desk: Arc<Desk>, every: Duration) {
     loop {
-        let done = desk.tick().await;
-        for problem in &done.problems {
-            tracing::warn!(problem, "the reaper met a problem");
-        }
-        if done.sent + done.lost + done.buried > 0 {
-            tracing::info!(sent = done.sent, lost = done.lost, ended = done.ended, buried = done.buried, "reaped");
-        }
+        crate::sweep::reap(&desk).await;
         sleep(every).await;
     }
 }

@@ -12,6 +12,7 @@
 mod blobs;
 mod commit;
 mod house;
+mod installation;
 mod item;
 mod list;
 mod queue;
@@ -25,33 +26,24 @@ mod vault;
 mod wake;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use outpost_core::actions::Ports;
 use outpost_core::ports::{Queue, Wake};
 use outpost_core::store::Problem;
 use outpost_here::Timer;
 
+/// Whose types the functions here take.
+pub use {aws_config, aws_credential_types};
+
+pub use installation::{SECRET, Surroundings};
+pub use outpost_here::SystemClock;
 pub use settings::{Settings, Workers};
 pub use stay::stay;
 pub use tables::TABLES;
 pub use tenants::for_tenant;
 
-/// For one sending; then it is sent again, or its answer counts as lost.
-const PATIENCE: Duration = Duration::from_secs(10);
-const TO_CONNECT: Duration = Duration::from_secs(3);
-
-/// The ports, in one account and region. As whoever the environment says, by the rules that the `aws` command goes by. Needs a
-/// runtime of tokio's, with time.
-pub async fn open(settings: &Settings) -> Result<Ports, Problem> {
-    let patience = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).connect_timeout(TO_CONNECT).build();
-    let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(patience).load().await;
-    open_as(&config, settings).await
-}
-
-/// As whoever this says, where it says.
+/// The ports, in one account and region, as whoever this says, where it says.
 pub async fn open_as(config: &SdkConfig, settings: &Settings) -> Result<Ports, Problem> {
     let tables = Arc::new(tables::Tables::new(config, settings));
     let queue: Arc<dyn Queue> = Arc::new(queue::Lanes::open(config, settings).await?);

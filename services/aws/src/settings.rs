@@ -67,16 +67,26 @@ impl Settings {
         }
     }
 
+    /// The same for who asks the tables and nothing else: two variables, and neither has to be set.
+    #[must_use]
+    pub fn of_tables(read: impl Fn(&str) -> Option<String>) -> Self {
+        let read = |name: &str| read(name).filter(|value| !value.is_empty());
+        let mut settings = Self::new(&read("OUTPOST_ENV").unwrap_or_else(|| "dev".into()), "");
+        if let Some(prefix) = read("DYNAMODB_TABLE_PREFIX") {
+            settings.table_prefix = prefix;
+        }
+        settings
+    }
+
     /// By variables, which are listed at the top of `settings.rs`; `read` says what one is set to.
     pub fn read(read: impl Fn(&str) -> Option<String>) -> Result<Self, Problem> {
         let read = |name: &str| read(name).filter(|value| !value.is_empty());
         let missing = |name: &str, what: &str| Problem::Broken(format!("`{name}` is not set: {what}"));
         let bucket = read("S3_ARTIFACTS_BUCKET")
             .ok_or_else(|| missing("S3_ARTIFACTS_BUCKET", "the bucket that files of jobs are kept in"))?;
-        let mut settings = Self::new(&read("OUTPOST_ENV").unwrap_or_else(|| "dev".into()), &bucket);
+        let mut settings = Self { bucket, ..Self::of_tables(read) };
         let [free, pro, enterprise] = &mut settings.queues;
         for (name, place) in [
-            ("DYNAMODB_TABLE_PREFIX", &mut settings.table_prefix),
             ("SQS_QUEUE_FREE", free),
             ("SQS_QUEUE_PRO", pro),
             ("SQS_QUEUE_ENTERPRISE", enterprise),

@@ -1,18 +1,21 @@
-//! `outpost-worker`: the worker as a program of its own, on a data folder.
+//! `outpost-worker`: the worker as a program of its own, on a data folder or in AWS.
 //!
+//! Where an installation lies is said on the command line; a build may know one of the two places only, and says so.
 //! SIGTERM and Ctrl-C: it takes nothing more, ends what runs and hands it back; the second time it goes at once.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use outpost_core::actions::Desk;
+use outpost_core::ports::Stay;
 use outpost_core::spec::Offer;
 use outpost_core::tenant::Tier;
 use outpost_core::web::Repositories;
-use outpost_embedded::installation;
 use outpost_worker::{Order, Settings, Walls};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -22,13 +25,13 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Parser)]
 #[command(name = "outpost-worker", version, args_override_self = true)]
 struct Args {
-    /// The data folder of the service
-    #[arg(long, env = "OUTPOST_DATA", value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Jobs at once
     #[arg(long, env = "OUTPOST_SLOTS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1000))]
     slots: u16,
-    /// Where the folders of jobs are made [default: `workspaces` in the data folder]
+    /// Where the folders of jobs are made, on a local disk [default: `workspaces` in the data folder; has to be named with
+    /// --aws]
     #[arg(long, env = "OUTPOST_WORKSPACES", value_name = "DIR")]
     workspaces: Option<PathBuf>,
     /// Definitions of agents, beside the built-in ones
@@ -72,6 +75,18 @@ struct Args {
     reap: Duration,
 }
 
+/// Where the installation lies.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// The data folder of a service on this machine
+    #[arg(long, env = "OUTPOST_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A service in AWS, by variables: S3_ARTIFACTS_BUCKET and others, which services/aws/README.md lists
+    #[arg(long)]
+    aws: bool,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Sandbox {
     /// The best that there is; none is no choice
@@ -101,13 +116,18 @@ fn main() -> ExitCode {
         return exit;
     }
     let args = Args::parse();
+    let Some(workspaces) = args.workspaces.clone().or_else(|| Some(args.place.data.as_ref()?.join("workspaces")))
+    else {
+        let told = "--aws needs --workspaces DIR: a folder on a local disk, where the folders of jobs are made";
+        Args::command().error(ErrorKind::MissingRequiredArgument, told).exit();
+    };
     let filter = EnvFilter::try_from_env("OUTPOST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("no event loop: {error}")),
     };
-    let ended = runtime.block_on(work(args));
+    let ended = runtime.block_on(work(args, workspaces));
     // Whoever still waits is not waited for.
     runtime.shutdown_background();
     match ended {
@@ -122,7 +142,7 @@ fn complain(why: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn work(args: Args) -> Result<bool, String> {
+async fn work(args: Args, workspaces: PathBuf) -> Result<bool, String> {
     let told = |error: outpost_worker::Error| error.to_string();
     let offer = Offer {
         agents: outpost_worker::agents(args.agents.as_deref()).map_err(told)?,
@@ -130,12 +150,7 @@ async fn work(args: Args) -> Result<bool, String> {
         repositories: Repositories { hosts: args.git_host.clone(), folders: !args.allow_local_repos.is_empty() },
         callbacks_anywhere: false,
     };
-    let lease = args.lease;
-    let opened = installation::open(&args.data, "", offer, |settings| settings.lease = lease).await;
-    let opened = opened.map_err(|problem| {
-        format!("the data folder `{}` cannot be used: {problem}; name another one with --data", args.data.display())
-    })?;
-    let desk = Desk::clone(&opened.desk);
+    let desk = open(&args.place, offer, args.lease).await?;
     let (tell, orders) = watch::channel(Order::Work);
     let mut stops = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     let listen = tokio::spawn(async move {
@@ -147,13 +162,62 @@ async fn work(args: Args) -> Result<bool, String> {
             let _ = tell.send(order);
         }
     });
-    let ended = outpost_worker::run(desk, settings(&args), orders).await.map_err(told);
+    let mut settings = settings(&args, workspaces);
+    settings.stay = stay()?;
+    let ended = outpost_worker::run(desk, settings, orders).await.map_err(told);
     listen.abort();
     ended
 }
 
-fn settings(args: &Args) -> Settings {
-    let workspaces = args.workspaces.clone().unwrap_or_else(|| args.data.join("workspaces"));
+async fn open(place: &Place, offer: Offer, lease: Duration) -> Result<Desk, String> {
+    match &place.data {
+        Some(data) => on_this_machine(data, offer, lease).await,
+        None => in_aws(offer, lease).await,
+    }
+}
+
+#[cfg(feature = "embedded")]
+async fn on_this_machine(data: &Path, offer: Offer, lease: Duration) -> Result<Desk, String> {
+    let opened = outpost_embedded::installation::open(data, "", offer, |settings| settings.lease = lease).await;
+    let opened = opened.map_err(|problem| {
+        format!("the data folder `{}` cannot be used: {problem}; name another one with --data", data.display())
+    })?;
+    Ok(Desk::clone(&opened.desk))
+}
+
+#[cfg(not(feature = "embedded"))]
+async fn on_this_machine(_: &Path, _: Offer, _: Duration) -> Result<Desk, String> {
+    Err("this build knows no data folders: build it with `--features embedded`".to_owned())
+}
+
+#[cfg(feature = "aws")]
+async fn in_aws(offer: Offer, lease: Duration) -> Result<Desk, String> {
+    let around = outpost_aws::Surroundings::look().await;
+    let opened = around.desk(offer, |settings| settings.lease = lease).await;
+    let desk = opened.map_err(|problem| format!("the service in AWS cannot be used: {problem}"))?;
+    Ok(Desk::clone(&desk))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn in_aws(_: Offer, _: Duration) -> Result<Desk, String> {
+    Err("this build does not speak to AWS: build it with `--features aws`".to_owned())
+}
+
+/// Who could take this machine away, and asks whether there are jobs on it: ECS, where this is one of its tasks.
+#[cfg(feature = "aws")]
+fn stay() -> Result<Option<Arc<dyn Stay>>, String> {
+    outpost_aws::stay(|name| std::env::var(name).ok()).map_err(|problem| problem.to_string())
+}
+
+#[cfg(not(feature = "aws"))]
+fn stay() -> Result<Option<Arc<dyn Stay>>, String> {
+    Ok(None)
+}
+
+#[cfg(not(any(feature = "embedded", feature = "aws")))]
+compile_error!("`outpost-worker` needs a place to work in: build it with the feature `embedded` or `aws`");
+
+fn settings(args: &Args, workspaces: PathBuf) -> Settings {
     let mut settings = Settings::new(workspaces, args.lease);
     settings.slots = args.slots.into();
     settings.agents.clone_from(&args.agents);

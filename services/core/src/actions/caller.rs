@@ -13,7 +13,7 @@ use crate::id::{AuditId, TenantId};
 use crate::key::{ApiKey, KeyRecord, Refused, Scope};
 use crate::moment::Moment;
 use crate::record::{Actor, AuditEvent};
-use crate::store::{Address, Row, Write};
+use crate::store::{Address, House, Row, Store, Write};
 use crate::tenant::{Standing, Tenant};
 
 /// How exact it is when a key was used last.
@@ -98,34 +98,55 @@ impl Authority {
     }
 }
 
+/// Whose a key is, and why it does not open, where it does not.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub tenant: Tenant,
+    pub key: KeyRecord,
+    pub denied: Option<Denied>,
+}
+
+/// Looks a key up and writes nothing: for who only has to tell, with two tables and no desk. Whoever acts on the answer asks
+/// [`Desk::authenticate`], which makes a [`Caller`].
+pub async fn known(
+    house: &dyn House,
+    store: &dyn Store,
+    text: &str,
+    legacy_keys: bool,
+    now: Moment,
+) -> Result<Known, Denied> {
+    let shown = ApiKey::read(text).map_err(|_| Denied::Malformed)?;
+    if shown.is_legacy() && !legacy_keys {
+        return Err(Denied::Malformed);
+    }
+    let hash = shown.hash();
+    let found = house.key(&hash).await.map_err(Denied::Unavailable)?;
+    let key = found.filter(|key| key.hash.is(&hash)).ok_or(Denied::Unknown)?;
+    let place = Address::tenant(&key.tenant);
+    let tenant = match store.get(&key.tenant, &place).await.map_err(Denied::Unavailable)? {
+        Some(Row::Tenant(tenant)) if tenant.standing != Standing::Deleted => tenant,
+        _ => return Err(Denied::Unknown),
+    };
+    let denied = match (key.refused(now), tenant.standing) {
+        (Some(Refused::Revoked), _) => Some(Denied::Revoked),
+        (Some(Refused::Expired), _) => Some(Denied::Expired),
+        (None, Standing::Suspended) => Some(Denied::Suspended),
+        (None, _) => None,
+    };
+    Ok(Known { tenant, key, denied })
+}
+
 impl Desk {
     /// Finds out who calls. A text that is no key costs no look at the store.
     pub async fn authenticate(&self, text: &str, request: RequestInfo) -> Result<Caller, Denied> {
-        let key = ApiKey::read(text).map_err(|_| Denied::Malformed)?;
-        if key.is_legacy() && !self.settings.legacy_keys {
-            return Err(Denied::Malformed);
-        }
-        let hash = key.hash();
-        let found = self.ports.house.key(&hash).await.map_err(Denied::Unavailable)?;
-        let record = found.filter(|record| record.hash.is(&hash)).ok_or(Denied::Unknown)?;
-        let now = self.now();
-        let place = Address::tenant(&record.tenant);
-        let tenant = match self.ports.store.get(&record.tenant, &place).await.map_err(Denied::Unavailable)? {
-            Some(Row::Tenant(tenant)) if tenant.standing != Standing::Deleted => tenant,
-            _ => return Err(Denied::Unknown),
-        };
-        let denied = match (record.refused(now), tenant.standing) {
-            (Some(Refused::Revoked), _) => Some(Denied::Revoked),
-            (Some(Refused::Expired), _) => Some(Denied::Expired),
-            (None, Standing::Suspended) => Some(Denied::Suspended),
-            (None, _) => None,
-        };
+        let (house, store, now) = (&*self.ports.house, &*self.ports.store, self.now());
+        let Known { tenant, key, denied } = known(house, store, text, self.settings.legacy_keys, now).await?;
         if let Some(denied) = denied {
-            self.note_denial(&record, &denied, request, now).await;
+            self.note_denial(&key, &denied, request, now).await;
             return Err(denied);
         }
-        self.note_use(&record, now).await;
-        Ok(Caller { tenant, key: record, request })
+        self.note_use(&key, now).await;
+        Ok(Caller { tenant, key, request })
     }
 
     /// A failure here denies nobody: it is known a minute later.

@@ -41,7 +41,7 @@ mod work;
 use std::sync::Arc;
 
 pub use billing::{Applied, Subscription};
-pub use caller::{Authority, Caller, RequestInfo};
+pub use caller::{Authority, Caller, Known, RequestInfo, known};
 pub use error::{Denied, Error};
 pub use files::Link;
 pub use hooks::{HookView, NewHook};

@@ -7,6 +7,7 @@
 //! | queued for longer than a day | a queue may have lost its ticket: another one is sent |
 //! | a dead ticket of a job that waits | counts as a lost worker, as nobody could even claim it |
 //! | a dead ticket of any other job | is forgotten: the job's row knows better |
+//! | a ticket that waits | workers are woken: the call that came with its job may have failed |
 //!
 //! Any number of these may run at once, at any time: each change is made to the version it was thought out for, and a ticket
 //! too many is harmless.
@@ -21,6 +22,7 @@ use crate::id::{JobId, TenantId};
 use crate::job::{Job, Status};
 use crate::moment::Moment;
 use crate::ports::Delivery;
+use crate::tenant::Tier;
 
 const UNSENT: Duration = Duration::from_secs(30);
 const SILENT: Duration = Duration::from_secs(60);
@@ -73,7 +75,23 @@ impl Desk {
             }
             Err(problem) => done.problems.push(format!("dead tickets: {problem}")),
         }
+        self.rouse(&mut done).await;
         done
+    }
+
+    async fn rouse(&self, done: &mut Reaped) {
+        for lane in Tier::ALL {
+            match self.ports.queue.depth(lane).await {
+                Ok(depth) if depth.ready == 0 => {}
+                Ok(_) => {
+                    if let Err(problem) = self.ports.wake.wake().await {
+                        done.problems.push(format!("waking workers: {problem}"));
+                    }
+                    return;
+                }
+                Err(problem) => done.problems.push(format!("tickets of `{}`: {problem}", lane.as_str())),
+            }
+        }
     }
 
     /// Jobs as they are, of those that a listing names, which may lag behind.

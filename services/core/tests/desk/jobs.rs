@@ -5,6 +5,7 @@ use std::time::Duration;
 use outpost_core::actions::Error;
 use outpost_core::job::Status;
 use outpost_core::moment::Moment;
+use outpost_core::ports::Queue as _;
 use outpost_core::record::Counter;
 use outpost_core::spec::Spec;
 use outpost_core::store::Row;
@@ -160,6 +161,21 @@ fn a_ticket_that_was_not_sent_is_sent_by_the_reaper() {
     assert_eq!(alone(desk.tick()).sent, 1);
     assert_eq!(alone(desk.job(&caller, &submitted.accepted.value.id)).expect("the job").status, Status::Queued);
     assert_eq!(alone(desk.tick()).sent, 0);
+}
+
+#[test]
+fn workers_are_woken_for_as_long_as_tickets_wait() {
+    let (world, desk) = world();
+    let caller = pro(&desk, "ada");
+    alone(desk.tick());
+    assert_eq!(world.state().woken, 0, "nothing waits");
+    alone(desk.submit(&caller, spec(), None)).expect("accepted");
+    assert_eq!(world.state().woken, 1);
+    alone(desk.tick());
+    assert_eq!(world.state().woken, 2, "nobody has come for it yet");
+    alone(world.receive(Tier::Pro, Duration::ZERO, Duration::from_secs(10))).expect("an answer").expect("a ticket");
+    alone(desk.tick());
+    assert_eq!(world.state().woken, 2);
 }
 
 #[test]

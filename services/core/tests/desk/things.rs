@@ -75,8 +75,9 @@ impl Queue for World {
     fn depth(&self, lane: Tier) -> Pending<'_, Result<Depth, Problem>> {
         Box::pin(async move {
             let state = self.state();
-            let ready = state.queue.iter().filter(|(tier, _)| *tier == lane).count() as u64;
-            Ok(Depth { ready, hidden: 0 })
+            let there = state.queue.iter().filter(|(tier, _)| *tier == lane);
+            let (ready, hidden): (Vec<_>, Vec<_>) = there.partition(|(_, lying)| lying.hidden_until <= state.now);
+            Ok(Depth { ready: ready.len() as u64, hidden: hidden.len() as u64 })
         })
     }
 
@@ -185,7 +186,10 @@ impl Vault for World {
 
 impl Wake for World {
     fn wake(&self) -> Pending<'_, Result<(), Problem>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async {
+            self.state().woken += 1;
+            Ok(())
+        })
     }
 }
 

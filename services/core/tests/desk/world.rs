@@ -72,6 +72,8 @@ pub(crate) struct State {
     pub(crate) reads: u64,
     pub(crate) commits: u64,
     pub(crate) sent: u64,
+    /// How often workers were called for.
+    pub(crate) woken: u64,
     /// Faults that are given to the next commits, before any that are rolled.
     pub(crate) next: Vec<Fault>,
 }
@@ -113,6 +115,7 @@ impl World {
             reads: 0,
             commits: 0,
             sent: 0,
+            woken: 0,
             next: Vec::new(),
         })))
     }

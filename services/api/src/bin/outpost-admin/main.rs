@@ -1,8 +1,9 @@
 //! `outpost-admin`: those who run an installation look after its tenants, keys and dead tickets.
 //!
-//! It works on the data folder, beside a running server or without one. Everything that it changes is in the audit log, in
+//! It works on the data folder, or in AWS, beside a running server or without one. Everything that it changes is in the audit log, in
 //! the name of the user who runs it. Exit codes: 0 done, 1 not done, 2 a wrong command line.
 
+mod place;
 mod show;
 
 use std::env;
@@ -12,20 +13,21 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use outpost_core::actions::{Authority, Desk, KeyRequest, TenantChange, TenantRequest};
-use outpost_core::fleet;
 use outpost_core::id::{KeyId, TenantId};
 use outpost_core::key::{ApiKey, Environment, Scope};
 use outpost_core::tenant::{Agents, Overrides, Standing, Tier};
-use outpost_embedded::installation;
 use serde_json::{Value, json};
 
-/// Looks after an Outpost installation on this machine
+/// Looks after an Outpost installation on this machine or in AWS
 #[derive(Debug, Parser)]
 #[command(name = "outpost-admin", version)]
 struct Command {
     /// The data folder of the installation
     #[arg(long, value_name = "DIR", env = "OUTPOST_DATA", global = true)]
     data: Option<PathBuf>,
+    /// The installation in AWS, by variables: S3_ARTIFACTS_BUCKET and others, which services/aws/README.md lists
+    #[arg(long, global = true, conflicts_with = "data")]
+    aws: bool,
     /// Answer in JSON
     #[arg(long, global = true)]
     json: bool,
@@ -180,20 +182,18 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> Result<Value, String> {
-    let data = command.data.ok_or("which installation? name its folder with --data, or in OUTPOST_DATA")?;
-    if !data.is_dir() {
-        return Err(format!("there is no folder `{}`: an installation begins with outpost-api", data.display()));
-    }
-    // What is offered decides about jobs, and none are submitted here.
-    let opened = installation::open(&data, "http://localhost", fleet::offer(Vec::new(), false), |_| {});
-    let opened = opened.await.map_err(|problem| format!("`{}` cannot be opened: {problem}", data.display()))?;
+    let desk = match &command.data {
+        Some(data) => place::on_this_machine(data).await?,
+        None if command.aws => place::in_aws().await?,
+        None => return Err("which installation? name its folder with --data, or in OUTPOST_DATA; or --aws".to_owned()),
+    };
     let user = env::var("SUDO_USER").or_else(|_| env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
     let who = Authority::operator(&user, "outpost-admin");
     let done = match command.what {
-        What::Tenant(what) => tenant(&opened.desk, &who, what).await,
-        What::Key(what) => key(&opened.desk, &who, what).await,
-        What::Dlq(DlqCommand::List) => return dead(&opened.desk).await,
-        What::Dlq(DlqCommand::Redrive) | What::Reap => return reap(&opened.desk).await,
+        What::Tenant(what) => tenant(&desk, &who, what).await,
+        What::Key(what) => key(&desk, &who, what).await,
+        What::Dlq(DlqCommand::List) => return dead(&desk).await,
+        What::Dlq(DlqCommand::Redrive) | What::Reap => return reap(&desk).await,
     };
     done.map_err(|error| error.to_string())
 }

@@ -1,31 +1,26 @@
-//! `outpost-api`: the service on one machine, over one folder.
+//! `outpost-api`: the service as a server, over one folder of this machine or in AWS.
 //!
 //! Exit codes: 0 after an orderly end, 1 where it cannot serve, 2 for a wrong command line.
 
 mod options;
+mod place;
+#[cfg(feature = "embedded")]
+mod working;
 
-use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser as _;
-use outpost_core::actions::Desk;
-use outpost_core::tenant::Tier;
-use outpost_embedded::installation;
-use outpost_worker::Order;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use options::Options;
 
 fn main() -> ExitCode {
-    // Parts of a job are done by this program again, under words of their own.
-    let words: Vec<OsString> = std::env::args_os().collect();
-    if let Some(exit) = outpost_worker::hand(&words) {
+    #[cfg(feature = "embedded")]
+    if let Some(exit) = working::hand() {
         return exit;
     }
     let options = Options::parse();
@@ -56,45 +51,22 @@ async fn run(options: Options) -> Result<(), String> {
     let stop = Stop::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
     let listener = TcpListener::bind(options.listen).await.map_err(|error| taken(options.listen, &error))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let own = options.own(address);
+    let own = options.own(address)?;
     let base = options.base(address);
-    let offer = options.offer(own)?;
-    let (door, prices) = (options.door()?, options.prices()?);
-    let opened = installation::open(&options.data, &base, offer, |settings| {
-        settings.door = door;
-        if own {
-            // Nobody bills the owner of the machine.
-            settings.newcomers = Tier::Enterprise;
-        }
-        settings.prices = prices;
-    });
-    let opened = opened.await.map_err(|problem| {
-        format!("the data folder `{}` cannot be used: {problem}; name another one with --data", options.data.display())
-    })?;
-    let settings = options.settings(&base, Arc::new(opened.embedded.clone()))?;
+    let opened = place::open(&options, &base, own).await?;
+    let settings = options.front.settings(&base, opened.files, &opened.read)?;
     if own {
         tracing::info!(
             "for the owner of this machine: who registers has no limits, jobs may name its folders, webhooks may go to it"
         );
     }
-    tracing::info!(address = %address, base, data = %options.data.display(), docs = format!("{base}/docs"), "serving");
-    let Some(worker) = options.worker(opened.desk.settings().lease) else {
-        return outpost_api::serve(opened.desk, listener, settings, stop.wait()).await;
-    };
-    let (tell, orders) = watch::channel(Order::Work);
-    let desk = Desk::clone(&opened.desk);
-    let worker = async {
-        let told = |error: outpost_worker::Error| format!("jobs cannot be done here: {error}");
-        outpost_worker::run(desk, worker, orders).await.map(drop).map_err(told)
-    };
-    // Whoever asks is served until the jobs are handed back.
-    let stopped = async {
-        stop.wait().await;
-        // A worker that has failed has been told of.
-        let _ = tell.send(Order::Leave);
-    };
-    let serve = outpost_api::serve(opened.desk, listener, settings, stopped);
-    tokio::try_join!(serve, worker).map(drop)
+    let place = options.place.data.as_ref().map_or_else(|| "AWS".to_owned(), |data| data.display().to_string());
+    tracing::info!(address = %address, base, place, docs = format!("{base}/docs"), "serving");
+    #[cfg(feature = "embedded")]
+    if let Some(data) = options.place.data.as_ref().filter(|_| options.working.with_worker) {
+        return working::serve(&options.working, data, opened.desk, listener, settings, stop).await;
+    }
+    outpost_api::serve(opened.desk, listener, settings, stop.wait()).await
 }
 
 fn taken(address: SocketAddr, error: &io::Error) -> String {
@@ -111,7 +83,7 @@ fn taken(address: SocketAddr, error: &io::Error) -> String {
 }
 
 /// What ends the server in order.
-struct Stop {
+pub(crate) struct Stop {
     term: Signal,
     interrupt: Signal,
 }
@@ -121,7 +93,7 @@ impl Stop {
         Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn wait(mut self) {
+    pub(crate) async fn wait(mut self) {
         tokio::select! {
             _ = self.term.recv() => {}
             _ = self.interrupt.recv() => {}
