@@ -6,11 +6,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use outpost_core::actions::Desk;
+use outpost_core::ports::Stay;
 use outpost_core::spec::Offer;
 use outpost_core::tenant::Tier;
 use outpost_core::web::Repositories;
@@ -174,7 +176,9 @@ async fn work(args: Args, workspaces: PathBuf) -> Result<bool, String> {
             let _ = tell.send(order);
         }
     });
-    let ended = outpost_worker::run(desk, settings(&args, workspaces), orders).await.map_err(told);
+    let mut settings = settings(&args, workspaces);
+    settings.stay = stay()?;
+    let ended = outpost_worker::run(desk, settings, orders).await.map_err(told);
     listen.abort();
     ended
 }
@@ -211,6 +215,17 @@ async fn in_aws(offer: Offer, lease: Duration) -> Result<Desk, String> {
 #[cfg(not(feature = "aws"))]
 async fn in_aws(_: Offer, _: Duration) -> Result<Desk, String> {
     Err("this build does not speak to AWS: build it with `--features aws`".to_owned())
+}
+
+/// Who could take this machine away, and asks whether there are jobs on it: ECS, where this is one of its tasks.
+#[cfg(feature = "aws")]
+fn stay() -> Result<Option<Arc<dyn Stay>>, String> {
+    outpost_aws::stay(|name| std::env::var(name).ok()).map_err(|problem| problem.to_string())
+}
+
+#[cfg(not(feature = "aws"))]
+fn stay() -> Result<Option<Arc<dyn Stay>>, String> {
+    Ok(None)
 }
 
 #[cfg(not(any(feature = "embedded", feature = "aws")))]
