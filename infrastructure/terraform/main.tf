@@ -28,6 +28,7 @@ locals {
     SQS_QUEUE_DLQ        = local.queues["dlq"]
     S3_ARTIFACTS_BUCKET  = module.names.bucket
     SECRETS_PREFIX       = module.names.secrets_prefix
+    SECRETS_LAYOUT       = var.secrets_layout
     TENANT_ROLE_ARN      = module.names.role_arns["tenant"]
     }, var.secrets_own_key ? { SECRETS_KMS_KEY_ID = module.names.secrets_key_alias } : {}
   )
@@ -67,6 +68,7 @@ module "policies" {
   service     = module.names.service_arn
   tasks       = module.names.task_arns
   secret      = module.names.api_secret_arn
+  layout      = var.secrets_layout
 }
 
 module "dynamodb" {
@@ -84,7 +86,8 @@ module "secrets" {
   key_alias     = module.names.secrets_key_alias
   role_name     = module.names.roles["tenant"]
   caller_arns   = [for who in ["api", "reaper", "worker", "server"] : module.names.role_arns[who]]
-  secrets_arn   = module.names.secrets_arn
+  layout        = var.secrets_layout
+  secrets_arns  = module.names.secrets_arns[var.secrets_layout]
   bucket_arn    = module.names.bucket_arn
   api_secret    = module.names.api_secret
   recovery_days = var.protected ? 7 : 0

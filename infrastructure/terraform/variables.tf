@@ -125,6 +125,17 @@ variable "domain" {
   default     = null
 }
 
+variable "secrets_layout" {
+  description = "How secrets of tenants lie: `ssm`, parameters, which cost nothing; `bundle`, a secret for each tenant; `per_key`, one for each key. Chosen once."
+  type        = string
+  default     = "ssm"
+
+  validation {
+    condition     = contains(["ssm", "bundle", "per_key"], var.secrets_layout)
+    error_message = "A layout is ssm, bundle or per_key."
+  }
+}
+
 variable "secrets_own_key" {
   description = "Whether secrets of tenants are sealed with a key of the installation's own: a dollar a month."
   type        = bool

@@ -17,7 +17,6 @@ pub struct Job {
     pub tickets: f64,
     pub artifact_mb: f64,
     pub log_mb: f64,
-    pub secret_calls: f64,
 }
 
 /// The one that the tables of `docs/COST.md` are counted with.
@@ -30,7 +29,6 @@ pub const USUAL: Job = Job {
     tickets: 30.0,
     artifact_mb: 5.0,
     log_mb: 1.0,
-    secret_calls: 3.0,
 };
 
 /// How many of ten workers stand on capacity that AWS may take back.
@@ -63,7 +61,8 @@ pub fn month(job: &Job, a_day: f64, prices: &Prices) -> Result<Vec<(&'static str
         ),
         ("SQS", million * job.tickets * price("queue_million")?),
         ("ECS Fargate", hours * (container * share + price("ipv4_hour")?)),
-        ("Secrets Manager", jobs * job.secret_calls / 1e4 * price("secret_call_ten_thousand")?),
+        // Parameters of the standard tier are read for nothing.
+        ("Secrets Manager", 0.0),
         ("S3", files * price("s3_gb_month")? + jobs / 1e3 * 4.0 * price("s3_put_thousand")?),
         ("CloudWatch", jobs * job.log_mb / 1e3 * price("log_gb")?),
     ])

@@ -32,6 +32,11 @@ variable "secret" {
   type        = string
 }
 
+variable "layout" {
+  description = "How secrets of tenants lie."
+  type        = string
+}
+
 locals {
   lanes = [for lane, arn in var.queues : arn if lane != "dlq"]
 
@@ -86,7 +91,15 @@ locals {
     Resource = var.service
   }
 
-  front = [
+  # AWS cannot limit it to a prefix: names and last characters, no values. Only where each key is a secret of its own.
+  listing = var.layout != "per_key" ? [] : [{
+    Sid      = "NamesOfSecrets"
+    Effect   = "Allow"
+    Action   = "secretsmanager:ListSecrets"
+    Resource = "*"
+  }]
+
+  front = concat(local.listing, [
     local.rows.api,
     {
       Sid      = "AllTenants"
@@ -97,20 +110,13 @@ locals {
     local.tickets,
     local.wake,
     local.tenant,
-    # AWS cannot limit it to a prefix: names and last characters, no values.
-    {
-      Sid      = "NamesOfSecrets"
-      Effect   = "Allow"
-      Action   = "secretsmanager:ListSecrets"
-      Resource = "*"
-    },
     {
       Sid      = "OwnSecret"
       Effect   = "Allow"
       Action   = "secretsmanager:GetSecretValue"
       Resource = var.secret
     },
-  ]
+  ])
 
   statements = {
     api = concat(local.front, [local.log.api])

@@ -17,28 +17,49 @@ resource "aws_iam_role" "tenant" {
   })
 }
 
+locals {
+  # What each layout asks: services/aws/src/tenants.rs leaves the same to a session.
+  actions = {
+    ssm = [
+      "ssm:DeleteParameter",
+      "ssm:DeleteParameters",
+      "ssm:GetParameter",
+      "ssm:GetParameters",
+      "ssm:GetParametersByPath",
+      "ssm:PutParameter",
+    ]
+    bundle = [
+      "secretsmanager:CreateSecret",
+      "secretsmanager:GetSecretValue",
+      "secretsmanager:PutSecretValue",
+      "secretsmanager:UpdateSecretVersionStage",
+    ]
+    per_key = [
+      "secretsmanager:CreateSecret",
+      "secretsmanager:DeleteSecret",
+      "secretsmanager:DescribeSecret",
+      "secretsmanager:GetSecretValue",
+      "secretsmanager:UpdateSecret",
+    ]
+  }
+}
+
 resource "aws_iam_policy" "tenant_secrets" {
   name        = "${var.role_name}-secrets"
   description = "Secrets of tenants, for the roles of the functions and of the worker"
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat([{
-      Sid    = "Secrets"
-      Effect = "Allow"
-      Action = [
-        "secretsmanager:CreateSecret",
-        "secretsmanager:DeleteSecret",
-        "secretsmanager:DescribeSecret",
-        "secretsmanager:GetSecretValue",
-        "secretsmanager:UpdateSecret",
-      ]
-      Resource = var.secrets_arn
+      Sid      = "Secrets"
+      Effect   = "Allow"
+      Action   = local.actions[var.layout]
+      Resource = var.secrets_arns
       }], [for key in aws_kms_key.secrets : {
       Sid       = "Key"
       Effect    = "Allow"
-      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Action    = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
       Resource  = key.arn
-      Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+      Condition = { StringEquals = { "kms:ViaService" = "${var.layout == "ssm" ? "ssm" : "secretsmanager"}.${var.region}.amazonaws.com" } }
     }])
   })
 }

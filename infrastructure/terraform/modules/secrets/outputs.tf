@@ -1,5 +1,5 @@
 output "kms_key_arn" {
-  value = var.own_key ? aws_kms_key.secrets[0].arn : "alias/aws/secretsmanager"
+  value = var.own_key ? aws_kms_key.secrets[0].arn : "alias/aws/${var.layout == "ssm" ? "ssm" : "secretsmanager"}"
 }
 
 output "policy_arn" {

@@ -27,9 +27,14 @@ variable "caller_arns" {
   type        = list(string)
 }
 
-variable "secrets_arn" {
-  description = "All secrets of tenants, as IAM writes it."
+variable "layout" {
+  description = "`ssm`, `bundle` or `per_key`."
   type        = string
+}
+
+variable "secrets_arns" {
+  description = "All secrets of tenants, as IAM writes it."
+  type        = list(string)
 }
 
 variable "bucket_arn" {
