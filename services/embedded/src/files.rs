@@ -1,13 +1,16 @@
 //! Files of jobs: `artifacts/{tenant}/{path}`, with the names that they have.
 //!
 //! A file is written in `artifacts.part`, synced and renamed into its place: whoever opens it finds one whole or none. What
-//! a writer that died left there is thrown away when it is a day old.
+//! a writer that died left there is thrown away when it is a day old, and what jobs left after ninety.
 
+use std::convert::Infallible;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use outpost_core::id::TenantId;
@@ -21,11 +24,17 @@ use crate::folder::{below, lookup, open_folder, open_plain, replace};
 use crate::link::Links;
 
 const STALE: Duration = Duration::from_secs(86_400);
+/// What jobs left is kept for so long, as in AWS by the bucket's own rule.
+const KEPT: Duration = Duration::from_secs(90 * 86_400);
+/// How often is looked for what is older.
+const LOOK: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 pub(crate) struct Files {
     place: Arc<Place>,
     links: Arc<Links>,
+    /// With it ends who looks for what is too old.
+    _looks: Sender<Infallible>,
 }
 
 #[derive(Debug)]
@@ -40,7 +49,17 @@ impl Files {
             let data = open_folder(data)?;
             let place = Place { root: below(&data, "artifacts", true)?, parts: below(&data, "artifacts.part", true)? };
             place.clear()?;
-            Ok(Self { place: Arc::new(place), links })
+            let place = Arc::new(place);
+            let (looks, ended) = channel();
+            let looked = Arc::clone(&place);
+            let look = move || {
+                while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                    // What cannot be removed now is tried again.
+                    let _ = looked.expire(KEPT);
+                }
+            };
+            thread::Builder::new().name("files".to_owned()).spawn(look)?;
+            Ok(Self { place, links, _looks: looks })
         };
         open().map_err(|error| problem("artifacts", &error))
     }
@@ -154,10 +173,7 @@ impl Blobs for Files {
 
     fn remove<'a>(&'a self, tenant: &'a TenantId, prefix: &'a str) -> Pending<'a, Result<(), Problem>> {
         self.with(tenant, prefix, is_prefix(prefix), |place, tenant, prefix| {
-            place.walk(tenant, prefix, &mut |folder, name, _| match unlinkat(folder, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => Ok(true),
-                Err(error) => Err(error.into()),
-            })?;
+            place.walk(tenant, prefix, &mut |folder, name, _| unlink(folder, name).map(|()| true))?;
             place.prune(tenant)
         })
     }
@@ -199,23 +215,48 @@ impl Place {
 
     fn clear(&self) -> io::Result<()> {
         for (_, name, kind) in entries(&self.parts)? {
-            if kind != FileType::RegularFile {
-                continue;
-            }
-            let found = match statat(&self.parts, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                // Another process clears, too, or has put it in its place.
-                Err(Errno::NOENT) => continue,
-                found => found?,
-            };
-            let written = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(found.st_mtime).unwrap_or(0));
-            if written.elapsed().is_ok_and(|age| age > STALE) {
-                match unlinkat(&self.parts, name, AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(error) => return Err(error.into()),
-                }
+            // Another process clears, too, or has put it in its place.
+            if kind == FileType::RegularFile && is_older(&self.parts, &name, STALE)? {
+                unlink(&self.parts, &name)?;
             }
         }
         Ok(())
+    }
+
+    /// Removes what has been there for longer.
+    fn expire(&self, kept: Duration) -> io::Result<()> {
+        for (_, tenant, kind) in entries(&self.root)? {
+            if kind != FileType::Directory {
+                continue;
+            }
+            self.walk(&tenant, "", &mut |folder, name, _| {
+                if is_older(folder, name, kept)? {
+                    unlink(folder, name)?;
+                }
+                Ok(true)
+            })?;
+            self.prune(&tenant)?;
+        }
+        Ok(())
+    }
+}
+
+/// One that is gone is not.
+fn is_older(folder: &File, name: &str, age: Duration) -> io::Result<bool> {
+    match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => {
+            let written = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(found.st_mtime).unwrap_or(0));
+            Ok(written.elapsed().is_ok_and(|found| found > age))
+        }
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn unlink(folder: &File, name: &str) -> io::Result<()> {
+    match unlinkat(folder, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -296,5 +337,35 @@ fn rmdir(folder: &File, name: &str) -> io::Result<()> {
     match unlinkat(folder, name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    #[test]
+    fn what_is_old_goes_with_its_folders_and_the_rest_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let links =
+            Arc::new(Links::new("http://x", Zeroizing::new([0; 32]), Arc::new(outpost_here::SystemClock::default())));
+        let files = Files::open(folder.path(), links).expect("files");
+        let place = &files.place;
+        for path in ["one/jobs/a/log", "one/jobs/b/log", "two/jobs/c/deep/log"] {
+            let (tenant, path) = path.split_once('/').expect("a tenant");
+            place.put(tenant, path, |file| file.write_all(b"x")).expect("a file");
+        }
+        let artifacts = folder.path().join("artifacts");
+        let old = SystemTime::now() - Duration::from_secs(100);
+        for path in ["one/jobs/a/log", "two/jobs/c/deep/log"] {
+            File::options().write(true).open(artifacts.join(path)).expect("it").set_modified(old).expect("its time");
+        }
+        place.expire(Duration::from_secs(200)).expect("nothing to do");
+        assert!(artifacts.join("one/jobs/a/log").is_file());
+        place.expire(Duration::from_secs(50)).expect("it is removed");
+        assert!(artifacts.join("one/jobs/b/log").is_file());
+        assert!(!artifacts.join("one/jobs/a").exists() && !artifacts.join("two").exists());
     }
 }

@@ -92,7 +92,7 @@ impl Desk {
         .await
     }
 
-    /// From then on its keys open nothing, its jobs are not begun, its address is free, and its secrets are gone. Asked
+    /// From then on its keys open nothing, its jobs are not begun, its address is free, and its secrets and files are gone. Asked
     /// again, it makes up for what failed the first time.
     pub async fn delete_tenant(&self, who: &Authority, id: &TenantId) -> Result<(), Error> {
         let audit = self.audit(id, who, "tenant.delete", Some(id.to_string()), Map::new())?;
@@ -128,7 +128,8 @@ impl Desk {
         for name in names {
             self.ports.vault.remove(id, &name).await?;
         }
-        Ok(())
+        // What a job that ends only now still leaves goes when it is old.
+        self.ports.blobs.remove(id, "").await.map_err(Into::into)
     }
 
     pub async fn keys_of(&self, _who: &Authority, id: &TenantId) -> Result<Vec<KeyRecord>, Error> {

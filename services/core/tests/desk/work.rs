@@ -122,8 +122,13 @@ fn a_job_of_a_tenant_that_is_gone_is_not_begun() {
         (0..2).map(|_| alone(desk.submit(&caller, spec(), None)).expect("a job").accepted.value.id).collect();
     claimed(&desk, &ticket(caller.id(), &ids[1]), &worker(1));
     alone(desk.put_secret(&caller, SecretKind::Anthropic, &Secret::new("sk-x".to_owned()))).expect("stored");
+    let other = pro(&desk, "bob");
+    for owner in [caller.id(), other.id()] {
+        world.state().blobs.insert((owner.clone(), "jobs/x/artifacts/log".to_owned()), b"x".to_vec());
+    }
     alone(desk.delete_tenant(&operator(), caller.id())).expect("deleted");
     assert!(world.state().vault.is_empty(), "its secrets are gone");
+    assert!(world.state().blobs.keys().all(|(owner, _)| owner == other.id()), "and its files");
     world.pass(Duration::from_secs(200));
     for id in &ids {
         assert_eq!(alone(desk.claim(&ticket(caller.id(), id), &worker(2))), Ok(Claimed::Over));
