@@ -125,6 +125,17 @@ variable "domain" {
   default     = null
 }
 
+variable "secrets_layout" {
+  description = "How secrets of tenants lie: `ssm` (parameters, for nothing), `bundle` (one secret a tenant) or `per_key` (one each). Chosen once."
+  type        = string
+  default     = "ssm"
+
+  validation {
+    condition     = contains(["ssm", "bundle", "per_key"], var.secrets_layout)
+    error_message = "There are `ssm`, `bundle` and `per_key`."
+  }
+}
+
 variable "secrets_own_key" {
   description = "Whether secrets of tenants are sealed with a key of the installation's own: a dollar a month."
   type        = bool

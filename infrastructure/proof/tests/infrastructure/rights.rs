@@ -35,7 +35,6 @@ fn needed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let front: &[&str] = &[
         "dynamodb:Scan",
         "secretsmanager:GetSecretValue",
-        "secretsmanager:ListSecrets",
         "sqs:GetQueueAttributes",
         "sqs:SendMessage",
         "sts:AssumeRole",
@@ -79,11 +78,12 @@ fn needed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         (
             "module.secrets.aws_iam_policy.tenant_secrets",
             set(&[&[
-                "secretsmanager:CreateSecret",
-                "secretsmanager:DeleteSecret",
-                "secretsmanager:DescribeSecret",
-                "secretsmanager:GetSecretValue",
-                "secretsmanager:UpdateSecret",
+                "ssm:DeleteParameter",
+                "ssm:DeleteParameters",
+                "ssm:GetParameter",
+                "ssm:GetParameters",
+                "ssm:GetParametersByPath",
+                "ssm:PutParameter",
             ]]),
         ),
         (
@@ -94,7 +94,7 @@ fn needed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
 }
 
 /// What AWS cannot limit to a thing of ours.
-const EVERYWHERE: &[&str] = &["ecr:GetAuthorizationToken", "secretsmanager:ListSecrets"];
+const EVERYWHERE: &[&str] = &["ecr:GetAuthorizationToken"];
 
 /// Each policy of a plan allows what its program calls, on things of ours, and nothing besides. The policies of which something
 /// is not known before they are applied are not in it; the second value says which were looked at.

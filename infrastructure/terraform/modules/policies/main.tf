@@ -27,6 +27,11 @@ variable "tasks" {
   type = string
 }
 
+variable "layout" {
+  description = "How secrets of tenants lie: `ssm`, `bundle` or `per_key`."
+  type        = string
+}
+
 variable "secret" {
   description = "The API's own."
   type        = string
@@ -97,13 +102,6 @@ locals {
     local.tickets,
     local.wake,
     local.tenant,
-    # AWS cannot limit it to a prefix: names and last characters, no values.
-    {
-      Sid      = "NamesOfSecrets"
-      Effect   = "Allow"
-      Action   = "secretsmanager:ListSecrets"
-      Resource = "*"
-    },
     {
       Sid      = "OwnSecret"
       Effect   = "Allow"
@@ -112,8 +110,16 @@ locals {
     },
   ]
 
+  # AWS cannot limit it to a prefix: names and last characters, no values.
+  names = var.layout != "per_key" ? [] : [{
+    Sid      = "NamesOfSecrets"
+    Effect   = "Allow"
+    Action   = "secretsmanager:ListSecrets"
+    Resource = "*"
+  }]
+
   statements = {
-    api = concat(local.front, [local.log.api])
+    api = concat(local.front, local.names, [local.log.api])
 
     authorizer = [
       {
@@ -140,7 +146,7 @@ locals {
     ]
 
     # Its log is written by ECS.
-    server = local.front
+    server = concat(local.front, local.names)
 
     worker = [
       local.rows.worker,

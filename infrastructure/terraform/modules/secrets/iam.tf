@@ -17,14 +17,30 @@ resource "aws_iam_role" "tenant" {
   })
 }
 
-resource "aws_iam_policy" "tenant_secrets" {
-  name        = "${var.role_name}-secrets"
-  description = "Secrets of tenants, for the roles of the functions and of the worker"
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat([{
-      Sid    = "Secrets"
-      Effect = "Allow"
+locals {
+  # As the adapter calls it in each layout (services/aws/src/tenants.rs).
+  secrets = {
+    ssm = {
+      Action = [
+        "ssm:DeleteParameter",
+        "ssm:DeleteParameters",
+        "ssm:GetParameter",
+        "ssm:GetParameters",
+        "ssm:GetParametersByPath",
+        "ssm:PutParameter",
+      ]
+      Resource = var.parameters_arn
+    }
+    bundle = {
+      Action = [
+        "secretsmanager:CreateSecret",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:UpdateSecretVersionStage",
+      ]
+      Resource = var.secrets_arn
+    }
+    per_key = {
       Action = [
         "secretsmanager:CreateSecret",
         "secretsmanager:DeleteSecret",
@@ -33,12 +49,28 @@ resource "aws_iam_policy" "tenant_secrets" {
         "secretsmanager:UpdateSecret",
       ]
       Resource = var.secrets_arn
+    }
+  }
+}
+
+resource "aws_iam_policy" "tenant_secrets" {
+  name        = "${var.role_name}-secrets"
+  description = "Secrets of tenants, for the roles of the functions and of the worker"
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat([{
+      Sid      = "Secrets"
+      Effect   = "Allow"
+      Action   = local.secrets[var.layout].Action
+      Resource = local.secrets[var.layout].Resource
       }], [for key in aws_kms_key.secrets : {
-      Sid       = "Key"
-      Effect    = "Allow"
-      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource  = key.arn
-      Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+      Sid      = "Key"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
+      Resource = key.arn
+      Condition = {
+        StringEquals = { "kms:ViaService" = ["secretsmanager.${var.region}.amazonaws.com", "ssm.${var.region}.amazonaws.com"] }
+      }
     }])
   })
 }

@@ -32,6 +32,16 @@ variable "secrets_arn" {
   type        = string
 }
 
+variable "parameters_arn" {
+  description = "All parameters of tenants, as IAM writes it."
+  type        = string
+}
+
+variable "layout" {
+  description = "How secrets of tenants lie: `ssm`, `bundle` or `per_key`."
+  type        = string
+}
+
 variable "bucket_arn" {
   type = string
 }
