@@ -67,8 +67,8 @@ module "policies" {
   tenant_role = module.names.role_arns["tenant"]
   service     = module.names.service_arn
   tasks       = module.names.task_arns
-  secret      = module.names.api_secret_arn
   layout      = var.secrets_layout
+  secret      = module.names.api_secret_arn
 }
 
 module "dynamodb" {
@@ -78,19 +78,20 @@ module "dynamodb" {
 }
 
 module "secrets" {
-  source        = "./modules/secrets"
-  account_id    = local.account_id
-  region        = var.region
-  partition     = local.partition
-  own_key       = var.secrets_own_key
-  key_alias     = module.names.secrets_key_alias
-  role_name     = module.names.roles["tenant"]
-  caller_arns   = [for who in ["api", "reaper", "worker", "server"] : module.names.role_arns[who]]
-  layout        = var.secrets_layout
-  secrets_arns  = module.names.secrets_arns[var.secrets_layout]
-  bucket_arn    = module.names.bucket_arn
-  api_secret    = module.names.api_secret
-  recovery_days = var.protected ? 7 : 0
+  source         = "./modules/secrets"
+  account_id     = local.account_id
+  region         = var.region
+  partition      = local.partition
+  own_key        = var.secrets_own_key
+  key_alias      = module.names.secrets_key_alias
+  role_name      = module.names.roles["tenant"]
+  caller_arns    = [for who in ["api", "reaper", "worker", "server"] : module.names.role_arns[who]]
+  secrets_arn    = module.names.secrets_arn
+  parameters_arn = module.names.parameters_arn
+  layout         = var.secrets_layout
+  bucket_arn     = module.names.bucket_arn
+  api_secret     = module.names.api_secret
+  recovery_days  = var.protected ? 7 : 0
 }
 
 module "s3" {

@@ -126,13 +126,13 @@ variable "domain" {
 }
 
 variable "secrets_layout" {
-  description = "How secrets of tenants lie: `ssm`, parameters, which cost nothing; `bundle`, a secret for each tenant; `per_key`, one for each key. Chosen once."
+  description = "How secrets of tenants lie: `ssm` (parameters, for nothing), `bundle` (one secret a tenant) or `per_key` (one each). Chosen once."
   type        = string
   default     = "ssm"
 
   validation {
     condition     = contains(["ssm", "bundle", "per_key"], var.secrets_layout)
-    error_message = "A layout is ssm, bundle or per_key."
+    error_message = "There are `ssm`, `bundle` and `per_key`."
   }
 }
 

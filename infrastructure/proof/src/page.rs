@@ -45,15 +45,17 @@ pub fn switches(with: &[(&str, Vec<Line>)]) -> String {
 /// What tenants' secrets cost, by how many each keeps.
 pub fn secrets(idle: f64, prices: &Prices) -> Result<String, String> {
     let each = prices.of("secret_month")?;
-    let mut text = "| tenants | one secret each | three secrets each |\n|---|---|---|\n".to_owned();
+    let mut text = "| tenants | `ssm` | `bundle` | `per_key` |\n|---|---|---|---|\n".to_owned();
+    let parameter = prices.of("parameter_month")?;
     for tenants in [1, 5, 10, 30, 100] {
-        let of = |secrets: f64| idle + f64::from(tenants) * secrets * each;
-        let _ = writeln!(text, "| {tenants} | ${:.2} | ${:.2} |", of(1.0), of(3.0));
+        let of = |each: f64| idle + f64::from(tenants) * each;
+        let _ =
+            writeln!(text, "| {tenants} | ${:.2} | ${:.2} | ${:.2} |", of(3.0 * parameter), of(each), of(3.0 * each));
     }
     let most = |secrets: f64| ((bill::LIMIT - idle) / (secrets * each)).floor();
     let _ = writeln!(
         text,
-        "\nBelow ${:.2} that is {} tenants with one secret, or {} with three.",
+        "\nBelow ${:.2} that is {} tenants with `bundle`, {} with `per_key`, and any number with `ssm`.",
         bill::LIMIT,
         most(1.0),
         most(3.0)

@@ -80,14 +80,8 @@ output "queue_urls" { value = local.queue_urls }
 output "bucket" { value = local.bucket }
 output "bucket_arn" { value = "arn:${var.partition}:s3:::${local.bucket}" }
 output "secrets_prefix" { value = local.secrets_prefix }
-# By layout.
-output "secrets_arns" {
-  value = {
-    ssm     = ["arn:${var.partition}:ssm:${local.here}:parameter${local.secrets_prefix}/*"]
-    bundle  = ["arn:${var.partition}:secretsmanager:${local.here}:secret:${local.secrets_prefix}/*"]
-    per_key = ["arn:${var.partition}:secretsmanager:${local.here}:secret:${local.secrets_prefix}/*"]
-  }
-}
+output "secrets_arn" { value = "arn:${var.partition}:secretsmanager:${local.here}:secret:${local.secrets_prefix}/*" }
+output "parameters_arn" { value = "arn:${var.partition}:ssm:${local.here}:parameter${local.secrets_prefix}/*" }
 output "secrets_key_alias" { value = "alias/outpost-secrets${var.suffix}" }
 output "api_secret" { value = local.api_secret }
 # Secrets Manager puts six characters of its own behind a name.

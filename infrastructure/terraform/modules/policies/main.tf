@@ -27,13 +27,13 @@ variable "tasks" {
   type = string
 }
 
-variable "secret" {
-  description = "The API's own."
+variable "layout" {
+  description = "How secrets of tenants lie: `ssm`, `bundle` or `per_key`."
   type        = string
 }
 
-variable "layout" {
-  description = "How secrets of tenants lie."
+variable "secret" {
+  description = "The API's own."
   type        = string
 }
 
@@ -91,15 +91,7 @@ locals {
     Resource = var.service
   }
 
-  # AWS cannot limit it to a prefix: names and last characters, no values. Only where each key is a secret of its own.
-  listing = var.layout != "per_key" ? [] : [{
-    Sid      = "NamesOfSecrets"
-    Effect   = "Allow"
-    Action   = "secretsmanager:ListSecrets"
-    Resource = "*"
-  }]
-
-  front = concat(local.listing, [
+  front = [
     local.rows.api,
     {
       Sid      = "AllTenants"
@@ -116,10 +108,18 @@ locals {
       Action   = "secretsmanager:GetSecretValue"
       Resource = var.secret
     },
-  ])
+  ]
+
+  # AWS cannot limit it to a prefix: names and last characters, no values.
+  names = var.layout != "per_key" ? [] : [{
+    Sid      = "NamesOfSecrets"
+    Effect   = "Allow"
+    Action   = "secretsmanager:ListSecrets"
+    Resource = "*"
+  }]
 
   statements = {
-    api = concat(local.front, [local.log.api])
+    api = concat(local.front, local.names, [local.log.api])
 
     authorizer = [
       {
@@ -146,7 +146,7 @@ locals {
     ]
 
     # Its log is written by ECS.
-    server = local.front
+    server = concat(local.front, local.names)
 
     worker = [
       local.rows.worker,

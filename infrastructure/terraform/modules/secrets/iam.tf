@@ -18,29 +18,38 @@ resource "aws_iam_role" "tenant" {
 }
 
 locals {
-  # What each layout asks: services/aws/src/tenants.rs leaves the same to a session.
-  actions = {
-    ssm = [
-      "ssm:DeleteParameter",
-      "ssm:DeleteParameters",
-      "ssm:GetParameter",
-      "ssm:GetParameters",
-      "ssm:GetParametersByPath",
-      "ssm:PutParameter",
-    ]
-    bundle = [
-      "secretsmanager:CreateSecret",
-      "secretsmanager:GetSecretValue",
-      "secretsmanager:PutSecretValue",
-      "secretsmanager:UpdateSecretVersionStage",
-    ]
-    per_key = [
-      "secretsmanager:CreateSecret",
-      "secretsmanager:DeleteSecret",
-      "secretsmanager:DescribeSecret",
-      "secretsmanager:GetSecretValue",
-      "secretsmanager:UpdateSecret",
-    ]
+  # As the adapter calls it in each layout (services/aws/src/tenants.rs).
+  secrets = {
+    ssm = {
+      Action = [
+        "ssm:DeleteParameter",
+        "ssm:DeleteParameters",
+        "ssm:GetParameter",
+        "ssm:GetParameters",
+        "ssm:GetParametersByPath",
+        "ssm:PutParameter",
+      ]
+      Resource = var.parameters_arn
+    }
+    bundle = {
+      Action = [
+        "secretsmanager:CreateSecret",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:UpdateSecretVersionStage",
+      ]
+      Resource = var.secrets_arn
+    }
+    per_key = {
+      Action = [
+        "secretsmanager:CreateSecret",
+        "secretsmanager:DeleteSecret",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:UpdateSecret",
+      ]
+      Resource = var.secrets_arn
+    }
   }
 }
 
@@ -52,14 +61,16 @@ resource "aws_iam_policy" "tenant_secrets" {
     Statement = concat([{
       Sid      = "Secrets"
       Effect   = "Allow"
-      Action   = local.actions[var.layout]
-      Resource = var.secrets_arns
+      Action   = local.secrets[var.layout].Action
+      Resource = local.secrets[var.layout].Resource
       }], [for key in aws_kms_key.secrets : {
-      Sid       = "Key"
-      Effect    = "Allow"
-      Action    = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
-      Resource  = key.arn
-      Condition = { StringEquals = { "kms:ViaService" = "${var.layout == "ssm" ? "ssm" : "secretsmanager"}.${var.region}.amazonaws.com" } }
+      Sid      = "Key"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
+      Resource = key.arn
+      Condition = {
+        StringEquals = { "kms:ViaService" = ["secretsmanager.${var.region}.amazonaws.com", "ssm.${var.region}.amazonaws.com"] }
+      }
     }])
   })
 }

@@ -1,8 +1,8 @@
-# Secrets of tenants: `/outpost/tenants/{user_id}/{kind}` as the layout has it, made by the service when a tenant stores one, and none before.
+# Secrets of tenants: `/outpost/tenants/{user_id}/{kind}`, made by the service when a tenant stores one, and none before.
 # What is here is the key that seals them, who may reach them, and the one secret that the API itself has.
 
 # A key of one's own costs a dollar a month, another after its first turning and one more after its second; the account's own
-# key for the service that keeps them costs nothing and cannot be taken away from anybody who may read the secret.
+# key for Secrets Manager costs nothing and cannot be taken away from anybody who may read the secret.
 resource "aws_kms_key" "secrets" {
   count                   = var.own_key ? 1 : 0
   description             = "Secrets of Outpost's tenants"

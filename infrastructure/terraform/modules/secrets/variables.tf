@@ -27,14 +27,19 @@ variable "caller_arns" {
   type        = list(string)
 }
 
-variable "layout" {
-  description = "`ssm`, `bundle` or `per_key`."
+variable "secrets_arn" {
+  description = "All secrets of tenants, as IAM writes it."
   type        = string
 }
 
-variable "secrets_arns" {
-  description = "All secrets of tenants, as IAM writes it."
-  type        = list(string)
+variable "parameters_arn" {
+  description = "All parameters of tenants, as IAM writes it."
+  type        = string
+}
+
+variable "layout" {
+  description = "How secrets of tenants lie: `ssm`, `bundle` or `per_key`."
+  type        = string
 }
 
 variable "bucket_arn" {
