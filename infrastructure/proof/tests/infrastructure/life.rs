@@ -36,7 +36,10 @@ fn an_installation_is_made_kept_and_unmade() {
     let said = |what: &str| eprintln!("{:6.1} s  {what}", began.elapsed().as_secs_f32());
     let terraform = Terraform::new(&emulator);
     let started = terraform.run("bootstrap", &["init", "-no-color"]);
-    if started.code != 0 && std::env::var_os("CI").is_none() {
+    // Where it comes from is this machine's matter; what is wrong with our files is not.
+    let is_out_of_reach =
+        |words: &str| words.contains("available provider packages") || words.contains("install provider");
+    if started.code != 0 && is_out_of_reach(&started.stderr) {
         return skipped(&format!("Terraform gets no provider: {}", started.stderr));
     }
     started.well("init");
