@@ -140,7 +140,7 @@ fn judge(line: &str, known: &BTreeMap<String, BTreeSet<String>>) -> Option<Strin
 }
 
 /// Pages about programs of the service: its own tests hold these to their help.
-const SERVICE: &[&str] = &["docs/API.md", "docs/WORKER.md"];
+const SERVICE: &[&str] = &["docs/API.md", "docs/SECURITY.md", "docs/WORKER.md"];
 
 #[test]
 fn no_page_names_a_command_or_an_option_that_does_not_exist() {

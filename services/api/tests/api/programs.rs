@@ -99,15 +99,15 @@ fn a_folder_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn the_page_names_no_option_that_a_program_lacks() {
-    let page = include_str!("../../../../docs/API.md");
+fn the_pages_name_no_option_that_a_program_lacks() {
+    let pages = [include_str!("../../../../docs/API.md"), include_str!("../../../../docs/SECURITY.md")];
     let mut known = String::new();
     let (api, admin) = (env!("CARGO_BIN_EXE_outpost-api"), env!("CARGO_BIN_EXE_outpost-admin"));
     for words in [&[api, "--help"][..], &[admin, "--help"], &[admin, "tenant", "create", "--help"]] {
         let help = Command::new(words[0]).args(&words[1..]).output().expect("a help");
         known.push_str(&String::from_utf8_lossy(&help.stdout));
     }
-    let named = page.split('`').filter_map(|code| code.strip_prefix("--"));
+    let named = pages.iter().flat_map(|page| page.split('`')).filter_map(|code| code.strip_prefix("--"));
     let named: Vec<&str> = named.filter_map(|code| code.split([' ', '=']).next()).collect();
     assert!(named.len() > 5, "{named:?}");
     for name in named {
