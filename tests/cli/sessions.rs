@@ -35,7 +35,7 @@ fn root() -> &'static Path {
 fn examples() -> BTreeSet<String> {
     let entries = fs::read_dir(root().join("examples")).expect("the examples");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"));
-    names.filter(|name| name != "README.md").collect()
+    names.filter(|name| name.ends_with(".md") && name != "README.md").collect()
 }
 
 /// A page, cut at the commands of its `console` fences.

@@ -71,7 +71,7 @@ fn the_session_of_the_readme_goes_as_it_says() {
     }
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let page = std::fs::read_to_string(format!("{root}/README.md")).expect("the README");
-    let session = block(&page, "As a service", "console");
+    let session = block(&page, "As a service", "sh-session");
     let folder = tempfile::tempdir().expect("a folder");
     std::os::unix::fs::symlink(format!("{root}/examples"), folder.path().join("examples")).expect("a link");
     let home = folder.path().canonicalize().expect("a folder").display().to_string();
