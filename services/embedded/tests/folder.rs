@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod stage;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
@@ -11,40 +13,14 @@ use std::time::Duration;
 use outpost_core::id::{JobId, TenantId};
 use outpost_core::moment::Moment;
 use outpost_core::ports::{Secret, Ticket};
-use outpost_core::record::{Counter, EmailClaim};
+use outpost_core::record::Counter;
 use outpost_core::spec::Offer;
-use outpost_core::store::{Address, Problem, Row, Write};
+use outpost_core::store::{Address, Problem, Write};
 use outpost_core::tenant::Tier;
 use outpost_core::web::Repositories;
-use outpost_embedded::{Embedded, Settings, installation};
+use outpost_embedded::{Embedded, installation};
 
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
-}
-
-async fn open(data: &Path) -> Embedded {
-    Embedded::open(data, Settings::new("https://example.com/")).await.expect("a data folder")
-}
-
-/// Why it does not open.
-async fn refused(data: &Path) -> String {
-    match Embedded::open(data, Settings::new("")).await {
-        Err(Problem::Broken(why)) => why,
-        other => format!("not refused: {other:?}"),
-    }
-}
-
-fn tenant() -> TenantId {
-    TenantId::new(Moment::from_millis(1_768_159_800_123), &[7; 10])
-}
-
-fn claim(email: &str) -> Row {
-    Row::Email(EmailClaim { email: email.into(), tenant: tenant(), version: 1 })
-}
-
-fn sql(data: &Path, statement: &str) {
-    rusqlite::Connection::open(data.join("outpost.db")).expect("a database").execute_batch(statement).expect("done");
-}
+use stage::{claim, open, refused, run, sql, tenant};
 
 #[test]
 fn what_was_kept_is_there_after_a_restart() {
