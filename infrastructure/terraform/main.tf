@@ -67,8 +67,12 @@ module "policies" {
   tenant_role = module.names.role_arns["tenant"]
   service     = module.names.service_arn
   tasks       = module.names.task_arns
-  layout      = var.secrets_layout
-  secret      = module.names.api_secret_arn
+  repositories = {
+    worker = module.names.repository_arn
+    server = module.names.server_repository_arn
+  }
+  layout = var.secrets_layout
+  secret = module.names.api_secret_arn
 }
 
 module "dynamodb" {
@@ -160,7 +164,7 @@ module "ecs" {
   role_name      = module.names.roles["worker"]
   exec_role_name = module.names.roles["worker_exec"]
   policy         = module.policies.json["worker"]
-  repository_arn = module.names.repository_arn
+  exec_policy    = module.policies.json["worker_exec"]
   image          = local.worker_image
   environment    = local.worker
   sandbox        = var.worker_sandbox
@@ -211,7 +215,7 @@ module "alb" {
   role_name       = module.names.roles["server"]
   exec_role_name  = module.names.roles["server_exec"]
   policy          = module.policies.json["server"]
-  repository_arn  = module.names.server_repository_arn
+  exec_policy     = module.policies.json["server_exec"]
   image           = local.server_image
   environment     = local.front
   logs            = module.names.server_logs

@@ -1,4 +1,4 @@
-# The API as a server behind a load balancer, off unless asked for: about 36 dollars a month while nobody comes. It can keep
+# The API as a server behind a load balancer, off unless asked for: about 35 dollars a month while nobody comes. It can keep
 # answers open, which a function cannot: logs as a stream.
 
 variable "name" {
@@ -42,7 +42,7 @@ variable "policy" {
   type = string
 }
 
-variable "repository_arn" {
+variable "exec_policy" {
   type = string
 }
 
@@ -170,26 +170,9 @@ resource "aws_iam_role" "exec" {
 }
 
 resource "aws_iam_role_policy" "exec" {
-  name = "start"
-  role = aws_iam_role.exec.id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      { Sid = "Token", Effect = "Allow", Action = "ecr:GetAuthorizationToken", Resource = "*" },
-      {
-        Sid      = "Image"
-        Effect   = "Allow"
-        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Resource = var.repository_arn
-      },
-      {
-        Sid      = "Log"
-        Effect   = "Allow"
-        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "${aws_cloudwatch_log_group.server.arn}:*"
-      },
-    ]
-  })
+  name   = "start"
+  role   = aws_iam_role.exec.id
+  policy = var.exec_policy
 }
 
 resource "aws_cloudwatch_log_group" "server" {

@@ -30,31 +30,9 @@ resource "aws_iam_role" "exec" {
 }
 
 resource "aws_iam_role_policy" "exec" {
-  name = "start"
-  role = aws_iam_role.exec.id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid      = "Token"
-        Effect   = "Allow"
-        Action   = "ecr:GetAuthorizationToken"
-        Resource = "*"
-      },
-      {
-        Sid      = "Image"
-        Effect   = "Allow"
-        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Resource = var.repository_arn
-      },
-      {
-        Sid      = "Log"
-        Effect   = "Allow"
-        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "${aws_cloudwatch_log_group.worker.arn}:*"
-      },
-    ]
-  })
+  name   = "start"
+  role   = aws_iam_role.exec.id
+  policy = var.exec_policy
 }
 
 resource "aws_cloudwatch_log_group" "worker" {

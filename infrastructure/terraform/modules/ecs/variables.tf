@@ -23,7 +23,7 @@ variable "policy" {
   type        = string
 }
 
-variable "repository_arn" {
+variable "exec_policy" {
   type = string
 }
 

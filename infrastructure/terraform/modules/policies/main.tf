@@ -27,6 +27,11 @@ variable "tasks" {
   type = string
 }
 
+variable "repositories" {
+  description = "ARNs of images, by program."
+  type        = map(string)
+}
+
 variable "layout" {
   description = "How secrets of tenants lie: `ssm`, `bundle` or `per_key`."
   type        = string
@@ -167,6 +172,27 @@ locals {
   }
 }
 
+locals {
+  # Who starts a container, before anything of ours runs in it.
+  starts = {
+    for who, repository in var.repositories : "${who}_exec" => [
+      {
+        Sid      = "Token"
+        Effect   = "Allow"
+        Action   = "ecr:GetAuthorizationToken"
+        Resource = "*"
+      },
+      {
+        Sid      = "Image"
+        Effect   = "Allow"
+        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Resource = repository
+      },
+      local.log[who],
+    ]
+  }
+}
+
 output "json" {
-  value = { for who, statements in local.statements : who => jsonencode({ Version = "2012-10-17", Statement = statements }) }
+  value = { for who, statements in merge(local.statements, local.starts) : who => jsonencode({ Version = "2012-10-17", Statement = statements }) }
 }
