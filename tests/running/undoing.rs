@@ -3,6 +3,7 @@
 use std::fs;
 #[cfg(target_os = "linux")]
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 #[cfg(target_os = "linux")]
 use std::process::Stdio;
 
@@ -237,6 +238,30 @@ fn x_07_nothing_begins_when_on_start_fails_and_resume_tries_it_again() {
     project.write("ready", "");
     project.outpost(&["resume"]).with(0);
     assert_eq!(project.ledger(), ["a 1 run did"]);
+}
+
+#[test]
+fn x_07_what_a_hook_starts_is_there_for_all_tasks_and_runners_if_it_is_meant_to_stay() {
+    let serve = "(exec setsid sleep 1000 </dev/null >/dev/null 2>&1) & echo $! > $OUTPOST_HOOK.pid";
+    let hooks = format!(
+        "hooks: {{on_start: {{command: '{serve}', stays: true}}, on_waiting: '{serve}', \
+         on_exit: 'kill $(cat on_start.pid)'}}"
+    );
+    let is_there = "run: kill -0 $(cat on_start.pid) && note did";
+    let gate = format!("{is_there}\nhuman_required: {{action: look}}");
+    let project = project(&hooks, &[("a", "", is_there), ("b", "a", &gate)]);
+    project.outpost(&["run", "blueprint.md"]).with(3);
+    let alive = |hook: &str| {
+        let pid = fs::read_to_string(project.path(&format!("{hook}.pid"))).expect("a pid");
+        // One that nobody has collected yet is as good as gone.
+        let status = fs::read_to_string(Path::new("/proc").join(pid.trim()).join("status"));
+        status.is_ok_and(|status| !status.contains("State:\tZ"))
+    };
+    assert!(alive("on_start"), "between two runners");
+    assert!(!alive("on_waiting"), "as usual");
+    project.outpost(&["resume", "--approve", "b"]).with(0);
+    assert!(!alive("on_start"), "its own hook has ended it");
+    assert_eq!(project.ledger(), ["a 1 run did", "b 1 run did"]);
 }
 
 #[test]

@@ -117,6 +117,8 @@ pub struct Work {
     pub grace: Duration,
     /// How long processes that outlive the program may go on before they are ended and reported.
     pub leak_timeout: Duration,
+    /// Whether processes that outlive the program are let go when it ends well: they are meant to serve others.
+    pub stays: bool,
     pub limits: Vec<Limit>,
     /// Locks that stay locked until nothing of the work is left, whoever dies. The caller releases its own copies by
     /// closing them: an explicit unlock would take the lock from the executor too.
@@ -143,6 +145,7 @@ impl Work {
             timeout: None,
             grace: Duration::from_secs(10),
             leak_timeout: Duration::from_secs(2),
+            stays: false,
             limits: Vec::new(),
             locks: Vec::new(),
             on_runner_death: OnRunnerDeath::Kill,

@@ -31,6 +31,7 @@ pub(crate) struct Order {
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Duration,
     pub(crate) leak_timeout: Duration,
+    pub(crate) stays: bool,
     pub(crate) limits: Vec<Limit>,
     pub(crate) on_runner_death: OnRunnerDeath,
 }
@@ -45,7 +46,7 @@ pub(crate) struct Baggage {
 impl Order {
     pub(crate) fn new(work: Work) -> (Self, Baggage) {
         let Work { token, program, args, direct, env, inherit_env, dir, stdin, log, log_caps, stdout_file, .. } = work;
-        let Work { secrets, timeout, grace, leak_timeout, limits, locks, on_runner_death, .. } = work;
+        let Work { secrets, timeout, grace, leak_timeout, stays, limits, locks, on_runner_death, .. } = work;
         let order = Self {
             token,
             program: Text(program),
@@ -63,6 +64,7 @@ impl Order {
             timeout,
             grace,
             leak_timeout,
+            stays,
             limits,
             on_runner_death,
         };

@@ -110,6 +110,7 @@ record! { HOOKS "hooks" {
 record! { HOOK "hook" {
     must "command" Filled, "what is carried out";
     may  "timeout" Duration, "the longest it may take";
+    may  "stays" Flag, "whether what it leaves running stays, if it ends well (extension)";
 }}
 
 record! { LOGGING "logging" {

@@ -68,6 +68,8 @@ pub struct HookCommand<'s> {
     pub name: Text<'s>,
     pub command: Text<'s>,
     pub timeout: Option<Duration>,
+    /// Whether what it leaves running stays.
+    pub stays: bool,
 }
 
 /// A lock tasks may ask for.

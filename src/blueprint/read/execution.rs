@@ -134,7 +134,8 @@ fn preflight<'s>(node: &Node<'s>) -> Option<Preflight<'s>> {
 fn hook<'s>(entry: &Entry<'s>) -> Option<HookCommand<'s>> {
     let node = &entry.value;
     let command = node.to_text().or_else(|| node.filled("command"))?;
-    Some(HookCommand { name: entry.key.clone(), command, timeout: node.duration("timeout") })
+    let stays = node.flag("stays").unwrap_or_default();
+    Some(HookCommand { name: entry.key.clone(), command, timeout: node.duration("timeout"), stays })
 }
 
 fn secret_source<'s>(node: &Node<'s>) -> Option<SecretSource<'s>> {

@@ -10,6 +10,7 @@ use outpost_executor::{Token, Work};
 use super::command::{may_be_direct, shell};
 use super::site::root_there;
 use super::{Bench, Limit, TASK_TIMEOUT, set_aside, unusable};
+use crate::blueprint::model::HookCommand;
 use crate::blueprint::{Blueprint, TaskIndex, secret};
 use crate::document::Text;
 use crate::run::{Chore, Failure, FailureCode, FailurePhase, Hook, Part, Run};
@@ -79,6 +80,7 @@ impl Bench<'_> {
         work.args = args;
         work.direct = may_be_direct(self.blueprint, index.map(|index| self.task(index)));
         work.timeout = Some(limit);
+        work.stays = matches!(chore, Chore::Hook { hook } if self.hook(*hook).is_some_and(|hook| hook.stays));
         work.locks = locks;
         work.env = match (chore, index, &variables) {
             (Chore::Hook { hook }, ..) => self.environment_of_hook(run, *hook),
@@ -102,8 +104,12 @@ impl Bench<'_> {
         match chore {
             Chore::Rollback { .. } => self.task(index?).rollback.as_ref()?.command.as_deref(),
             Chore::OnSuccess { .. } => self.task(index?).on_success().map(Text::as_str),
-            Chore::Hook { hook } => Some(self.blueprint.execution.hook(hook.word())?.command.as_str()),
+            Chore::Hook { hook } => Some(self.hook(*hook)?.command.as_str()),
         }
+    }
+
+    fn hook(&self, hook: Hook) -> Option<&HookCommand<'_>> {
+        self.blueprint.execution.hook(hook.word())
     }
 
     fn environment_of_hook(&self, run: &Run, hook: Hook) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {

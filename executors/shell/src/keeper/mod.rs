@@ -2,7 +2,8 @@
 //!
 //! Single-threaded and in a session of its own, so a task has no terminal to wait for. All signals are blocked; the
 //! two that matter are read from a descriptor. Whatever loses its parent below a keeper becomes its child, so "no
-//! children" means "nothing left". It knows no tasks beyond the order in hand.
+//! children" means "nothing left". It knows no tasks beyond the order in hand. Where what an order leaves is meant to stay, it is
+//! the keeper's last.
 //!
 //! ```text
 //! ready ─► (start) ─► watch: running ─► lingering ─► ending ─► killing ─► nothing left ─► report ─► ready

@@ -4,7 +4,8 @@
 //! running ──(program ended, others left)──► lingering ──(leak timeout)──► ending ──(grace)──► killing
 //!    └──(timeout, cancel, runner gone)────────────────────────────────────►┘
 //! ```
-//! From each of them straight to the report as soon as nothing is left. Output is drained throughout.
+//! From each of them straight to the report as soon as nothing is left; also from running, where the program ended well and
+//! others are meant to stay. Output is drained throughout.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
@@ -62,7 +63,7 @@ pub(super) struct Brought<'a> {
     pub(super) redaction: Result<Option<&'a Redaction>, TooMany>,
 }
 
-/// Runs the order and returns when nothing of it is left.
+/// Runs the order and returns when nothing of it is left, or only what is meant to stay.
 pub(super) fn perform(
     channel: &mut Channel,
     launcher: &mut Launcher,
@@ -95,7 +96,7 @@ pub(super) fn perform(
         started: Instant::now(),
         started_ms,
     };
-    watch.until_nothing_is_left();
+    watch.until_it_is_over();
     watch.report()
 }
 
@@ -165,7 +166,7 @@ struct Heard {
 }
 
 impl Watch<'_> {
-    fn until_nothing_is_left(&mut self) {
+    fn until_it_is_over(&mut self) {
         loop {
             let heard = self.listen();
             let at_ms = now_ms();
@@ -220,7 +221,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Whether nothing is left.
+    /// Whether nothing is left to watch.
     fn hear_signals(&mut self) -> bool {
         // One at a time: if there is another, `poll` says so.
         let Ok(Some(info)) = self.signals.read_signal() else {
@@ -238,13 +239,16 @@ impl Watch<'_> {
         self.collect()
     }
 
-    /// Collects all that have ended; whether there are no others.
+    /// Collects all that have ended; whether there are no others, or none that are to be ended.
     fn collect(&mut self) -> bool {
         loop {
             match self.launcher.collect() {
                 Collected::Ended(pid, status, used) if pid == self.main && self.exit.is_none() => {
                     self.exit = Some((status, usage(used)));
                     if matches!(self.phase, Phase::Running) {
+                        if self.order.stays && status.success() {
+                            return true;
+                        }
                         self.phase = Phase::Lingering { until: Instant::now() + self.order.leak_timeout };
                     }
                 }

@@ -46,6 +46,8 @@ pub(super) struct Keeper {
 pub(super) struct Crew {
     keepers: Keepers,
     idle: Mutex<Vec<Arc<Keeper>>>,
+    /// Above processes that are meant to stay, which are no orphans while it lives.
+    retired: Mutex<Vec<Arc<Keeper>>>,
     /// Let go, not collected yet.
     leaving: Mutex<Vec<Arc<Keeper>>>,
     for_good: Mutex<Vec<OwnedFd>>,
@@ -53,7 +55,13 @@ pub(super) struct Crew {
 
 impl Crew {
     pub(super) fn new(keepers: Keepers) -> Self {
-        Self { keepers, idle: Mutex::default(), leaving: Mutex::default(), for_good: Mutex::default() }
+        Self {
+            keepers,
+            idle: Mutex::default(),
+            retired: Mutex::default(),
+            leaving: Mutex::default(),
+            for_good: Mutex::default(),
+        }
     }
 
     /// Sends a request to a keeper that is free, and says to which.
@@ -82,10 +90,12 @@ impl Crew {
         }
     }
 
-    /// The keeper's task is settled.
-    pub(super) fn take_back(&self, keeper: &Arc<Keeper>, outcome: &Outcome) {
+    /// The keeper's task is settled; `stays` says that what it left may still be there.
+    pub(super) fn take_back(&self, keeper: &Arc<Keeper>, outcome: &Outcome, stays: bool) {
         if matches!(outcome, Outcome::Lost(_)) {
             self.let_go(Arc::clone(keeper));
+        } else if stays {
+            locked(&self.retired).push(Arc::clone(keeper));
         } else {
             locked(&self.idle).push(Arc::clone(keeper));
         }
@@ -191,7 +201,8 @@ impl Crew {
     /// Lets all go that have nothing to do, and waits until they and those let go earlier have ended.
     pub(super) async fn dismiss(&self) {
         let idle = std::mem::take(&mut *locked(&self.idle));
-        for keeper in idle {
+        let retired = std::mem::take(&mut *locked(&self.retired));
+        for keeper in idle.into_iter().chain(retired) {
             keeper.send(&Request::Bye).await;
             self.let_go(keeper);
         }
@@ -209,7 +220,7 @@ impl Drop for Crew {
         let Ok(bye) = encode(&Request::Bye) else {
             return;
         };
-        for keeper in locked(&self.idle).iter() {
+        for keeper in locked(&self.idle).iter().chain(locked(&self.retired).iter()) {
             // Without it the keeper leaves a record that nobody needs.
             let _ = keeper.pass(&bye, &[]);
         }

@@ -65,6 +65,7 @@ struct Job {
     keeper: Arc<Keeper>,
     token: Token,
     adopted: bool,
+    stays: bool,
     state: Mutex<State>,
 }
 
@@ -112,7 +113,7 @@ impl Shell {
             path.0 = absolute.into_os_string();
         }
         let (token, log) = (order.token.clone(), order.log.clone());
-        let adopted = order.on_runner_death == OnRunnerDeath::Adopt;
+        let (adopted, stays) = (order.on_runner_death == OnRunnerDeath::Adopt, order.stays);
         let Baggage { stdin, locks } = baggage;
         let keeper = self.crew.send(&Request::Start(Box::new(order)), stdin.as_deref(), &locks).await?;
         let mut jobs = locked(&self.jobs);
@@ -120,7 +121,7 @@ impl Shell {
         let place = Place { keeper: keeper.identity.clone(), token: token.clone(), log, number: jobs.started };
         let handle = place.handle();
         let state = Mutex::new(State { locks, report: None });
-        jobs.at_work.insert(handle.clone(), Arc::new(Job { keeper, token, adopted, state }));
+        jobs.at_work.insert(handle.clone(), Arc::new(Job { keeper, token, adopted, stays, state }));
         Ok(handle)
     }
 
@@ -154,7 +155,7 @@ impl Shell {
         // Work that goes on is not settled.
         if let Some((report, job)) = report.and_then(|report| Some((report, jobs.at_work.remove(handle)?))) {
             drop(jobs);
-            self.crew.take_back(&job.keeper, &report.outcome);
+            self.crew.take_back(&job.keeper, &report.outcome, job.stays);
         }
     }
 }

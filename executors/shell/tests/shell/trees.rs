@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use outpost_executor::{Executor, Outcome};
 use outpost_shell::Shell;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::stage::{HOSTILE, Stage, keepers, meanwhile, on_tokio, outcome, perform, report};
+use crate::stage::{HOSTILE, Stage, is_over, keepers, meanwhile, on_tokio, outcome, perform, report, until};
 
 #[test]
 fn cancelling_ends_every_kind_of_process() {
@@ -73,6 +74,35 @@ fn what_outlives_its_program_is_ended_and_named() {
     assert_eq!(names.iter().filter(|name| **name == "sleep").count(), 5, "{names:?}");
     assert!(names.contains(&"sh"), "{names:?}");
     assert_eq!(stage.processes(), [""; 0]);
+}
+
+#[test]
+fn what_is_meant_to_stay_outlives_its_keeper_and_its_shell() {
+    let stage = Stage::new();
+    let (serving, others) = (Stage::new(), Stage::new());
+    on_tokio(async {
+        let shell = Shell::new(keepers());
+        let mut work = serving.work("setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo served");
+        work.stays = true;
+        let report = perform(&shell, work).await;
+        assert_eq!((report.outcome, report.leaked, &*report.stdout.tail), (Outcome::Exited(0), Vec::new(), "served\n"));
+        meanwhile("it serves", || serving.processes().iter().any(|process| process.ends_with("sleep"))).await;
+        // Neither what comes after it nor what is ended with its keeper is its matter.
+        assert_eq!(perform(&shell, others.work("sleep 1000 & exit 4")).await.outcome, Outcome::Exited(4));
+        assert_eq!(others.processes(), [""; 0]);
+        let mut failing = stage.work("sleep 1000 & exit 5");
+        failing.stays = true;
+        failing.leak_timeout = Duration::from_millis(100);
+        let report = perform(&shell, failing).await;
+        assert_eq!((report.outcome, report.leaked.len()), (Outcome::Exited(5), 1), "what failed serves nobody");
+        assert_eq!(stage.processes(), [""; 0]);
+        shell.close().await;
+    });
+    let left = serving.processes();
+    let [sleeping] = left.as_slice() else { panic!("{left:?}") };
+    let pid = sleeping.split(' ').next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw).expect("a pid");
+    kill_process(pid, Signal::KILL).expect("it is there");
+    until("it is gone", || is_over(pid.as_raw_nonzero().get().unsigned_abs()));
 }
 
 #[test]
