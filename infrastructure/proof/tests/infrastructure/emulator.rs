@@ -1,4 +1,4 @@
-//! moto, which `.ci/emulator` brings into `target/python`, as `emulator.py` starts it. It lives as long as this value: its
+//! moto, which `.ci/emulator` brings into `target/python`, as `infrastructure/emulator/from_moto.py` starts it. It lives as long as this value: its
 //! standard input is a pipe of ours, and where that ends, however we do, it ends.
 
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ impl Emulator {
         if !packages.join("moto").is_dir() {
             return Err("there is no AWS emulator; .ci/emulator brings it".to_owned());
         }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/infrastructure/emulator.py");
+        let script = root().join("infrastructure/emulator/from_moto.py");
         let mut command = Command::new("python3");
         let asked = NamedTempFile::new().map_err(|error| error.to_string())?;
         command.arg(script).arg(asked.path());

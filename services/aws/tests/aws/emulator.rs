@@ -15,62 +15,6 @@ use std::time::Duration;
 /// What signs links; the emulator holds signed links to it.
 pub(crate) const SECRET: &str = "emulated-emulated-emulated";
 
-/// Each line of input sets the time of an account forward, by seconds; the first line of output tells the port. SQS says of a
-/// message that is hidden no more that it is not in flight; this emulator does not, and is made to. IAM is asked about the
-/// path or the names that SSM is asked for; this emulator asks about all of SSM, and is made to.
-const SERVE: &str = "
-import asyncio, datetime, json, os, socket, sys, threading, time
-listener = socket.socket()
-listener.bind(('127.0.0.1', 0))
-listener.listen(512)
-port = listener.getsockname()[1]
-os.environ['GATEWAY_PORT'] = str(port)
-from ministack.app import app
-from ministack.core import iam_actions
-from ministack.core.responses import get_account_id
-from ministack.services import s3, sqs
-ahead = {}
-class Time:
-    def __getattr__(self, name):
-        return getattr(time, name)
-    def time(self):
-        return time.time() + ahead.get(get_account_id(), 0)
-sqs.time = Time()
-hide = sqs._HANDLERS['ChangeMessageVisibility']
-def in_flight(data, url):
-    for message in sqs._get_q(data.get('QueueUrl', url), 'sqs:ChangeMessageVisibility')['messages']:
-        if message['receipt_handle'] == data.get('ReceiptHandle') and message['visible_at'] <= sqs.time.time():
-            raise sqs._Err('MessageNotInflight', 'The specified message is not in flight.')
-    return hide(data, url)
-sqs._HANDLERS['ChangeMessageVisibility'] = in_flight
-about = iam_actions.extract_resource_arn
-def parameters(service, method, path, headers, body, params, region, account):
-    asked = json.loads(body) if service == 'ssm' and body else {}
-    place = asked.get('Path') or (asked.get('Names') or [''])[0]
-    if place:
-        return f'arn:aws:ssm:{region}:{account}:parameter{place}'
-    return about(service, method, path, headers, body, params, region, account)
-iam_actions.extract_resource_arn = parameters
-expired = s3.presigned_request_is_expired
-def later():
-    return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=ahead.get(get_account_id(), 0))
-s3.presigned_request_is_expired = lambda date, seconds: expired(date, seconds, now=later())
-def follow():
-    for line in sys.stdin:
-        account, seconds = line.split()
-        ahead[account] = float(seconds)
-        print('set', flush=True)
-    os._exit(0)
-threading.Thread(target=follow, daemon=True).start()
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-config = Config()
-config.bind = [f'fd://{listener.fileno()}']
-config.keep_alive_timeout = 75
-print(port, flush=True)
-asyncio.run(serve(app, config))
-";
-
 #[derive(Debug)]
 pub(crate) struct Emulator {
     port: u16,
@@ -111,9 +55,10 @@ impl Emulator {
         if !packages.join("ministack").is_dir() {
             return Err("it is not in `target/ministack`".to_owned());
         }
+        let serve = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infrastructure/emulator/from_ministack.py");
         let home = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut command = Command::new("python3");
-        command.args(["-c", SERVE]).env("PYTHONPATH", &packages).env("BIND_HOST", "127.0.0.1");
+        command.arg(serve).env("PYTHONPATH", &packages).env("BIND_HOST", "127.0.0.1");
         command.env("HOME", home.path()).env("TMPDIR", home.path()).env("AWS_SECRET_ACCESS_KEY", SECRET);
         command.env("AUTH", strict.to_string()).env("LOG_LEVEL", "ERROR").env("PYTHONDONTWRITEBYTECODE", "1");
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();

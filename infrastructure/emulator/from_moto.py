@@ -1,7 +1,7 @@
 """moto, as Terraform's AWS provider needs it: what it forgets of what it was told, it is made to remember.
 
-Serves on a port of its choice, which its first line tells, until its standard input ends. What it is asked by
-Terraform is written into a file: `service Operation`, for services that say so.
+As a program it serves on a port of its choice, which its first line tells, until its standard input ends. What it is asked
+by Terraform is written into a file: `service Operation`, for services that say so.
 """
 
 import io
@@ -91,7 +91,7 @@ Ecs.create_service = create_service
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
-emulated = DomainDispatcherApplication(create_backend_app)
+application = DomainDispatcherApplication(create_backend_app)
 asked, lock = set(), threading.Lock()
 
 
@@ -108,10 +108,11 @@ def listening(environ, start_response):
                 asked.add((scope[3], operation))
                 with open(sys.argv[1], "a", encoding="utf-8") as file:
                     print(scope[3], operation, file=file)
-    return emulated(environ, start_response)
+    return application(environ, start_response)
 
 
-server = make_server("127.0.0.1", 0, listening, threaded=True)
-threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
-print(server.port, flush=True)
-server.serve_forever()
+if __name__ == "__main__":
+    server = make_server("127.0.0.1", 0, listening, threaded=True)
+    threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+    print(server.port, flush=True)
+    server.serve_forever()
