@@ -76,15 +76,16 @@ impl Provider {
         };
         House::with(
             |settings| settings.stripe = Some(stripe),
-            |settings| settings.prices = BTreeMap::from([("price_pro".to_owned(), Tier::Pro)]),
+            |settings| settings.prices = ["price_pro", "price_old"].map(|price| (price.to_owned(), Tier::Pro)).to_vec(),
         )
         .await
     }
 
+    /// At a price that is not sold any more.
     fn subscription(&self, tenant: &str, status: &str) {
         *self.subscription.lock().unwrap() = json!({
             "id": "sub_1", "customer": "cus_1", "status": status, "metadata": { "tenant_id": tenant },
-            "items": { "data": [{ "price": { "id": "price_pro" } }] },
+            "items": { "data": [{ "price": { "id": "price_old" } }] },
         });
     }
 }

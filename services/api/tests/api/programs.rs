@@ -132,6 +132,21 @@ fn a_folder_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn prices_that_say_nothing_or_two_things_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (prices, says) in [
+        ("p", "no `=`"),
+        ("p=gold", "names no tier"),
+        ("p=pro,q=pro,p=enterprise", "`--stripe-price p=enterprise` names"),
+    ] {
+        let mut command = server(&folder.path().join("data"), "127.0.0.1:0");
+        let told = command.env("OUTPOST_STRIPE_PRICES", prices).output().unwrap();
+        let text = String::from_utf8_lossy(&told.stderr);
+        assert!(told.status.code() == Some(1) && text.contains(says), "{prices}: {text}");
+    }
+}
+
+#[test]
 fn the_pages_name_no_option_that_a_program_lacks() {
     let pages = [include_str!("../../../../docs/API.md"), include_str!("../../../../docs/SECURITY.md")];
     let mut known = String::new();
