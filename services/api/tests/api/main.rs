@@ -4,6 +4,7 @@
 
 mod billing;
 mod document;
+mod double;
 mod hooks;
 mod house;
 mod matrix;
