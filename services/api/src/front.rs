@@ -10,7 +10,7 @@ use outpost_core::ports::Secret;
 use outpost_core::spec::{Agent, Offer};
 use outpost_core::tenant::Tier;
 
-use crate::settings::{Files, Rate, Settings, Stripe};
+use crate::settings::{Files, Rate, STRIPE, Settings, Stripe};
 
 /// What a variable is set to, or what stands in for it.
 pub type Read<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -48,7 +48,7 @@ pub struct Front {
     #[arg(long, value_name = "PRICE=TIER", value_delimiter = ',', env = "OUTPOST_STRIPE_PRICES")]
     stripe_price: Vec<String>,
     /// Where the payment provider is
-    #[arg(long, value_name = "URL", default_value = "https://api.stripe.com", env = "OUTPOST_STRIPE_URL")]
+    #[arg(long, value_name = "URL", default_value = STRIPE, env = "OUTPOST_STRIPE_URL")]
     stripe_url: String,
 }
 

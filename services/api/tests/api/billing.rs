@@ -1,4 +1,8 @@
 //! Payments, with a provider that writes down what it is asked.
+//!
+//! It is one of two. `infrastructure/emulator/stripe.py` (`products.rs`) keeps what it is told and refuses what Stripe would
+//! refuse, as a process with a clock of its own. This one lives in the test: it says what Stripe never would, subscriptions
+//! are as the test wants them, its events are of any time of the test's own clock, and it needs no Python.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -8,6 +8,7 @@ mod double;
 mod hooks;
 mod house;
 mod matrix;
+mod products;
 mod programs;
 mod readme;
 mod requests;

@@ -151,7 +151,12 @@ fn the_pages_name_no_option_that_a_program_lacks() {
     let pages = [include_str!("../../../../docs/API.md"), include_str!("../../../../docs/SECURITY.md")];
     let mut known = String::new();
     let (api, admin) = (env!("CARGO_BIN_EXE_outpost-api"), env!("CARGO_BIN_EXE_outpost-admin"));
-    for words in [&[api, "--help"][..], &[admin, "--help"], &[admin, "tenant", "create", "--help"]] {
+    for words in [
+        &[api, "--help"][..],
+        &[admin, "--help"],
+        &[admin, "tenant", "create", "--help"],
+        &[admin, "stripe", "products", "--help"],
+    ] {
         let help = Command::new(words[0]).args(&words[1..]).output().expect("a help");
         known.push_str(&String::from_utf8_lossy(&help.stdout));
     }
