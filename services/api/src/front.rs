@@ -1,7 +1,6 @@
 //! What whoever runs a front door tells it, be it a server or a function: options, each of which can stand in the environment.
 //! Secrets are read from the surroundings only: a command line is everybody's to see.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -11,7 +10,7 @@ use outpost_core::ports::Secret;
 use outpost_core::spec::{Agent, Offer};
 use outpost_core::tenant::Tier;
 
-use crate::settings::{Files, Rate, Settings, Stripe};
+use crate::settings::{Files, Rate, STRIPE, Settings, Stripe};
 
 /// What a variable is set to, or what stands in for it.
 pub type Read<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -45,11 +44,11 @@ pub struct Front {
     /// Requests of a tenant at once
     #[arg(long, value_name = "COUNT", default_value_t = 100, env = "OUTPOST_BURST")]
     burst: u32,
-    /// What a price of the payment provider buys
+    /// What a price of the payment provider buys; of the prices of a tier, the first is sold
     #[arg(long, value_name = "PRICE=TIER", value_delimiter = ',', env = "OUTPOST_STRIPE_PRICES")]
     stripe_price: Vec<String>,
     /// Where the payment provider is
-    #[arg(long, value_name = "URL", default_value = "https://api.stripe.com", env = "OUTPOST_STRIPE_URL")]
+    #[arg(long, value_name = "URL", default_value = STRIPE, env = "OUTPOST_STRIPE_URL")]
     stripe_url: String,
 }
 
@@ -100,14 +99,19 @@ impl Front {
         }
     }
 
-    pub fn prices(&self) -> Result<BTreeMap<String, Tier>, String> {
-        let read = |text: &String| {
+    /// In the order in which they are given.
+    pub fn prices(&self) -> Result<Vec<(String, Tier)>, String> {
+        let mut prices: Vec<(String, Tier)> = Vec::new();
+        for text in &self.stripe_price {
             let (price, tier) = pair("--stripe-price", text)?;
             let found = Tier::ALL.into_iter().find(|one| one.as_str() == tier);
             let tier = found.ok_or_else(|| format!("`--stripe-price {text}` names no tier: free, pro, enterprise"))?;
-            Ok((price.to_owned(), tier))
-        };
-        self.stripe_price.iter().map(read).collect()
+            if prices.iter().any(|(known, _)| known == price) {
+                return Err(format!("`--stripe-price {text}` names a price that was named before: each buys one tier"));
+            }
+            prices.push((price.to_owned(), tier));
+        }
+        Ok(prices)
     }
 
     /// `files`: links to files, where the door serves them itself.

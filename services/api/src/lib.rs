@@ -42,7 +42,8 @@ pub use front::{Front, Read};
 pub use openapi::document;
 pub use outgoing::Sender;
 pub use serve::serve;
-pub use settings::{Files, Rate, Server, Settings, Stripe};
+pub use settings::{Files, Rate, STRIPE, Server, Settings, Stripe};
+pub use stripe::{Catalog, Listing, Unlisted};
 pub use sweep::{Swept, sweep};
 
 /// The whole API over a desk. Whoever puts it behind a door of its own tells it of [`Peer`]s.

@@ -53,6 +53,9 @@ pub struct Server {
     pub grace: Duration,
 }
 
+/// Where the payment provider is, unless it is said otherwise.
+pub const STRIPE: &str = "https://api.stripe.com";
+
 /// The payment provider.
 #[derive(Clone)]
 pub struct Stripe {

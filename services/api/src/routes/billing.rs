@@ -104,7 +104,7 @@ async fn subscribe(
         Paid::Pro => Tier::Pro,
         Paid::Enterprise => Tier::Enterprise,
     };
-    let price = app.desk.settings().prices.iter().find(|(_, buys)| **buys == tier).map(|(price, _)| price);
+    let price = app.desk.settings().prices.iter().find(|(_, buys)| *buys == tier).map(|(price, _)| price);
     let Some(price) = price else {
         return Err(Problem::invalid(vec![Fault::new("/tier", "has no price here: ask who runs this service")]));
     };

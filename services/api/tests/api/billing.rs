@@ -1,4 +1,8 @@
 //! Payments, with a provider that writes down what it is asked.
+//!
+//! It is one of two. `infrastructure/emulator/stripe.py` (`products.rs`) keeps what it is told and refuses what Stripe would
+//! refuse, as a process with a clock of its own. This one lives in the test: it says what Stripe never would, subscriptions
+//! are as the test wants them, its events are of any time of the test's own clock, and it needs no Python.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -76,15 +80,16 @@ impl Provider {
         };
         House::with(
             |settings| settings.stripe = Some(stripe),
-            |settings| settings.prices = BTreeMap::from([("price_pro".to_owned(), Tier::Pro)]),
+            |settings| settings.prices = ["price_pro", "price_old"].map(|price| (price.to_owned(), Tier::Pro)).to_vec(),
         )
         .await
     }
 
+    /// At a price that is not sold any more.
     fn subscription(&self, tenant: &str, status: &str) {
         *self.subscription.lock().unwrap() = json!({
             "id": "sub_1", "customer": "cus_1", "status": status, "metadata": { "tenant_id": tenant },
-            "items": { "data": [{ "price": { "id": "price_pro" } }] },
+            "items": { "data": [{ "price": { "id": "price_old" } }] },
         });
     }
 }

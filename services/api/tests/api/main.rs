@@ -4,9 +4,11 @@
 
 mod billing;
 mod document;
+mod double;
 mod hooks;
 mod house;
 mod matrix;
+mod products;
 mod programs;
 mod readme;
 mod requests;

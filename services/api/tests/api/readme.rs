@@ -1,24 +1,13 @@
 //! The session in the README: its lines are run as they stand there, against a server as it is started there.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+
+use crate::programs::Served;
 
 /// Where the README has a server.
 const PLACE: &str = "http://127.0.0.1:8080";
-
-/// A server that is ended with its test.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        if let Some(id) = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap_or_default()) {
-            // One that has ended is as good.
-            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-        }
-        drop(self.0.wait());
-    }
-}
 
 /// The first block of a kind below a heading.
 fn block<'a>(page: &'a str, heading: &str, kind: &str) -> &'a str {
@@ -87,24 +76,12 @@ fn the_session_of_the_readme_goes_as_it_says() {
     for (command, shown) in &commands {
         if let Some(options) = command.strip_prefix("cargo run -q -p outpost-api -- ") {
             let options = options.strip_suffix(" &").expect("a server goes on");
-            let mut child = Command::new(env!("CARGO_BIN_EXE_outpost-api"))
-                .args(options.split(' '))
-                .args(["--listen", "127.0.0.1:0"])
-                .current_dir(folder.path())
-                .env_remove("OUTPOST_LOG")
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("a server");
-            let mut lines = BufReader::new(child.stderr.take().expect("its log"));
-            server = Some(Served(child));
-            let mut line = String::new();
-            while !line.contains(" serving ") {
-                line.clear();
-                assert_ne!(lines.read_line(&mut line).expect("a line"), 0, "the server has ended");
-            }
-            base = line.split("base=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an address").to_owned();
-            // Somebody reads what else it says.
-            std::thread::spawn(move || lines.lines().for_each(drop));
+            let mut command = Command::new(env!("CARGO_BIN_EXE_outpost-api"));
+            command.args(options.split(' ')).args(["--listen", "127.0.0.1:0"]).current_dir(folder.path());
+            command.env_remove("OUTPOST_LOG").stderr(Stdio::piped());
+            let begun = Served::begin(command);
+            base.clone_from(&begun.base);
+            server = Some(begun);
             continue;
         }
         let place = |text: &str| if base.is_empty() { text.to_owned() } else { text.replace(PLACE, &base) };

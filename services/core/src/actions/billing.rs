@@ -64,7 +64,7 @@ impl Subscription {
             return Ok(Tier::Free);
         }
         let price = self.price.as_deref().unwrap_or_default();
-        let tier = desk.settings.prices.get(price).copied();
+        let tier = desk.settings.prices.iter().find(|(known, _)| known == price).map(|(_, tier)| *tier);
         tier.ok_or_else(|| Error::Conflict(format!("no tier has the price `{price}`: add it to the settings")))
     }
 

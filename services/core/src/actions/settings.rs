@@ -1,6 +1,5 @@
 //! What may differ from one installation to the next.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -32,8 +31,8 @@ pub struct Settings {
     pub offer: Offer,
     /// For how long a worker is believed to be there after it showed itself.
     pub lease: Duration,
-    /// What the prices of the payment provider buy.
-    pub prices: BTreeMap<String, Tier>,
+    /// What the prices of the payment provider buy. Of those of a tier the first is sold; the others are of who bought before.
+    pub prices: Vec<(String, Tier)>,
     /// What cursors are signed with. Who changes it makes those that are handed out invalid, and harms nothing else.
     pub cursor_key: Zeroizing<[u8; 32]>,
 }
@@ -49,7 +48,7 @@ impl Settings {
             legacy_keys: true,
             offer,
             lease: Duration::from_secs(120),
-            prices: BTreeMap::new(),
+            prices: Vec::new(),
             cursor_key: Zeroizing::new(cursor_key),
         }
     }

@@ -22,8 +22,7 @@ pub(crate) fn settings() -> Settings {
     let repositories = Repositories { hosts: vec!["github.com".to_owned()], folders: false };
     let offer = Offer { agents, commands: true, repositories, callbacks_anywhere: false };
     let mut settings = Settings::new(offer, [9; 32]);
-    settings.prices.insert("price_pro".to_owned(), Tier::Pro);
-    settings.prices.insert("price_ent".to_owned(), Tier::Enterprise);
+    settings.prices = vec![("price_pro".to_owned(), Tier::Pro), ("price_ent".to_owned(), Tier::Enterprise)];
     settings
 }
 

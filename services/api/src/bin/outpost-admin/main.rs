@@ -1,10 +1,11 @@
 //! `outpost-admin`: those who run an installation look after its tenants, keys and dead tickets.
 //!
-//! It works on the data folder, or in AWS, beside a running server or without one. Everything that it changes is in the audit log, in
-//! the name of the user who runs it. Exit codes: 0 done, 1 not done, 2 a wrong command line.
+//! It works on the data folder, or in AWS, beside a running server or without one. Everything that it changes there is in the audit log,
+//! in the name of the user who runs it. What is sold lies with the payment provider, and asks for no installation. Exit codes: 0 done, 1 not done, 2 a wrong command line.
 
 mod place;
 mod show;
+mod stripe;
 
 use std::env;
 use std::io::{self, Write as _};
@@ -37,6 +38,16 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    #[command(flatten)]
+    Kept(Kept),
+    /// What is sold, at the payment provider: with OUTPOST_STRIPE_KEY, and without an installation
+    #[command(subcommand)]
+    Stripe(stripe::Command),
+}
+
+/// What an installation keeps.
+#[derive(Debug, Subcommand)]
+enum Kept {
     /// Tenants and what they may have
     #[command(subcommand)]
     Tenant(TenantCommand),
@@ -182,6 +193,10 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> Result<Value, String> {
+    let what = match command.what {
+        What::Kept(what) => what,
+        What::Stripe(what) => return stripe::run(what, &place::variables(command.aws).await?).await,
+    };
     let desk = match &command.data {
         Some(data) => place::on_this_machine(data).await?,
         None if command.aws => place::in_aws().await?,
@@ -189,11 +204,11 @@ async fn run(command: Command) -> Result<Value, String> {
     };
     let user = env::var("SUDO_USER").or_else(|_| env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
     let who = Authority::operator(&user, "outpost-admin");
-    let done = match command.what {
-        What::Tenant(what) => tenant(&desk, &who, what).await,
-        What::Key(what) => key(&desk, &who, what).await,
-        What::Dlq(DlqCommand::List) => return dead(&desk).await,
-        What::Dlq(DlqCommand::Redrive) | What::Reap => return reap(&desk).await,
+    let done = match what {
+        Kept::Tenant(what) => tenant(&desk, &who, what).await,
+        Kept::Key(what) => key(&desk, &who, what).await,
+        Kept::Dlq(DlqCommand::List) => return dead(&desk).await,
+        Kept::Dlq(DlqCommand::Redrive) | Kept::Reap => return reap(&desk).await,
     };
     done.map_err(|error| error.to_string())
 }

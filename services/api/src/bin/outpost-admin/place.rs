@@ -1,4 +1,4 @@
-//! Where the installation lies that is looked after. What is offered decides about jobs, and none are submitted here.
+//! Where the installation lies that is looked after, and what its variables are set to. What is offered decides about jobs, and none are submitted here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,5 +35,24 @@ pub(crate) async fn in_aws() -> Result<Arc<Desk>, String> {
 
 #[cfg(not(feature = "aws"))]
 pub(crate) async fn in_aws() -> Result<Arc<Desk>, String> {
+    Err("this build does not speak to AWS: build it with `--features aws`".to_owned())
+}
+
+type Variables = Box<dyn Fn(&str) -> Option<String>>;
+
+/// What variables are set to: here, or as well in the secret that the service in AWS reads them from.
+pub(crate) async fn variables(aws: bool) -> Result<Variables, String> {
+    if aws { variables_in_aws().await } else { Ok(Box::new(|name| std::env::var(name).ok())) }
+}
+
+#[cfg(feature = "aws")]
+async fn variables_in_aws() -> Result<Variables, String> {
+    let around = outpost_aws::Surroundings::with_secret().await;
+    let around = around.map_err(|problem| format!("the secret of the service in AWS cannot be read: {problem}"))?;
+    Ok(Box::new(move |name| around.read(name)))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn variables_in_aws() -> Result<Variables, String> {
     Err("this build does not speak to AWS: build it with `--features aws`".to_owned())
 }
