@@ -139,6 +139,7 @@ fn protected(plan: &Plan) {
     assert!(of("aws_dynamodb_table").iter().all(|table| table.values["deletion_protection_enabled"] == true));
     assert!(of("aws_s3_bucket").iter().all(|bucket| bucket.values["force_destroy"] == false));
     assert_eq!(of("aws_s3_bucket_policy").len(), 1, "files are reached over TLS only");
+    assert!(of("aws_secretsmanager_secret_version")[0].values["secret_string_wo"].is_null(), "no plan has the secret");
     let authorizer = of("aws_apigatewayv2_authorizer");
     assert_eq!(authorizer[0].values["authorizer_result_ttl_in_seconds"], 0, "a revoked key opens nothing at once");
     let stage = &of("aws_apigatewayv2_stage")[0].values["default_route_settings"][0];
@@ -199,10 +200,25 @@ fn alone(terraform: &Terraform<'_>, packages: &str, said: &(impl Fn(&str) + Sync
     said("a second plan has nothing to do");
     shapes(&outputs(terraform, place));
     let state = terraform.run(place, &["state", "pull"]).well("state");
-    let [secret] = &terraform.hands("secret")[..] else { panic!("one secret") };
-    assert!(secret.len() == 64 && secret.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')), "64 hexadecimal digits");
-    assert!(!state.contains(secret.as_str()), "the state does not know it");
+    let made = secret(terraform);
+    assert_eq!(
+        made.keys().collect::<Vec<_>>(),
+        ["OUTPOST_CURSOR_KEY", "OUTPOST_INVITATIONS"],
+        "what a front door needs"
+    );
+    let (key, invitation) = (&made["OUTPOST_CURSOR_KEY"], &made["OUTPOST_INVITATIONS"]);
+    assert!(key.len() == 64 && key.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')), "64 hexadecimal digits");
+    assert!(invitation.len() == 32 && invitation.chars().all(|c| c.is_ascii_alphanumeric()), "one, without a comma");
+    assert!(!state.contains(key) && !state.contains(invitation), "the state does not know them");
     alone_each(&state);
+
+    terraform.hands("put");
+    let put = secret(terraform);
+    assert_eq!((put.len(), put["OUTPOST_STRIPE_KEY"].as_str()), (3, "of today"));
+    unchanged(terraform, place, &[packages]);
+    run(&["apply", "-auto-approve"]).well("apply again");
+    assert_eq!(secret(terraform), put, "what somebody put stays");
+    said("what was put into the secret is let be");
 
     terraform.hands("meddle");
     let (code, events) = terraform.events(place, &["plan", "-json", "-detailed-exitcode", "-out=repair", packages]);
@@ -227,6 +243,12 @@ fn alone(terraform: &Terraform<'_>, packages: &str, said: &(impl Fn(&str) + Sync
     run(&["destroy", "-auto-approve", "-refresh=false"]).well("destroy");
     assert_eq!(terraform.run(place, &["state", "list"]).well("state"), "");
     said("all of it is gone");
+}
+
+/// What the API has of its own, by name.
+fn secret(terraform: &Terraform<'_>) -> BTreeMap<String, String> {
+    let lines = terraform.hands("secret").into_iter();
+    lines.map(|line| line.split_once(' ').map(|(name, text)| (name.into(), text.into())).expect("two words")).collect()
 }
 
 /// Outputs as those who read them expect them.
