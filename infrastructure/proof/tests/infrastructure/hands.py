@@ -39,8 +39,10 @@ def inventory():
         ("ec2", "describe_security_groups", {}, lambda a: [g["GroupName"] for g in a["SecurityGroups"]]),
         ("ec2", "describe_vpcs", {},
          lambda a: [t["Value"] for v in a["Vpcs"] for t in v.get("Tags", []) if t["Key"] == "Name"]),
+        # It has no name but the tags of all.
         ("ec2", "describe_nat_gateways", {},
-         lambda a: ["outpost " + n["NatGatewayId"] for n in a["NatGateways"] if n["State"] != "deleted"]),
+         lambda a: ["outpost-nat-" + t["Value"] for n in a["NatGateways"] if n["State"] != "deleted"
+                    for t in n["Tags"] if t["Key"] == "Environment"]),
     ]
     for service, operation, words, names in asked:
         for name in names(getattr(client(service), operation)(**words)):
