@@ -175,7 +175,7 @@ variable "enable_nat" {
 }
 
 variable "enable_alb" {
-  description = "The API as a server behind a load balancer, beside the functions; needs `enable_vpc`."
+  description = "The API as a server behind a load balancer, beside the functions; needs `enable_vpc`, and `server_certificate_arn` for TLS."
   type        = bool
   default     = false
 }
@@ -193,7 +193,7 @@ variable "server_image" {
 }
 
 variable "server_certificate_arn" {
-  description = "For TLS at the load balancer; null: plain HTTP."
+  description = "For TLS at the load balancer; null: plain HTTP. The name that it is for goes into `settings`: `OUTPOST_PUBLIC_URL = \"https://NAME\"`."
   type        = string
   default     = null
 }

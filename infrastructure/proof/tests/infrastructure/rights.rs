@@ -19,6 +19,7 @@ const ROWS: &[&str] = &[
     "dynamodb:UpdateItem",
 ];
 const LOG: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents"];
+const DEAD: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage"];
 const WAKE: &[&str] = &["ecs:DescribeServices", "ecs:UpdateService"];
 const PULL: &[&str] = &[
     "ecr:BatchCheckLayerAvailability",
@@ -44,18 +45,7 @@ fn needed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("module.lambda.aws_iam_role_policy.this[\"authorizer\"]", set(&[&["dynamodb:GetItem"], LOG])),
         (
             "module.lambda.aws_iam_role_policy.this[\"reaper\"]",
-            set(&[
-                ROWS,
-                LOG,
-                WAKE,
-                &[
-                    "sqs:GetQueueAttributes",
-                    "sqs:SendMessage",
-                    "sqs:ReceiveMessage",
-                    "sqs:DeleteMessage",
-                    "sts:AssumeRole",
-                ],
-            ]),
+            set(&[ROWS, LOG, WAKE, DEAD, &["sqs:GetQueueAttributes", "sqs:SendMessage", "sts:AssumeRole"]]),
         ),
         (
             "module.ecs.aws_iam_role_policy.worker",
@@ -72,7 +62,7 @@ fn needed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
             ]),
         ),
         ("module.ecs.aws_iam_role_policy.exec", set(&[PULL])),
-        ("module.alb[0].aws_iam_role_policy.server", set(&[ROWS, WAKE, front])),
+        ("module.alb[0].aws_iam_role_policy.server", set(&[ROWS, WAKE, DEAD, front])),
         ("module.alb[0].aws_iam_role_policy.exec", set(&[PULL])),
         ("module.api_gateway.aws_iam_role_policy.gateway", set(&[&["lambda:InvokeFunction"]])),
         (
