@@ -89,7 +89,7 @@ module "secrets" {
   own_key        = var.secrets_own_key
   key_alias      = module.names.secrets_key_alias
   role_name      = module.names.roles["tenant"]
-  caller_arns    = [for who in ["api", "reaper", "worker", "server"] : module.names.role_arns[who]]
+  caller_arns    = concat([for who in ["api", "reaper", "worker", "server"] : module.names.role_arns[who]], var.worker_roles)
   secrets_arn    = module.names.secrets_arn
   parameters_arn = module.names.parameters_arn
   layout         = var.secrets_layout

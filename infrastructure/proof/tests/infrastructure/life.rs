@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use outpost_infrastructure::package::{Processor, pack};
 use outpost_infrastructure::plan::{Plan, module};
+use outpost_infrastructure::policy;
 use serde_json::Value;
 
 use crate::emulator::Emulator;
@@ -17,8 +18,14 @@ use crate::{cost, guide, rights, skipped, tables};
 
 /// What all commands that plan have besides.
 const QUIET: &[&str] = &["-no-color", "-parallelism=30"];
-const EVERYTHING: &[&str] =
-    &["-var=enable_vpc=true", "-var=enable_nat=true", "-var=enable_alb=true", "-var=enable_efs=true"];
+const EVERYTHING: &[&str] = &[
+    "-var=enable_vpc=true",
+    "-var=enable_nat=true",
+    "-var=enable_alb=true",
+    "-var=enable_efs=true",
+    "-var=settings={OUTPOST_PUBLIC_URL=\"https://server.example.com\"}",
+    "-var=worker_roles=[\"arn:aws:iam::123456789012:role/machines\"]",
+];
 
 #[test]
 fn an_installation_is_made_kept_and_unmade() {
@@ -126,10 +133,37 @@ fn beside(terraform: &Terraform<'_>, packages: &str) {
     unchanged(terraform, place, &settings);
     // Now that all of it is known.
     let kept = terraform.plan(place, &[QUIET, &settings].concat());
-    assert_eq!(rights::compare(&Plan::read(&kept).expect("a plan")), rights::all());
+    let kept = Plan::read(&kept).expect("a plan");
+    assert_eq!(rights::compare(&kept), rights::all());
+    server(&kept);
+    machines(&kept);
     terraform
         .run(place, &[&["destroy", "-auto-approve", "-refresh=false"], QUIET, &settings].concat())
         .well("destroy with everything");
+}
+
+/// The server behind the load balancer believes it and nobody else, and is known by the name that was set.
+fn server(plan: &Plan) {
+    let all = plan.resources();
+    let task = all.iter().find(|one| one.address.ends_with("aws_ecs_task_definition.server")).expect("a task");
+    let containers: Value = serde_json::from_str(task.text("container_definitions")).expect("JSON");
+    let set = containers[0]["environment"].as_array().expect("variables");
+    let of = |name: &str| set.iter().find(|one| one["name"] == name).map(|one| one["value"].as_str().expect("a text"));
+    assert_eq!((of("OUTPOST_PROXIES"), of("OUTPOST_PUBLIC_URL")), (Some("1"), Some("https://server.example.com")));
+    let api = all.iter().find(|one| one.address.ends_with("aws_lambda_function.this[\"api\"]")).expect("a function");
+    let own = api.values["environment"][0]["variables"]["OUTPOST_PUBLIC_URL"].as_str().expect("an address");
+    assert!(own.contains("execute-api"), "the function has its own: {own}");
+}
+
+/// Workers that stand elsewhere may become the tenant's role, and others may not.
+fn machines(plan: &Plan) {
+    let all = plan.resources();
+    let role = all.iter().find(|one| one.address == "module.secrets.aws_iam_role.tenant").expect("a role");
+    let policy: Value = serde_json::from_str(role.text("assume_role_policy")).expect("JSON");
+    let callers = policy["Statement"][0]["Condition"]["ArnEquals"]["aws:PrincipalArn"].as_array().expect("roles");
+    let names = callers.iter().map(|arn| arn.as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default());
+    let ours = ["outpost-api-dev", "outpost-reaper-dev", "outpost-worker-dev", "outpost-control-plane-dev"];
+    assert_eq!(names.collect::<BTreeSet<_>>(), ours.into_iter().chain(["machines"]).collect());
 }
 
 /// What holds for an installation that people live from.
@@ -265,6 +299,8 @@ fn shapes(outputs: &Value) {
     texts(&outputs["ecs"], &["cluster_arn", "service_arn", "task_definition_arn"]);
     let plain = ["api_gateway_url", "artifacts_bucket", "ecs_cluster_arn", "secrets_kms_key_arn", "secrets_policy_arn"];
     texts(outputs, &plain);
+    texts(&outputs["worker_environment"], &["AWS_REGION", "S3_ARTIFACTS_BUCKET", "SQS_QUEUE_FREE", "TENANT_ROLE_ARN"]);
+    assert!(policy::rights(outputs["worker_policy"].as_str().expect("a policy")).is_ok());
     assert_eq!(outputs["secrets_prefix"], "/outpost/tenants");
     assert!(!outputs.to_string().contains("CURSOR_KEY"), "no secret is an output");
 }
