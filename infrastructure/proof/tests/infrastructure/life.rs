@@ -218,6 +218,18 @@ fn steps(plan: &Plan) {
     }
     let idle = all.iter().find(|alarm| alarm.address.ends_with("aws_cloudwatch_metric_alarm.idle")).expect("an alarm");
     assert_eq!((idle.number("evaluation_periods"), idle.number("threshold")), (5.0, 0.0), "five minutes of nothing");
+    // It may ring only while there are workers: else it takes away one that was just asked for.
+    assert_eq!(idle.text("treat_missing_data"), "notBreaching");
+    let queries = idle.values["metric_query"].as_array().expect("queries");
+    let of = |id: &str| queries.iter().find(|query| query["id"] == id).unwrap_or_else(|| panic!("no `{id}`"));
+    let lanes = ["enterprise", "free", "pro"];
+    let filled = |what: &str| lanes.map(|lane| format!("FILL({lane}_{what},0)")).join("+");
+    let expected = format!("IF(FILL(running,0)>0,{}+{},1)", filled("ready"), filled("taken"));
+    assert_eq!(of("work")["expression"], expected);
+    let running = &of("running")["metric"][0];
+    let told = ["namespace", "metric_name", "stat"].map(|key| running[key].as_str().unwrap_or_default());
+    assert_eq!(told, ["AWS/ECS", "CPUUtilization", "SampleCount"]);
+    assert_eq!(running["dimensions"]["ServiceName"], "outpost-worker-service");
 }
 
 /// The one that stands alone, from its beginning to its end.

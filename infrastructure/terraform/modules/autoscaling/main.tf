@@ -2,7 +2,7 @@
 #
 #   a job comes ─► the API finds that no worker is wanted, and asks ECS for some: seconds
 #   more come   ─► the alarm of a minute: one for each that works, and one for each five that wait
-#   all is done ─► five minutes without a ticket: none
+#   all is done ─► workers that had no ticket for five minutes: none
 #
 # The alarm alone would do, a minute later and, after hours of silence, up to a quarter of an hour later: SQS stops counting
 # for queues that nobody uses. It is what stands behind the API.
@@ -104,20 +104,33 @@ resource "aws_cloudwatch_metric_alarm" "backlog" {
   }
 }
 
+# Only while there are workers: an alarm that rang already would take away, within its minute, the one that the API just asked for.
 resource "aws_cloudwatch_metric_alarm" "idle" {
   alarm_name          = "${var.service}-idle"
-  alarm_description   = "Nothing waits and nothing runs: no workers"
+  alarm_description   = "Workers that have nothing to do: none"
   comparison_operator = "LessThanOrEqualToThreshold"
   evaluation_periods  = 5
   threshold           = 0
-  treat_missing_data  = "breaching"
+  treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_appautoscaling_policy.in.arn]
 
   metric_query {
     id          = "work"
-    expression  = "${local.ready}+${local.taken}"
-    label       = "tickets, waiting and worked on"
+    expression  = "IF(FILL(running,0)>0,${local.ready}+${local.taken},1)"
+    label       = "tickets, waiting and worked on, while there are workers"
     return_data = true
+  }
+
+  # Each task tells it once a minute.
+  metric_query {
+    id = "running"
+    metric {
+      namespace   = "AWS/ECS"
+      metric_name = "CPUUtilization"
+      dimensions  = { ClusterName = var.cluster, ServiceName = var.service }
+      period      = 60
+      stat        = "SampleCount"
+    }
   }
 
   dynamic "metric_query" {
