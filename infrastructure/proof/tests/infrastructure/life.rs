@@ -216,6 +216,12 @@ fn steps(plan: &Plan) {
         let work = f64::from(work);
         assert_eq!(workers(work), (work / 5.0).ceil().min(20.0), "{work}");
     }
+    let reaper =
+        all.iter().find(|one| one.address.ends_with("aws_lambda_function.this[\"reaper\"]")).expect("a function");
+    assert_eq!(
+        reaper.values["environment"][0]["variables"]["JOBS_PER_WORKER"], "5",
+        "the API counts as the alarm does"
+    );
     let idle = all.iter().find(|alarm| alarm.address.ends_with("aws_cloudwatch_metric_alarm.idle")).expect("an alarm");
     assert_eq!((idle.number("evaluation_periods"), idle.number("threshold")), (5.0, 0.0), "five minutes of nothing");
     // It may ring only while there are workers: else it takes away one that was just asked for.

@@ -8,8 +8,6 @@
 # for queues that nobody uses. It is what stands behind the API.
 
 locals {
-  jobs_each = 5
-
   counts = merge([
     for lane, name in var.lanes : {
       "${lane}_ready" = { queue = name, metric = "ApproximateNumberOfMessagesVisible" }
@@ -46,8 +44,8 @@ resource "aws_appautoscaling_policy" "out" {
     dynamic "step_adjustment" {
       for_each = range(var.most)
       content {
-        metric_interval_lower_bound = step_adjustment.value * local.jobs_each
-        metric_interval_upper_bound = step_adjustment.value == var.most - 1 ? null : (step_adjustment.value + 1) * local.jobs_each
+        metric_interval_lower_bound = step_adjustment.value * var.jobs_each
+        metric_interval_upper_bound = step_adjustment.value == var.most - 1 ? null : (step_adjustment.value + 1) * var.jobs_each
         scaling_adjustment          = step_adjustment.value + 1
       }
     }
@@ -84,7 +82,7 @@ resource "aws_cloudwatch_metric_alarm" "backlog" {
 
   metric_query {
     id          = "work"
-    expression  = "${local.ready}+${local.jobs_each}*(${local.taken})"
+    expression  = "${local.ready}+${var.jobs_each}*(${local.taken})"
     label       = "five for each that is worked on, one for each that waits"
     return_data = true
   }
