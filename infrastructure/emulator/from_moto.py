@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse as Scaling
 from moto.ecs.responses import EC2ContainerServiceResponse as Ecs
+from moto.secretsmanager.models import FakeSecret as Secret
 from moto.sqs.models import Queue
 
 # Application Auto Scaling: the provider asks each target for its tags; there, a question that nobody answers.
@@ -67,6 +68,20 @@ def attributes(self):
 
 Queue._set_attributes = set_attributes
 Queue.attributes = property(attributes)
+
+# Secrets Manager: a label that somebody gave stays with its version, and a version without any label is removed.
+replace = Secret.reset_default_version
+
+
+def reset_default_version(self, version, version_id):
+    given = {key: [s for s in one["version_stages"] if not s.startswith("AWS")] for key, one in self.versions.items()}
+    replace(self, version, version_id)
+    for key, labels in given.items():
+        self.versions[key]["version_stages"] += [s for s in labels if s not in self.versions[key]["version_stages"]]
+    self.versions = {key: one for key, one in self.versions.items() if one["version_stages"]}
+
+
+Secret.reset_default_version = reset_default_version
 
 # ECS: a service keeps its capacity providers and how it is deployed.
 create = Ecs.create_service

@@ -14,6 +14,9 @@ locals {
   server_image = coalesce(var.server_image, "${module.names.server_repository_url}:latest")
   network      = var.enable_vpc ? { vpc_id = module.vpc[0].vpc_id, subnet_ids = module.vpc[0].worker_subnet_ids, public = !var.enable_nat } : null
 
+  # Jobs that wait, for each worker: when the API asks for some, and when the alarms do.
+  jobs_each = 5
+
   # What the programs are started with.
   queues = var.emulator ? merge(module.names.lanes, { dlq = module.names.dead }) : module.names.queue_urls
   tables = {
@@ -36,7 +39,7 @@ locals {
     ECS_CLUSTER     = module.names.cluster
     ECS_SERVICE     = module.names.service
     WORKERS_MAX     = tostring(var.workers_max)
-    JOBS_PER_WORKER = "5"
+    JOBS_PER_WORKER = tostring(local.jobs_each)
   }
   front = merge(local.shared, local.wake, {
     OUTPOST_SECRET   = module.names.api_secret
@@ -44,10 +47,7 @@ locals {
     }, length(var.origins) == 0 ? {} : { OUTPOST_ORIGINS = join(",", var.origins) },
     var.settings
   )
-  worker = merge(local.shared, {
-    OUTPOST_WORKSPACES = "/work"
-    OUTPOST_SLOTS      = "1"
-  })
+  worker = merge(local.shared, { OUTPOST_SLOTS = "1" })
 }
 
 module "names" {
@@ -89,7 +89,7 @@ module "secrets" {
   own_key        = var.secrets_own_key
   key_alias      = module.names.secrets_key_alias
   role_name      = module.names.roles["tenant"]
-  caller_arns    = [for who in ["api", "reaper", "worker", "server"] : module.names.role_arns[who]]
+  caller_arns    = concat([for who in ["api", "reaper", "worker", "server"] : module.names.role_arns[who]], var.worker_roles)
   secrets_arn    = module.names.secrets_arn
   parameters_arn = module.names.parameters_arn
   layout         = var.secrets_layout
@@ -177,6 +177,7 @@ module "ecs" {
   disk           = var.worker_disk
   lanes          = module.names.lanes
   most           = var.workers_max
+  jobs_each      = local.jobs_each
   network        = local.network
 }
 

@@ -52,8 +52,13 @@ output "artifacts_bucket" {
 }
 
 output "worker_environment" {
-  description = "What a worker is started with, wherever it stands."
-  value       = local.worker
+  description = "What a worker is started with, wherever it stands; where its folders lie is its machine's matter."
+  value       = merge(local.worker, { AWS_REGION = var.region })
+}
+
+output "worker_policy" {
+  description = "What a worker's role has to be allowed, as JSON."
+  value       = module.policies.json["worker"]
 }
 
 output "alerts_topic_arn" {

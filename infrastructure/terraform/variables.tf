@@ -96,6 +96,17 @@ variable "workers_max" {
   default     = 20
 }
 
+variable "worker_roles" {
+  description = "ARNs of roles of this account that workers outside of ECS have: they may become the tenant's role, too."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.worker_roles : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
+    error_message = "Each is the ARN of one role: arn:aws:iam::123456789012:role/NAME."
+  }
+}
+
 variable "origins" {
   description = "Pages of which origins may call the API, and fetch files, from a browser."
   type        = list(string)
@@ -175,7 +186,7 @@ variable "enable_nat" {
 }
 
 variable "enable_alb" {
-  description = "The API as a server behind a load balancer, beside the functions; needs `enable_vpc`."
+  description = "The API as a server behind a load balancer, beside the functions; needs `enable_vpc`, and `server_certificate_arn` for TLS."
   type        = bool
   default     = false
 }
@@ -193,7 +204,7 @@ variable "server_image" {
 }
 
 variable "server_certificate_arn" {
-  description = "For TLS at the load balancer; null: plain HTTP."
+  description = "For TLS at the load balancer; null: plain HTTP. The name that it is for goes into `settings`: `OUTPOST_PUBLIC_URL = \"https://NAME\"`."
   type        = string
   default     = null
 }

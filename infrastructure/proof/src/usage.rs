@@ -16,7 +16,10 @@ pub struct Job {
     pub writes: f64,
     pub tickets: f64,
     pub artifact_mb: f64,
+    /// What it says; it lies where artifacts do.
     pub log_mb: f64,
+    /// Files that what it says comes in: one a second, while it says something.
+    pub log_pieces: f64,
 }
 
 /// The one that the tables of `docs/COST.md` are counted with.
@@ -29,12 +32,17 @@ pub const USUAL: Job = Job {
     tickets: 30.0,
     artifact_mb: 5.0,
     log_mb: 1.0,
+    log_pieces: 60.0,
 };
 
 /// How many of ten workers stand on capacity that AWS may take back.
 const SPOT: f64 = 0.7;
 /// Days that artifacts are kept.
 const KEPT: f64 = 90.0;
+/// Files that a job leaves beside what it says.
+const FILES: f64 = 4.0;
+/// Gigabytes that a request leaves in logs: half a kilobyte of the gateway's, and as much of each of two functions.
+const TOLD: f64 = 1.5e-6;
 
 /// What so many jobs a day cost a month, by part. With few each has a container to itself; from a job each ten minutes on they
 /// follow each other, and of the time around them nothing is left but a share.
@@ -48,7 +56,8 @@ pub fn month(job: &Job, a_day: f64, prices: &Prices) -> Result<Vec<(&'static str
     let container = 0.5 * price("container_vcpu_hour_arm64")? + price("container_gb_hour_arm64")?;
     let share = 1.0 - SPOT + SPOT * price("container_spot_share")?;
     let gb_seconds = jobs * job.requests * 2.0 * 0.25 * 0.05;
-    let files = a_day * KEPT * job.artifact_mb / 1e3;
+    let files = a_day * KEPT * (job.artifact_mb + job.log_mb) / 1e3;
+    let puts = jobs / 1e3 * (FILES + job.log_pieces);
     Ok(vec![
         ("API Gateway", million * job.requests * price("api_million")?),
         (
@@ -63,8 +72,8 @@ pub fn month(job: &Job, a_day: f64, prices: &Prices) -> Result<Vec<(&'static str
         ("ECS Fargate", hours * (container * share + price("ipv4_hour")?)),
         // Parameters of the standard tier are read for nothing.
         ("Secrets Manager", 0.0),
-        ("S3", files * price("s3_gb_month")? + jobs / 1e3 * 4.0 * price("s3_put_thousand")?),
-        ("CloudWatch", jobs * job.log_mb / 1e3 * price("log_gb")?),
+        ("S3", files * price("s3_gb_month")? + puts * price("s3_put_thousand")?),
+        ("CloudWatch", jobs * job.requests * TOLD * price("log_gb")?),
     ])
 }
 
@@ -82,5 +91,19 @@ mod tests {
         assert_eq!(sum(0.0), 0.0);
         let (few, many) = (sum(100.0), sum(1000.0));
         assert!(many > few && many < 10.0 * few, "{few} {many}");
+    }
+
+    #[test]
+    fn what_a_job_says_is_paid_by_its_pieces_and_where_files_lie() {
+        let prices = Prices::known().expect("prices");
+        let of = |job: &Job, part: &str| {
+            let lines = month(job, 100.0, &prices).expect("a month");
+            lines.iter().find(|line| line.0 == part).map_or(0.0, |line| line.1)
+        };
+        let silent = Job { log_mb: 0.0, log_pieces: 0.0, ..USUAL };
+        assert_eq!(of(&silent, "CloudWatch"), of(&USUAL, "CloudWatch"));
+        let pieces = of(&Job { log_mb: 0.0, ..USUAL }, "S3") - of(&silent, "S3");
+        assert!((pieces - 100.0 * DAYS * 60.0 / 1e3 * 0.005).abs() < 1e-9, "{pieces}");
+        assert!(of(&Job { log_mb: 2.0, ..USUAL }, "S3") > of(&USUAL, "S3"));
     }
 }

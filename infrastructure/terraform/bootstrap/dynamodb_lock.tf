@@ -1,4 +1,5 @@
-# Terraform from 1.11 on locks with the bucket alone (`use_lockfile`); the table is for those before it, and for both at once.
+# A second lock. The bucket's own (`use_lockfile`) would do; this one is taken besides wherever a backend names the table, as the
+# output `backend` does, so that who names nothing but the table is kept out, too.
 resource "aws_dynamodb_table" "lock" {
   name         = local.table
   billing_mode = "PAY_PER_REQUEST"

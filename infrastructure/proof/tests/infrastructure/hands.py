@@ -1,5 +1,5 @@
-"""What a person does in the console behind Terraform's back: `inventory` says what there is, `meddle` changes three things, and
-`secret` looks at what the API signs with."""
+"""What a person does in the console behind Terraform's back: `inventory` says what there is, `meddle` changes three things,
+`secret` looks at what the API has, and `put` puts keys of the payment provider beside it, twice."""
 
 import json
 import sys
@@ -39,8 +39,10 @@ def inventory():
         ("ec2", "describe_security_groups", {}, lambda a: [g["GroupName"] for g in a["SecurityGroups"]]),
         ("ec2", "describe_vpcs", {},
          lambda a: [t["Value"] for v in a["Vpcs"] for t in v.get("Tags", []) if t["Key"] == "Name"]),
+        # It has no name but the tags of all.
         ("ec2", "describe_nat_gateways", {},
-         lambda a: ["outpost " + n["NatGatewayId"] for n in a["NatGateways"] if n["State"] != "deleted"]),
+         lambda a: ["outpost-nat-" + t["Value"] for n in a["NatGateways"] if n["State"] != "deleted"
+                    for t in n["Tags"] if t["Key"] == "Environment"]),
     ]
     for service, operation, words, names in asked:
         for name in names(getattr(client(service), operation)(**words)):
@@ -56,10 +58,24 @@ def meddle():
     client("cloudwatch").delete_alarms(AlarmNames=["outpost-jobs-dlq-not-empty"])
 
 
+SECRET = "/outpost/platform/api"
+
+
+def value():
+    return json.loads(client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"])
+
+
 def secret():
-    """The emulator's, which is good for nothing."""
-    value = client("secretsmanager").get_secret_value(SecretId="/outpost/platform/api")["SecretString"]
-    print(json.loads(value)["OUTPOST_CURSOR_KEY"])
+    """The emulator's, which are good for nothing: a name and a text a line."""
+    for name, text in value().items():
+        print(name, text)
 
 
-{"inventory": inventory, "meddle": meddle, "secret": secret}[sys.argv[1]]()
+def put():
+    """With each value the one before loses its label, and the one before that is gone."""
+    for key in ["of yesterday", "of today"]:
+        new = json.dumps(value() | {"OUTPOST_STRIPE_KEY": key})
+        client("secretsmanager").put_secret_value(SecretId=SECRET, SecretString=new)
+
+
+{"inventory": inventory, "meddle": meddle, "secret": secret, "put": put}[sys.argv[1]]()

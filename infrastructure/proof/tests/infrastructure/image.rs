@@ -17,7 +17,7 @@ const MODEST: &str =
     "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n[engine]\nruntime = \"runc\"\n";
 
 /// Programs that the base is made of, beside an init.
-const PROGRAMS: &[&str] = &["sh", "cat", "chmod", "chown", "id", "ls", "mkdir", "sed", "sleep"];
+const PROGRAMS: &[&str] = &["sh", "cat", "chmod", "chown", "id", "ls", "mkdir", "mktemp", "rm", "sed", "sleep"];
 
 struct Engine {
     folder: TempDir,
@@ -36,6 +36,7 @@ impl Engine {
         let mut command = Command::new("podman");
         let path = self.folder.path();
         command.arg("--root").arg(path.join("store")).arg("--runroot").arg(path.join("run"));
+        command.arg("--tmpdir").arg(path.join("tmp"));
         command.args(["--storage-driver", "vfs"]).args(args).stdin(Stdio::null()).current_dir(root());
         command.env("CONTAINERS_CONF", path.join("containers.conf"));
         command
@@ -115,7 +116,7 @@ fn the_worker_is_nobody_else_has_an_init_and_hears_when_to_go() {
     engine.import(base(&init).path(), "localhost/base:test");
     let programs = TempDir::new().expect("a folder");
     // Waits until it is told to go, as the worker does; with `--once` only says who it is.
-    let worker = "#!/bin/sh\ntrap 'echo goes; exit 0' TERM\necho \"begins: $(id -u) $HOME $PWD $*\"\n\
+    let worker = "#!/bin/sh\ntrap 'echo goes; exit 0' TERM\necho \"begins: $(id -u) $HOME $OUTPOST_WORKSPACES $PWD $*\"\n\
                   case \"$*\" in *--once*) exit 7;; esac\nwhile :; do sleep 0.1; done\n";
     for name in ["outpost-worker", "outpost-api", "outpost-admin"] {
         write_program(&programs.path().join("programs").join(name), worker);
@@ -144,7 +145,7 @@ fn the_worker_is_nobody_else_has_an_init_and_hears_when_to_go() {
     let quiet: &[&str] = &["run", "--rm", "--network", "none"];
     let of = |words: &[&str]| engine.run(&[quiet, &["localhost/worker:test"], words].concat());
     let told = of(&["outpost-worker", "--once"]);
-    assert_eq!((told.status.code(), said(&told).trim()), (Some(7), "begins: 10001 /home/outpost /work --once"));
+    assert_eq!((told.status.code(), said(&told).trim()), (Some(7), "begins: 10001 /home/outpost /work /work --once"));
     let first = said(&of(&["cat", "/proc/1/cmdline"])).replace('\0', " ");
     assert!(first.starts_with("/usr/bin/tini -- "), "{first}");
     let files = said(&of(&["sh", "-c", "ls -ldn /work /usr/local/bin/outpost-worker; ls /usr/share/outpost/agents"]));

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use outpost_infrastructure::package::{Processor, pack};
 use outpost_infrastructure::plan::{Plan, module};
+use outpost_infrastructure::policy;
 use serde_json::Value;
 
 use crate::emulator::Emulator;
@@ -17,8 +18,14 @@ use crate::{cost, guide, rights, skipped, tables};
 
 /// What all commands that plan have besides.
 const QUIET: &[&str] = &["-no-color", "-parallelism=30"];
-const EVERYTHING: &[&str] =
-    &["-var=enable_vpc=true", "-var=enable_nat=true", "-var=enable_alb=true", "-var=enable_efs=true"];
+const EVERYTHING: &[&str] = &[
+    "-var=enable_vpc=true",
+    "-var=enable_nat=true",
+    "-var=enable_alb=true",
+    "-var=enable_efs=true",
+    "-var=settings={OUTPOST_PUBLIC_URL=\"https://server.example.com\"}",
+    "-var=worker_roles=[\"arn:aws:iam::123456789012:role/machines\"]",
+];
 
 #[test]
 fn an_installation_is_made_kept_and_unmade() {
@@ -126,10 +133,37 @@ fn beside(terraform: &Terraform<'_>, packages: &str) {
     unchanged(terraform, place, &settings);
     // Now that all of it is known.
     let kept = terraform.plan(place, &[QUIET, &settings].concat());
-    assert_eq!(rights::compare(&Plan::read(&kept).expect("a plan")), rights::all());
+    let kept = Plan::read(&kept).expect("a plan");
+    assert_eq!(rights::compare(&kept), rights::all());
+    server(&kept);
+    machines(&kept);
     terraform
         .run(place, &[&["destroy", "-auto-approve", "-refresh=false"], QUIET, &settings].concat())
         .well("destroy with everything");
+}
+
+/// The server behind the load balancer believes it and nobody else, and is known by the name that was set.
+fn server(plan: &Plan) {
+    let all = plan.resources();
+    let task = all.iter().find(|one| one.address.ends_with("aws_ecs_task_definition.server")).expect("a task");
+    let containers: Value = serde_json::from_str(task.text("container_definitions")).expect("JSON");
+    let set = containers[0]["environment"].as_array().expect("variables");
+    let of = |name: &str| set.iter().find(|one| one["name"] == name).map(|one| one["value"].as_str().expect("a text"));
+    assert_eq!((of("OUTPOST_PROXIES"), of("OUTPOST_PUBLIC_URL")), (Some("1"), Some("https://server.example.com")));
+    let api = all.iter().find(|one| one.address.ends_with("aws_lambda_function.this[\"api\"]")).expect("a function");
+    let own = api.values["environment"][0]["variables"]["OUTPOST_PUBLIC_URL"].as_str().expect("an address");
+    assert!(own.contains("execute-api"), "the function has its own: {own}");
+}
+
+/// Workers that stand elsewhere may become the tenant's role, and others may not.
+fn machines(plan: &Plan) {
+    let all = plan.resources();
+    let role = all.iter().find(|one| one.address == "module.secrets.aws_iam_role.tenant").expect("a role");
+    let policy: Value = serde_json::from_str(role.text("assume_role_policy")).expect("JSON");
+    let callers = policy["Statement"][0]["Condition"]["ArnEquals"]["aws:PrincipalArn"].as_array().expect("roles");
+    let names = callers.iter().map(|arn| arn.as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default());
+    let ours = ["outpost-api-dev", "outpost-reaper-dev", "outpost-worker-dev", "outpost-control-plane-dev"];
+    assert_eq!(names.collect::<BTreeSet<_>>(), ours.into_iter().chain(["machines"]).collect());
 }
 
 /// What holds for an installation that people live from.
@@ -139,6 +173,7 @@ fn protected(plan: &Plan) {
     assert!(of("aws_dynamodb_table").iter().all(|table| table.values["deletion_protection_enabled"] == true));
     assert!(of("aws_s3_bucket").iter().all(|bucket| bucket.values["force_destroy"] == false));
     assert_eq!(of("aws_s3_bucket_policy").len(), 1, "files are reached over TLS only");
+    assert!(of("aws_secretsmanager_secret_version")[0].values["secret_string_wo"].is_null(), "no plan has the secret");
     let authorizer = of("aws_apigatewayv2_authorizer");
     assert_eq!(authorizer[0].values["authorizer_result_ttl_in_seconds"], 0, "a revoked key opens nothing at once");
     let stage = &of("aws_apigatewayv2_stage")[0].values["default_route_settings"][0];
@@ -181,8 +216,26 @@ fn steps(plan: &Plan) {
         let work = f64::from(work);
         assert_eq!(workers(work), (work / 5.0).ceil().min(20.0), "{work}");
     }
+    let reaper =
+        all.iter().find(|one| one.address.ends_with("aws_lambda_function.this[\"reaper\"]")).expect("a function");
+    assert_eq!(
+        reaper.values["environment"][0]["variables"]["JOBS_PER_WORKER"], "5",
+        "the API counts as the alarm does"
+    );
     let idle = all.iter().find(|alarm| alarm.address.ends_with("aws_cloudwatch_metric_alarm.idle")).expect("an alarm");
     assert_eq!((idle.number("evaluation_periods"), idle.number("threshold")), (5.0, 0.0), "five minutes of nothing");
+    // It may ring only while there are workers: else it takes away one that was just asked for.
+    assert_eq!(idle.text("treat_missing_data"), "notBreaching");
+    let queries = idle.values["metric_query"].as_array().expect("queries");
+    let of = |id: &str| queries.iter().find(|query| query["id"] == id).unwrap_or_else(|| panic!("no `{id}`"));
+    let lanes = ["enterprise", "free", "pro"];
+    let filled = |what: &str| lanes.map(|lane| format!("FILL({lane}_{what},0)")).join("+");
+    let expected = format!("IF(FILL(running,0)>0,{}+{},1)", filled("ready"), filled("taken"));
+    assert_eq!(of("work")["expression"], expected);
+    let running = &of("running")["metric"][0];
+    let told = ["namespace", "metric_name", "stat"].map(|key| running[key].as_str().unwrap_or_default());
+    assert_eq!(told, ["AWS/ECS", "CPUUtilization", "SampleCount"]);
+    assert_eq!(running["dimensions"]["ServiceName"], "outpost-worker-service");
 }
 
 /// The one that stands alone, from its beginning to its end.
@@ -199,10 +252,25 @@ fn alone(terraform: &Terraform<'_>, packages: &str, said: &(impl Fn(&str) + Sync
     said("a second plan has nothing to do");
     shapes(&outputs(terraform, place));
     let state = terraform.run(place, &["state", "pull"]).well("state");
-    let [secret] = &terraform.hands("secret")[..] else { panic!("one secret") };
-    assert!(secret.len() == 64 && secret.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')), "64 hexadecimal digits");
-    assert!(!state.contains(secret.as_str()), "the state does not know it");
+    let made = secret(terraform);
+    assert_eq!(
+        made.keys().collect::<Vec<_>>(),
+        ["OUTPOST_CURSOR_KEY", "OUTPOST_INVITATIONS"],
+        "what a front door needs"
+    );
+    let (key, invitation) = (&made["OUTPOST_CURSOR_KEY"], &made["OUTPOST_INVITATIONS"]);
+    assert!(key.len() == 64 && key.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')), "64 hexadecimal digits");
+    assert!(invitation.len() == 32 && invitation.chars().all(|c| c.is_ascii_alphanumeric()), "one, without a comma");
+    assert!(!state.contains(key) && !state.contains(invitation), "the state does not know them");
     alone_each(&state);
+
+    terraform.hands("put");
+    let put = secret(terraform);
+    assert_eq!((put.len(), put["OUTPOST_STRIPE_KEY"].as_str()), (3, "of today"));
+    unchanged(terraform, place, &[packages]);
+    run(&["apply", "-auto-approve"]).well("apply again");
+    assert_eq!(secret(terraform), put, "what somebody put stays");
+    said("what was put into the secret is let be");
 
     terraform.hands("meddle");
     let (code, events) = terraform.events(place, &["plan", "-json", "-detailed-exitcode", "-out=repair", packages]);
@@ -229,6 +297,12 @@ fn alone(terraform: &Terraform<'_>, packages: &str, said: &(impl Fn(&str) + Sync
     said("all of it is gone");
 }
 
+/// What the API has of its own, by name.
+fn secret(terraform: &Terraform<'_>) -> BTreeMap<String, String> {
+    let lines = terraform.hands("secret").into_iter();
+    lines.map(|line| line.split_once(' ').map(|(name, text)| (name.into(), text.into())).expect("two words")).collect()
+}
+
 /// Outputs as those who read them expect them.
 fn shapes(outputs: &Value) {
     let texts = |of: &Value, keys: &[&str]| {
@@ -243,6 +317,8 @@ fn shapes(outputs: &Value) {
     texts(&outputs["ecs"], &["cluster_arn", "service_arn", "task_definition_arn"]);
     let plain = ["api_gateway_url", "artifacts_bucket", "ecs_cluster_arn", "secrets_kms_key_arn", "secrets_policy_arn"];
     texts(outputs, &plain);
+    texts(&outputs["worker_environment"], &["AWS_REGION", "S3_ARTIFACTS_BUCKET", "SQS_QUEUE_FREE", "TENANT_ROLE_ARN"]);
+    assert!(policy::rights(outputs["worker_policy"].as_str().expect("a policy")).is_ok());
     assert_eq!(outputs["secrets_prefix"], "/outpost/tenants");
     assert!(!outputs.to_string().contains("CURSOR_KEY"), "no secret is an output");
 }

@@ -49,17 +49,19 @@ fn the_c_library_that_a_program_needs_is_found() {
     let me = std::fs::read(std::env::current_exe().expect("a path")).expect("this program");
     let glibc = look(&me).expect("a program").glibc.expect("a C library");
     assert!(glibc >= (2, 17) && glibc.0 == 2, "{glibc:?}");
-    let newer = [format!("GLIBC_{}.{}", glibc.0, glibc.1), format!("GLIBC_{}.{}", glibc.0, 99)];
-    // The names of versions are texts of one length: with another one in place the same program needs a newer library.
-    if newer[0].len() == newer[1].len() && glibc <= GLIBC {
-        let mut changed = me.clone();
-        let places: Vec<usize> = memchr(&me, newer[0].as_bytes());
-        for place in places {
-            changed[place..place + newer[1].len()].copy_from_slice(newer[1].as_bytes());
-        }
-        let refused = pack(&changed, look(&me).expect("a program").processor).expect_err("too new");
-        assert!(refused.contains("glibc 2.99"), "{refused}");
+    let processor = look(&me).expect("a program").processor;
+    if glibc > GLIBC {
+        let refused = pack(&me, processor).expect_err("too new as it is");
+        assert!(refused.contains(&format!("glibc {}.{}", glibc.0, glibc.1)), "{refused}");
     }
+    // The names of versions are texts of one length: with another one in place the same program needs a newer library.
+    let [old, new] = [format!("GLIBC_{}.{}", glibc.0, glibc.1), "GLIBC_2.99".to_owned()];
+    let mut changed = me.clone();
+    for place in memchr(&me, old.as_bytes()) {
+        changed[place..place + old.len()].copy_from_slice(new.as_bytes());
+    }
+    let refused = pack(&changed, processor).expect_err("too new");
+    assert!(refused.contains("glibc 2.99"), "{refused}");
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

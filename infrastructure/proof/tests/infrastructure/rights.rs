@@ -6,6 +6,7 @@ use std::fs;
 
 use outpost_infrastructure::plan::Plan;
 use outpost_infrastructure::policy::{Right, rights};
+use serde_json::Value;
 
 use crate::root;
 
@@ -19,6 +20,7 @@ const ROWS: &[&str] = &[
     "dynamodb:UpdateItem",
 ];
 const LOG: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents"];
+const DEAD: &[&str] = &["sqs:DeleteMessage", "sqs:ReceiveMessage"];
 const WAKE: &[&str] = &["ecs:DescribeServices", "ecs:UpdateService"];
 const PULL: &[&str] = &[
     "ecr:BatchCheckLayerAvailability",
@@ -44,18 +46,7 @@ fn needed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("module.lambda.aws_iam_role_policy.this[\"authorizer\"]", set(&[&["dynamodb:GetItem"], LOG])),
         (
             "module.lambda.aws_iam_role_policy.this[\"reaper\"]",
-            set(&[
-                ROWS,
-                LOG,
-                WAKE,
-                &[
-                    "sqs:GetQueueAttributes",
-                    "sqs:SendMessage",
-                    "sqs:ReceiveMessage",
-                    "sqs:DeleteMessage",
-                    "sts:AssumeRole",
-                ],
-            ]),
+            set(&[ROWS, LOG, WAKE, DEAD, &["sqs:GetQueueAttributes", "sqs:SendMessage", "sts:AssumeRole"]]),
         ),
         (
             "module.ecs.aws_iam_role_policy.worker",
@@ -72,7 +63,7 @@ fn needed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
             ]),
         ),
         ("module.ecs.aws_iam_role_policy.exec", set(&[PULL])),
-        ("module.alb[0].aws_iam_role_policy.server", set(&[ROWS, WAKE, front])),
+        ("module.alb[0].aws_iam_role_policy.server", set(&[ROWS, WAKE, DEAD, front])),
         ("module.alb[0].aws_iam_role_policy.exec", set(&[PULL])),
         ("module.api_gateway.aws_iam_role_policy.gateway", set(&[&["lambda:InvokeFunction"]])),
         (
@@ -149,6 +140,48 @@ pub(crate) fn deployer(asked: &BTreeSet<String>) {
     assert_eq!(refused, [""; 0], "`deployer.json` does not allow what Terraform asked for");
     assert!(seen > 60, "{asked:?}");
     assert!(!may("iam:CreateUser") && !may("iam:CreateAccessKey"), "it makes no users");
+}
+
+#[test]
+fn whoever_deploys_makes_keys_of_ours_only() {
+    let text = fs::read_to_string(root().join("infrastructure/deployer.json")).expect("deployer.json");
+    let policy: Value = serde_json::from_str(&text).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements");
+    let new = statements.iter().find(|one| one["Action"].to_string().contains("kms:CreateKey")).expect("a statement");
+    // The provider makes a key and gives it its tags in one call, and AWS asks for both rights.
+    assert_eq!(new["Action"], serde_json::json!(["kms:CreateKey", "kms:TagResource"]));
+    assert_eq!(new["Condition"]["StringEquals"]["aws:RequestTag/Project"], "outpost");
+    let versions = fs::read_to_string(root().join("infrastructure/terraform/versions.tf")).expect("versions.tf");
+    assert!(versions.contains("tags = { Project = \"outpost\""), "each thing has the tag that is asked for");
+}
+
+/// Actions that a text has: `s3:GetObject` as it is, or what stands in backticks behind one, as `PutObject` there.
+fn actions(text: &str) -> BTreeSet<String> {
+    let mut service = "";
+    let mut found = BTreeSet::new();
+    for word in text.split(['`', '"']) {
+        let (of, operation) = word.split_once(':').unwrap_or((service, word));
+        let known = ["kms", "s3", "secretsmanager", "ssm"].contains(&of);
+        let whole = operation.chars().all(char::is_alphanumeric) && operation.starts_with(char::is_uppercase);
+        // The one condition that looks like an action.
+        if known && whole && operation != "ViaService" {
+            service = of;
+            found.insert(format!("{of}:{operation}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_the_role_of_a_tenant_may_is_written_down() {
+    let page = fs::read_to_string(root().join("services/aws/README.md")).expect("services/aws/README.md");
+    let row = page.lines().find(|line| line.starts_with("| the tenant's role |")).expect("a row");
+    let files = fs::read_to_string(root().join("infrastructure/terraform/modules/secrets/iam.tf")).expect("iam.tf");
+    // Whatever the layout.
+    let quoted: BTreeSet<String> =
+        actions(&files).into_iter().filter(|one| files.contains(&format!("\"{one}\""))).collect();
+    assert!(quoted.len() > 15, "{quoted:?}");
+    assert_eq!(actions(row), quoted);
 }
 
 /// How many policies an installation has, with everything on.

@@ -200,7 +200,11 @@ resource "aws_ecs_task_definition" "server" {
     essential = true
     command   = ["outpost-api", "--aws", "--listen", "0.0.0.0:${local.port}"]
     environment = [for name, value in merge(
-      { OUTPOST_PUBLIC_URL = "${local.tls ? "https" : "http"}://${aws_lb.this.dns_name}" },
+      {
+        OUTPOST_PUBLIC_URL = "${local.tls ? "https" : "http"}://${aws_lb.this.dns_name}"
+        # The load balancer is the one that says who asks.
+        OUTPOST_PROXIES = "1"
+      },
       var.environment,
     ) : { name = name, value = value }]
     portMappings = [{ containerPort = local.port, hostPort = local.port, protocol = "tcp" }]

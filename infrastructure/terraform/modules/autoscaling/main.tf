@@ -2,14 +2,12 @@
 #
 #   a job comes ─► the API finds that no worker is wanted, and asks ECS for some: seconds
 #   more come   ─► the alarm of a minute: one for each that works, and one for each five that wait
-#   all is done ─► five minutes without a ticket: none
+#   all is done ─► workers that had no ticket for five minutes: none
 #
 # The alarm alone would do, a minute later and, after hours of silence, up to a quarter of an hour later: SQS stops counting
 # for queues that nobody uses. It is what stands behind the API.
 
 locals {
-  jobs_each = 5
-
   counts = merge([
     for lane, name in var.lanes : {
       "${lane}_ready" = { queue = name, metric = "ApproximateNumberOfMessagesVisible" }
@@ -46,8 +44,8 @@ resource "aws_appautoscaling_policy" "out" {
     dynamic "step_adjustment" {
       for_each = range(var.most)
       content {
-        metric_interval_lower_bound = step_adjustment.value * local.jobs_each
-        metric_interval_upper_bound = step_adjustment.value == var.most - 1 ? null : (step_adjustment.value + 1) * local.jobs_each
+        metric_interval_lower_bound = step_adjustment.value * var.jobs_each
+        metric_interval_upper_bound = step_adjustment.value == var.most - 1 ? null : (step_adjustment.value + 1) * var.jobs_each
         scaling_adjustment          = step_adjustment.value + 1
       }
     }
@@ -84,7 +82,7 @@ resource "aws_cloudwatch_metric_alarm" "backlog" {
 
   metric_query {
     id          = "work"
-    expression  = "${local.ready}+${local.jobs_each}*(${local.taken})"
+    expression  = "${local.ready}+${var.jobs_each}*(${local.taken})"
     label       = "five for each that is worked on, one for each that waits"
     return_data = true
   }
@@ -104,20 +102,33 @@ resource "aws_cloudwatch_metric_alarm" "backlog" {
   }
 }
 
+# Only while there are workers: an alarm that rang already would take away, within its minute, the one that the API just asked for.
 resource "aws_cloudwatch_metric_alarm" "idle" {
   alarm_name          = "${var.service}-idle"
-  alarm_description   = "Nothing waits and nothing runs: no workers"
+  alarm_description   = "Workers that have nothing to do: none"
   comparison_operator = "LessThanOrEqualToThreshold"
   evaluation_periods  = 5
   threshold           = 0
-  treat_missing_data  = "breaching"
+  treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_appautoscaling_policy.in.arn]
 
   metric_query {
     id          = "work"
-    expression  = "${local.ready}+${local.taken}"
-    label       = "tickets, waiting and worked on"
+    expression  = "IF(FILL(running,0)>0,${local.ready}+${local.taken},1)"
+    label       = "tickets, waiting and worked on, while there are workers"
     return_data = true
+  }
+
+  # Each task tells it once a minute.
+  metric_query {
+    id = "running"
+    metric {
+      namespace   = "AWS/ECS"
+      metric_name = "CPUUtilization"
+      dimensions  = { ClusterName = var.cluster, ServiceName = var.service }
+      period      = 60
+      stat        = "SampleCount"
+    }
   }
 
   dynamic "metric_query" {

@@ -20,3 +20,8 @@ variable "most" {
     error_message = "There are 1 to 20 workers at once."
   }
 }
+
+variable "jobs_each" {
+  description = "Jobs that wait, for each worker."
+  type        = number
+}

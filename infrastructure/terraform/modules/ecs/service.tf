@@ -76,9 +76,10 @@ resource "aws_ecs_service" "worker" {
 
 # Rules for a service end with it: they belong to this module, so that taking it away takes nothing else.
 module "autoscaling" {
-  source  = "../autoscaling"
-  cluster = aws_ecs_cluster.workers.name
-  service = aws_ecs_service.worker.name
-  lanes   = var.lanes
-  most    = var.most
+  source    = "../autoscaling"
+  cluster   = aws_ecs_cluster.workers.name
+  service   = aws_ecs_service.worker.name
+  lanes     = var.lanes
+  most      = var.most
+  jobs_each = var.jobs_each
 }

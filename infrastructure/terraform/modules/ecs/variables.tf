@@ -83,6 +83,11 @@ variable "most" {
   type        = number
 }
 
+variable "jobs_each" {
+  description = "Jobs that wait, for each worker."
+  type        = number
+}
+
 variable "network" {
   description = "Where workers stand; null: the default network of the account."
   type        = object({ vpc_id = string, subnet_ids = list(string), public = bool })

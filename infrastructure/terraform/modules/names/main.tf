@@ -48,6 +48,7 @@ locals {
   api_secret     = "/outpost${var.suffix}/platform/api"
 
   functions     = { for key in ["api", "authorizer", "reaper"] : key => "outpost-${key}${var.suffix}" }
+  function_logs = { for key, name in local.functions : key => "/aws/lambda/${name}" }
   function_arns = { for key, name in local.functions : key => "arn:${var.partition}:lambda:${local.here}:function:${name}" }
 
   roles = {
@@ -57,7 +58,7 @@ locals {
     gateway     = "outpost-gateway${var.suffix}"
     worker      = "outpost-worker${var.suffix}"
     worker_exec = "outpost-worker-exec${var.suffix}"
-    server      = "outpost-control-plane${var.suffix}"
+    server      = local.server
     server_exec = "outpost-control-plane-exec${var.suffix}"
     tenant      = "outpost-tenant${var.suffix}"
   }
@@ -65,12 +66,15 @@ locals {
 
   cluster = "outpost-workers${var.suffix}"
   service = "outpost-worker-service${var.suffix}"
+  server  = "outpost-control-plane${var.suffix}"
+
+  worker_logs = "/ecs/outpost-worker${var.suffix}"
+  server_logs = "/ecs/${local.server}"
 
   repository = "outpost-worker${var.suffix}"
   registry   = "${var.account_id}.dkr.ecr.${var.region}.${local.domain}"
 }
 
-output "suffix" { value = var.suffix }
 output "tables" { value = local.tables }
 output "table_arns" { value = local.table_arns }
 output "lanes" { value = local.lanes }
@@ -88,36 +92,30 @@ output "api_secret" { value = local.api_secret }
 output "api_secret_arn" { value = "arn:${var.partition}:secretsmanager:${local.here}:secret:${local.api_secret}-??????" }
 output "functions" { value = local.functions }
 output "function_arns" { value = local.function_arns }
-output "function_logs" { value = { for key, name in local.functions : key => "/aws/lambda/${name}" } }
+output "function_logs" { value = local.function_logs }
 output "roles" { value = local.roles }
 output "role_arns" { value = local.role_arns }
 output "api" { value = "outpost-api${var.suffix}" }
 output "api_logs" { value = "/aws/apigateway/outpost-api${var.suffix}" }
 output "cluster" { value = local.cluster }
-output "cluster_arn" { value = "arn:${var.partition}:ecs:${local.here}:cluster/${local.cluster}" }
 output "service" { value = local.service }
 output "service_arn" { value = "arn:${var.partition}:ecs:${local.here}:service/${local.cluster}/${local.service}" }
 output "task_arns" { value = "arn:${var.partition}:ecs:${local.here}:task/${local.cluster}/*" }
 output "family" { value = "outpost-worker${var.suffix}" }
-output "worker_logs" { value = "/ecs/outpost-worker${var.suffix}" }
+output "worker_logs" { value = local.worker_logs }
 output "repository" { value = local.repository }
 output "repository_arn" { value = "arn:${var.partition}:ecr:${local.here}:repository/${local.repository}" }
 output "repository_url" { value = "${local.registry}/${local.repository}" }
-output "server_repository_arn" { value = "arn:${var.partition}:ecr:${local.here}:repository/outpost-control-plane${var.suffix}" }
-output "server_repository_url" { value = "${local.registry}/outpost-control-plane${var.suffix}" }
-output "server" { value = "outpost-control-plane${var.suffix}" }
-output "server_logs" { value = "/ecs/outpost-control-plane${var.suffix}" }
+output "server_repository_arn" { value = "arn:${var.partition}:ecr:${local.here}:repository/${local.server}" }
+output "server_repository_url" { value = "${local.registry}/${local.server}" }
+output "server" { value = local.server }
+output "server_logs" { value = local.server_logs }
 output "workspaces" { value = "outpost-workspaces-${var.environment}" }
 output "alerts" { value = "outpost-alerts${var.suffix}" }
 output "alerts_arn" { value = "arn:${var.partition}:sns:${local.here}:outpost-alerts${var.suffix}" }
 output "log_arns" {
   value = {
-    for key, name in {
-      api        = "/aws/lambda/${local.functions.api}"
-      authorizer = "/aws/lambda/${local.functions.authorizer}"
-      reaper     = "/aws/lambda/${local.functions.reaper}"
-      worker     = "/ecs/outpost-worker${var.suffix}"
-      server     = "/ecs/outpost-control-plane${var.suffix}"
-    } : key => "arn:${var.partition}:logs:${local.here}:log-group:${name}:*"
+    for key, name in merge(local.function_logs, { worker = local.worker_logs, server = local.server_logs }) :
+    key => "arn:${var.partition}:logs:${local.here}:log-group:${name}:*"
   }
 }

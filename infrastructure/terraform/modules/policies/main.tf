@@ -89,6 +89,13 @@ locals {
     Resource = local.lanes
   }
 
+  dead = {
+    Sid      = "DeadTickets"
+    Effect   = "Allow"
+    Action   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    Resource = var.queues["dlq"]
+  }
+
   wake = {
     Sid      = "Wake"
     Effect   = "Allow"
@@ -139,19 +146,14 @@ locals {
     reaper = [
       local.rows.api,
       local.tickets,
-      {
-        Sid      = "DeadTickets"
-        Effect   = "Allow"
-        Action   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
-        Resource = var.queues["dlq"]
-      },
+      local.dead,
       local.wake,
       local.tenant,
       local.log.reaper,
     ]
 
-    # Its log is written by ECS.
-    server = concat(local.front, local.names)
+    # It looks for what was lost, too. Its log is written by ECS.
+    server = concat(local.front, local.names, [local.dead])
 
     worker = [
       local.rows.worker,

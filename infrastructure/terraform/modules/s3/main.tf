@@ -97,7 +97,3 @@ resource "aws_s3_bucket_cors_configuration" "artifacts" {
 output "bucket_name" {
   value = aws_s3_bucket.artifacts.bucket
 }
-
-output "bucket_arn" {
-  value = aws_s3_bucket.artifacts.arn
-}

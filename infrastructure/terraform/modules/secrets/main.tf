@@ -26,8 +26,10 @@ resource "aws_kms_alias" "secrets" {
   target_key_id = aws_kms_key.secrets[0].key_id
 }
 
-# What the API signs with. It goes to Secrets Manager and nowhere else: neither a plan nor a state has it. Keys of the payment
-# provider are put beside it by hand (docs/DEPLOYMENT.md). 64 hexadecimal digits are what is left when all else is left out.
+# What the API signs with, and a first invitation for who is to register. They go to Secrets Manager and nowhere else: neither a
+# plan nor a state has them. Keys of the payment provider are put beside them by hand (docs/DEPLOYMENT.md).
+
+# 64 hexadecimal digits are what is left when all else is left out.
 ephemeral "aws_secretsmanager_random_password" "cursor" {
   password_length     = 64
   exclude_punctuation = true
@@ -35,14 +37,29 @@ ephemeral "aws_secretsmanager_random_password" "cursor" {
   exclude_characters  = "ghijklmnopqrstuvwxyz"
 }
 
+ephemeral "aws_secretsmanager_random_password" "invitation" {
+  password_length     = 32
+  exclude_punctuation = true
+}
+
 resource "aws_secretsmanager_secret" "api" {
   name                    = var.api_secret
-  description             = "OUTPOST_CURSOR_KEY and, where there are any, OUTPOST_STRIPE_KEY, OUTPOST_STRIPE_WEBHOOK_SECRETS, OUTPOST_INVITATIONS"
+  description             = "OUTPOST_CURSOR_KEY, OUTPOST_INVITATIONS and, where there are any, OUTPOST_STRIPE_KEY, OUTPOST_STRIPE_WEBHOOK_SECRETS"
   recovery_window_in_days = var.recovery_days
 }
 
+# Its first value. AWS removes versions without a label, and Terraform would then make a first value again, over what somebody
+# put: so this one has a label of its own, which stays with it wherever AWSCURRENT goes.
 resource "aws_secretsmanager_secret_version" "api" {
-  secret_id                = aws_secretsmanager_secret.api.id
-  secret_string_wo         = jsonencode({ OUTPOST_CURSOR_KEY = ephemeral.aws_secretsmanager_random_password.cursor.random_password })
+  secret_id = aws_secretsmanager_secret.api.id
+  secret_string_wo = jsonencode({
+    OUTPOST_CURSOR_KEY  = ephemeral.aws_secretsmanager_random_password.cursor.random_password
+    OUTPOST_INVITATIONS = ephemeral.aws_secretsmanager_random_password.invitation.random_password
+  })
   secret_string_wo_version = 1
+  version_stages           = ["AWSCURRENT", "terraform"]
+
+  lifecycle {
+    ignore_changes = [version_stages]
+  }
 }

@@ -5,7 +5,3 @@ output "kms_key_arn" {
 output "policy_arn" {
   value = aws_iam_policy.tenant_secrets.arn
 }
-
-output "tenant_role_arn" {
-  value = aws_iam_role.tenant.arn
-}

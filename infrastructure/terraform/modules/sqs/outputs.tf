@@ -6,7 +6,3 @@ output "queue_urls" {
     dlq_url              = aws_sqs_queue.dlq.url
   }
 }
-
-output "queue_arns" {
-  value = merge({ for lane, queue in aws_sqs_queue.lane : lane => queue.arn }, { dlq = aws_sqs_queue.dlq.arn })
-}

@@ -1,3 +1,0 @@
-output "target" {
-  value = aws_appautoscaling_target.worker.resource_id
-}

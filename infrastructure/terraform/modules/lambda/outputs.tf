@@ -1,3 +1,0 @@
-output "function_arns" {
-  value = { for key, function in aws_lambda_function.this : key => function.arn }
-}
