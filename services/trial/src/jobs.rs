@@ -41,8 +41,17 @@ impl House {
         self.service.get(format!("/v1/jobs/{id}")).key(&tenant.key).send().await?.must_be(200)
     }
 
-    /// Waits until a job has ended.
+    /// Waits until a job has ended, and says how it goes on.
     pub(crate) async fn ended(&self, tenant: &Tenant, id: &str) -> Result<Answer, Fault> {
+        self.watched(tenant, id, |status| say(&format!("        {id} is {status}"))).await
+    }
+
+    /// The same without a word, where there are many.
+    pub(crate) async fn settled(&self, tenant: &Tenant, id: &str) -> Result<Answer, Fault> {
+        self.watched(tenant, id, |_| {}).await
+    }
+
+    async fn watched(&self, tenant: &Tenant, id: &str, tell: impl Fn(&str)) -> Result<Answer, Fault> {
         let (began, mut pause, mut before) = (Instant::now(), SHORT, String::new());
         loop {
             let job = self.job(tenant, id).await?;
@@ -55,7 +64,7 @@ impl House {
                 return Err(Fault::wrong(format!("{id} has not ended within {waited} s: it is {status}")));
             }
             if status != before {
-                say(&format!("        {id} is {status}"));
+                tell(&status);
                 before = status;
             }
             sleep(pause).await;

@@ -4,6 +4,7 @@
 
 mod house;
 mod jobs;
+mod metric;
 mod options;
 mod report;
 mod service;
@@ -78,6 +79,8 @@ async fn trial(options: &Options, house: &House, report: &mut Report) -> Result<
         Verb::EndToEnd => verbs::end_to_end::run(house, report).await,
         Verb::Isolation => verbs::isolation::run(house, report).await,
         Verb::Quota => verbs::quota::run(house, report).await,
+        Verb::Scaling(scaling) => verbs::scaling::run(house, report, scaling).await,
+        Verb::Metrics(metrics) => verbs::metrics::run(house, report, metrics).await,
     }
 }
 
@@ -98,6 +101,8 @@ impl Verb {
             Self::EndToEnd => "end-to-end",
             Self::Isolation => "isolation",
             Self::Quota => "quota",
+            Self::Scaling(_) => "scaling",
+            Self::Metrics(_) => "metrics",
         }
     }
 }

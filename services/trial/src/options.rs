@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::verbs::metrics::Metrics;
+use crate::verbs::scaling::Scaling;
+
 /// Tries an Outpost service that stands, over HTTP, as its tenants would
 #[derive(Debug, Parser)]
 #[command(name = "outpost-trial", version)]
@@ -52,6 +55,10 @@ pub(crate) enum Verb {
     Isolation,
     /// All jobs of a day are asked for, many at once, and one more
     Quota,
+    /// Workers come with jobs and go after them: for a service in AWS
+    Scaling(Scaling),
+    /// Measures what can be measured from outside, beside what it is to be
+    Metrics(Metrics),
 }
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {

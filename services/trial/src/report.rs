@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::metric::Metric;
+
 /// Why something is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -45,6 +47,8 @@ pub(crate) struct Report {
     passed: bool,
     url: String,
     checks: Vec<Check>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) metrics: Vec<Metric>,
     #[serde(skip)]
     pub(crate) unreachable: Option<String>,
 }
@@ -62,7 +66,7 @@ pub(crate) fn millis(time: Duration) -> u64 {
 
 impl Report {
     pub(crate) fn new(name: &'static str, url: &str) -> Self {
-        Self { name, passed: true, url: url.to_owned(), checks: Vec::new(), unreachable: None }
+        Self { name, passed: true, url: url.to_owned(), checks: Vec::new(), metrics: Vec::new(), unreachable: None }
     }
 
     pub(crate) fn passed(&self) -> bool {
@@ -107,6 +111,21 @@ impl Report {
                 None => told,
             });
         }
+    }
+
+    /// What was found beside a goal. A goal that was missed is a check that failed.
+    pub(crate) fn metric(&mut self, metric: Metric) {
+        let what = format!("{}: {}", metric.what, metric.target);
+        let word = if metric.is_missed() { "FAILED" } else { "ok" };
+        let word = if metric.result.is_none() && !metric.is_missed() { "-" } else { word };
+        say(&format!("{word:<6}  {what}: {}", metric.shown()));
+        say(&format!("        {}", metric.told));
+        if metric.result.is_some() || metric.is_missed() {
+            self.passed &= !metric.is_missed();
+            let told = Some(format!("{}: {}", metric.shown(), metric.told));
+            self.checks.push(Check { what, passed: !metric.is_missed(), took_ms: 0, told });
+        }
+        self.metrics.push(metric);
     }
 
     /// The document for programs.

@@ -42,6 +42,8 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     /// Null where it is no JSON.
     pub(crate) body: Value,
+    /// From the request to the end of the answer, without what was waited for before.
+    pub(crate) took: Duration,
     asked: String,
 }
 
@@ -76,6 +78,10 @@ impl Service {
 
     pub(crate) fn put(&self, path: impl Into<String>, body: Value) -> Ask<'_> {
         Ask { body: Some(body), ..self.ask(Method::PUT, path) }
+    }
+
+    pub(crate) fn patch(&self, path: impl Into<String>, body: Value) -> Ask<'_> {
+        Ask { body: Some(body), ..self.ask(Method::PATCH, path) }
     }
 
     pub(crate) fn delete(&self, path: impl Into<String>) -> Ask<'_> {
@@ -147,10 +153,12 @@ impl Ask<'_> {
         if let Some(body) = &self.body {
             request = request.json(body);
         }
+        let began = Instant::now();
         let answer = request.send().await.map_err(|error| lost(&asked, &error))?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let bytes = answer.bytes().await.map_err(|error| lost(&asked, &error))?;
-        Ok(Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), asked })
+        let took = began.elapsed();
+        Ok(Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), took, asked })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod double;
 mod faults;
+mod scales;
 mod stage;
 
 use std::io::{BufRead as _, BufReader};
@@ -30,6 +31,10 @@ const TESTS: &[(&str, fn())] = &[
     ("a_job_that_is_counted_twice_is_seen", a_job_that_is_counted_twice_is_seen),
     ("a_key_that_goes_on_opening_is_seen", a_key_that_goes_on_opening_is_seen),
     ("who_is_asked_to_wait_waits_or_gives_up", who_is_asked_to_wait_waits_or_gives_up),
+    ("workers_that_come_and_go_are_measured", workers_that_come_and_go_are_measured),
+    ("workers_that_do_not_are_seen", workers_that_do_not_are_seen),
+    ("what_can_be_measured_is_and_the_rest_says_why_not", what_can_be_measured_is_and_the_rest_says_why_not),
+    ("what_is_missed_fails", what_is_missed_fails),
     ("a_trial_that_is_stopped_takes_its_things_with_it", a_trial_that_is_stopped_takes_its_things_with_it),
 ];
 
@@ -193,4 +198,102 @@ fn a_trial_that_is_stopped_takes_its_things_with_it() {
     assert_eq!(report["passed"], false);
     assert!(told.iter().any(|line| line.contains("SIGINT came")), "{told:?}");
     left(&server, 1);
+}
+
+/// A trial with a key of the operator.
+fn operated(url: &str, key: &str, words: &[&str]) -> Tried {
+    command(url, words).env("OUTPOST_TRIAL_ADMIN_KEY", key).output().expect("a trial").into()
+}
+
+/// A metric by its name: what was found, and in which state it is.
+fn metric(tried: &Tried, name: &str) -> (Option<f64>, String) {
+    let metrics = tried.report["metrics"].as_array().expect("metrics");
+    let found = metrics.iter().find(|metric| metric["name"] == name).expect("a metric");
+    (found["result"].as_f64(), found["state"].as_str().expect("a state").to_owned())
+}
+
+fn workers_that_come_and_go_are_measured() {
+    let server = Server::start(&[], &[]);
+    let file = server.folder.path().join("desired");
+    let double = Double::before(&server.base, scales::Scales::new(file.clone(), 3));
+    let desired = format!("cat '{}'", file.display());
+    // Without an operator: one job at a time, and each waits for room.
+    let done = tried(&double.url, &["scaling", "--jobs", "3", "--desired-command", &desired]).passes().says("3 jobs");
+    for name in ["worker_scale_up", "worker_scale_down"] {
+        let (result, state) = metric(&done, name);
+        assert!(result.is_some() && state == "met", "{name}: {result:?} {state}");
+    }
+    left(&server, 1);
+}
+
+fn workers_that_do_not_are_seen() {
+    let server = Server::start(&[], &[]);
+    let words = |desired| ["scaling", "--scale-within", "PT1S", "--idle-within", "PT1S", "--desired-command", desired];
+    let none = tried(&server.base, &words("echo 0"));
+    assert_eq!(metric(&none, "worker_scale_up"), (None, "missed".to_owned()));
+    none.fails(&["workers, from none to one: < 1 s"]);
+    tried(&server.base, &words("echo 1")).fails(&["no worker is wanted at first"]);
+    tried(&server.base, &words("echo none")).fails(&["no worker is wanted at first"]).says("printed no number: `none`");
+    tried(&server.base, &words("echo 0; exit 3")).fails(&["no worker is wanted at first"]);
+}
+
+/// Few of everything, and no bound of time: how quick this machine is just now is no matter of a test.
+const FEW: [&str; 11] = [
+    "metrics",
+    "--requests",
+    "5",
+    "--jobs",
+    "2",
+    "--tenants",
+    "3",
+    "--authentication-within",
+    "PT1H",
+    "--dispatch-within",
+    "PT1H",
+];
+
+fn what_can_be_measured_is_and_the_rest_says_why_not() {
+    let server = Server::start(&[], &[]);
+    let key = server.operator();
+    let (cost, scaling) = (server.folder.path().join("cost"), server.folder.path().join("scaling.json"));
+    std::fs::write(&cost, "| **total** | | **$4.40** |\n").expect("a file");
+    let up = serde_json::json!({"name": "worker_scale_up", "what": "workers", "target": "< 60 s", "result": 7.5, "unit": "s",
+                                "state": "met", "told": "counted"});
+    std::fs::write(&scaling, serde_json::json!({"name": "scaling", "metrics": [up]}).to_string()).expect("a file");
+    let files = ["--cost", cost.to_str().expect("a path"), "--report", scaling.to_str().expect("a path")];
+    let words: Vec<&str> = FEW.into_iter().chain(files).collect();
+    let done = operated(&server.base, &key, &words).passes();
+    for name in ["api_authentication_p99", "job_dispatch_p99"] {
+        let (result, state) = metric(&done, name);
+        assert!(result.is_some_and(|result| result >= 0.0) && state == "met", "{name}: {result:?} {state}");
+    }
+    assert_eq!(metric(&done, "audit_coverage"), (Some(100.0), "met".to_owned()));
+    assert_eq!(metric(&done, "billing_accuracy"), (Some(100.0), "met".to_owned()));
+    assert_eq!(metric(&done, "idle_cost"), (Some(4.4), "met".to_owned()));
+    assert_eq!(metric(&done, "worker_scale_up"), (Some(7.5), "met".to_owned()));
+    assert_eq!(metric(&done, "worker_scale_down"), (None, "not_measured".to_owned()));
+    // Three are not a hundred.
+    assert_eq!(metric(&done, "concurrent_tenants"), (None, "not_measured".to_owned()));
+    let done =
+        done.says("| idle cost a month | < $15.00 | $4.40 |").says("3 tenants, a job each: all 3 ended, 3 succeeded");
+    assert_eq!(done.report["metrics"].as_array().map(Vec::len), Some(8));
+    assert_eq!(server.tenants(), Vec::<String>::new());
+
+    // Without an operator as much as one tenant can do.
+    let done = tried(&server.base, &FEW).passes().says("bring a key of the operator");
+    assert_eq!(metric(&done, "idle_cost"), (None, "derived".to_owned()));
+    assert_eq!(metric(&done, "billing_accuracy"), (Some(100.0), "met".to_owned()));
+}
+
+fn what_is_missed_fails() {
+    let server = Server::start(&[], &[]);
+    let double = Double::before(&server.base, faults::Twice);
+    let done = tried(&double.url, &FEW).fails(&["billing accuracy: ≥ 100 %"]);
+    assert_eq!(metric(&done, "billing_accuracy"), (Some(0.0), "missed".to_owned()));
+    let double = Double::before(&server.base, faults::LooksAway);
+    tried(&double.url, &FEW).fails(&["audit trail coverage: ≥ 100 %"]).says("no row of `key.create`");
+    // Nothing takes no time.
+    let mut words = FEW;
+    words[10] = "PT0S";
+    tried(&server.base, &words).fails(&["job dispatch, p99: < 0 ms"]);
 }

@@ -2,4 +2,6 @@
 
 pub(crate) mod end_to_end;
 pub(crate) mod isolation;
+pub(crate) mod metrics;
 pub(crate) mod quota;
+pub(crate) mod scaling;
