@@ -112,6 +112,7 @@ fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
         "services/embedded/Cargo.toml",
         "services/here/Cargo.toml",
         "services/lambda/Cargo.toml",
+        "services/trial/Cargo.toml",
         "services/worker/Cargo.toml",
     ]
     .map(page)
