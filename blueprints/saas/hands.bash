@@ -1,6 +1,7 @@
 # What the commands of the SaaS blueprint have in common. Each of them reads it, by way of BASH_ENV; what differs between a
 # machine and an account are variables.
 
+export AWS_REGION=${AWS_REGION:-us-east-1} AWS_DEFAULT_REGION=${AWS_REGION:-us-east-1}
 export TF_IN_AUTOMATION=1 TF_INPUT=0 CHECKPOINT_DISABLE=1 TF_DATA_DIR=$HOUSE/terraform
 if [[ ! -f ${TF_CLI_CONFIG_FILE:-} ]]; then
   unset TF_CLI_CONFIG_FILE
@@ -113,7 +114,7 @@ bootstrap() {
 }
 
 bootstrap_apply() {
-  bootstrap apply -no-color -auto-approve -var="emulator=$EMULATOR" "${@/#/-target=}" | sed -n '/: Creation complete/p; /^Apply complete/p' >&2
+  bootstrap apply -no-color -auto-approve -var="emulator=$EMULATOR" -var="region=$AWS_REGION" "${@/#/-target=}" | sed -n '/: Creation complete/p; /^Apply complete/p' >&2
 }
 
 # module FILE: a file of a module, if its folder is formatted.
@@ -143,6 +144,38 @@ if not set(indices) <= there:
     wrong.append(f"indices {sorted(there)}, and no {sorted(set(indices) - there)}")
 sys.exit(f"{name}: {'; '.join(wrong)}" if wrong else 0)
 PYTHON
+}
+
+# table_planned RESOURCE NAME: whether Terraform would make the table as the programs ask for it.
+table_planned() {
+  local plan=$HOUSE/$OUTPOST_TASK.tfplan
+  planned "$plan" "-target=module.dynamodb.aws_dynamodb_table.$1"
+  tf show -json "$plan" > "$plan.json"
+  python3 - "$plan.json" "$2" <<'PYTHON'
+import json, sys
+plan, name = json.load(open(sys.argv[1])), sys.argv[2]
+asked = next(table for table in json.load(open("services/aws/tables.json"))["tables"] if table["name"] == name)
+def resources(module):
+    yield from module.get("resources", [])
+    for child in module.get("child_modules", []):
+        yield from resources(child)
+found = [one["values"] for one in resources(plan["planned_values"]["root_module"]) if one["type"] == "aws_dynamodb_table"]
+[made] = [table for table in found if table["name"].startswith(f"outpost-{name}-")]
+ends = [one["attribute_name"] for one in made["ttl"] if one["enabled"]]
+told = {
+    "keys": (made["hash_key"], made["range_key"]),
+    "indices": {(one["name"], one["hash_key"], one["range_key"] or None) for one in made["global_secondary_index"]},
+    "ttl": ends[0] if ends else None, "billing": made["billing_mode"], "backups": made["point_in_time_recovery"][0]["enabled"],
+}
+wanted = {
+    "keys": (asked["hash_key"], asked.get("range_key")),
+    "indices": {(one["name"], one["hash_key"], one.get("range_key")) for one in asked["indexes"]},
+    "ttl": asked.get("ttl"), "billing": "PAY_PER_REQUEST", "backups": True,
+}
+wrong = [f"{what}: {told[what]}, not {wanted[what]}" for what in wanted if told[what] != wanted[what]]
+sys.exit("; ".join(wrong) or 0)
+PYTHON
+  rm -f "$plan" "$plan.json"
 }
 
 # The operator's key, once: where it is kept, it can be read by its owner only.
@@ -178,6 +211,10 @@ set_image() { [[ -z $1 ]] || setting worker_image "\"$1\""; }
 
 set_stripe() { setting settings "{\"OUTPOST_STRIPE_PRICES\": \"$1\", \"OUTPOST_STRIPE_URL\": \"${OUTPOST_STRIPE_URL:-https://api.stripe.com}\"}"; }
 
+# Whose account at Stripe this is about.
+stripe_key() { echo "${STRIPE_KEY:-${EMULATED_STRIPE_KEY:-}}"; }
+stripe() { OUTPOST_STRIPE_KEY=$(stripe_key) "$BUILT/outpost-admin" --json stripe "$@"; }
+
 # stripe_endpoint URL: where Stripe tells of payments; what it signs with goes into the API's secret, beside the key.
 stripe_endpoint() {
   local name
@@ -185,13 +222,13 @@ stripe_endpoint() {
   (
     umask 077
     if [[ ! -s $HOUSE/stripe.endpoint ]]; then
-      curl -sSf "${OUTPOST_STRIPE_URL:-https://api.stripe.com}/v1/webhook_endpoints" -H @<(echo "Authorization: Bearer $STRIPE_KEY") \
+      curl -sSf "${OUTPOST_STRIPE_URL:-https://api.stripe.com}/v1/webhook_endpoints" -H @<(echo "Authorization: Bearer $(stripe_key)") \
         -d "url=$1" -d 'enabled_events[]=checkout.session.completed' -d 'enabled_events[]=customer.subscription.created' \
         -d 'enabled_events[]=customer.subscription.updated' -d 'enabled_events[]=customer.subscription.deleted' > "$HOUSE/stripe.new"
       mv "$HOUSE/stripe.new" "$HOUSE/stripe.endpoint"
     fi
     aws secretsmanager get-secret-value --secret-id "$name" --query SecretString --output text |
-      python3 -c '
+      STRIPE_KEY=$(stripe_key) python3 -c '
 import json, os, sys
 endpoint = json.load(open(sys.argv[1]))
 held = json.load(sys.stdin)
