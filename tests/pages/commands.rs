@@ -16,7 +16,7 @@ The help of each command, as the tool prints it. This page is written by the tes
 ";
 
 /// Options of other programs that the pages show.
-const FOREIGN: &[&str] = &["--features", "--locked"];
+const FOREIGN: &[&str] = &["--aws", "--features", "--locked", "--stripe-price"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
