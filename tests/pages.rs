@@ -156,6 +156,7 @@ fn banned_crates_are_explained() {
 fn what_the_pages_name_is_there() {
     let mut pages = files("docs", "md");
     pages.extend(files("examples", "md"));
+    pages.extend(files("blueprints", "md"));
     for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
         pages.push(root().join(name));
     }

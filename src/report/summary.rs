@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::progress::{Tally, ids, last_words};
 use super::table::one_line;
 use crate::blueprint::{Blueprint, TaskIndex};
-use crate::run::{Chore, Ending, Failure, Phase, Run, Standing, Undo};
+use crate::run::{Chore, Ending, Failure, Hook, Phase, Run, Standing, Undo};
 
 /// Failures, tasks that wait for a person, and tasks named in a line, shown at the end.
 const MOST: usize = 10;
@@ -50,6 +50,7 @@ pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> Stri
     if matches!(end, End::Over(Ending::RolledBack | Ending::RollbackFailed)) {
         return rolled_back(run, id);
     }
+    text += &hooks(run, id);
     let failures = failures(run);
     for (position, (index, failure)) in failures.iter().take(MOST).enumerate() {
         let task = blueprint.task(*index);
@@ -89,9 +90,24 @@ pub fn summary(run: &Run, blueprint: &Blueprint<'_>, id: &str, end: End) -> Stri
     text
 }
 
+/// Hooks that failed. Nothing else would say why a run did not begin, or what it left behind.
+fn hooks(run: &Run, id: &str) -> String {
+    let mut text = String::new();
+    for hook in Hook::ALL {
+        if let Some(Standing::Failed(failure)) = run.chore(&Chore::Hook { hook }).map(|state| &state.standing) {
+            let _ = write!(text, "\nhook {} failed: {} ({})\n", hook.word(), one_line(&failure.message), failure.code);
+            for line in last_words(failure, SHOWN) {
+                let _ = writeln!(text, "  {line}");
+            }
+            let _ = writeln!(text, "  all of it: outpost-bp logs hooks --run {id}");
+        }
+    }
+    text
+}
+
 /// What is said after a rollback: what it could not undo first.
 fn rolled_back(run: &Run, id: &str) -> String {
-    let mut text = String::new();
+    let mut text = hooks(run, id);
     let mut left = Vec::new();
     for task in run.acted() {
         let name = &run.program().tasks[task.get()].id;

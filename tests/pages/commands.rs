@@ -16,7 +16,7 @@ The help of each command, as the tool prints it. This page is written by the tes
 ";
 
 /// Options of other programs that the pages show.
-const FOREIGN: &[&str] = &["--features", "--locked"];
+const FOREIGN: &[&str] = &["--aws", "--features", "--locked", "--stripe-price"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -88,7 +88,7 @@ fn the_page_of_commands_is_the_help_of_the_tool() {
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
-    for folder in ["docs", "docs/diagnostics", "docs/adr", "examples"] {
+    for folder in ["docs", "docs/diagnostics", "docs/adr", "examples", "blueprints"] {
         let entries = fs::read_dir(root().join(folder)).expect("a folder");
         let files = entries.map(|entry| entry.expect("an entry").path());
         pages.extend(files.filter(|path| path.extension().is_some_and(|ending| ending == "md")));

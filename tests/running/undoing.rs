@@ -232,8 +232,9 @@ fn x_07_a_failed_run_has_its_hooks_at_each_of_its_ends_and_around_a_rollback() {
 
 #[test]
 fn x_07_nothing_begins_when_on_start_fails_and_resume_tries_it_again() {
-    let project = project("hooks: {on_start: \"test -e ready\"}", &[("a", "", "run: note did")]);
-    project.outpost(&["run", "blueprint.md"]).with(1).says(&["`on_start` failed"]);
+    let project = project("hooks: {on_start: 'echo no server >&2; test -e ready'}", &[("a", "", "run: note did")]);
+    let said = ["`on_start` failed", "hook on_start failed: ", "stderr | no server", "outpost-bp logs hooks --run "];
+    project.outpost(&["run", "blueprint.md"]).with(1).says(&said);
     assert_eq!(project.ledger(), [""; 0]);
     project.write("ready", "");
     project.outpost(&["resume"]).with(0);
