@@ -74,15 +74,24 @@ impl House {
 
     /// Rows of a list that are about this job; where there is none yet, they are looked for again for a while.
     pub(crate) async fn rows_of(&self, path: &str, key: &str, field: &str, job: &str) -> Result<Vec<Value>, Fault> {
-        let began = Instant::now();
-        loop {
+        let look = async || {
             let mut rows = self.all(path, key).await?;
             rows.retain(|row| row.get(field).and_then(Value::as_str) == Some(job));
-            if !rows.is_empty() || began.elapsed() > SEEN {
-                return Ok(rows);
-            }
-            sleep(LONG).await;
+            Ok(if rows.is_empty() { None } else { Some(rows) })
+        };
+        Ok(seen(look).await?.unwrap_or_default())
+    }
+}
+
+/// Looks until there is something to see, or that takes too long: a list may lag behind what it lists.
+pub(crate) async fn seen<T>(look: impl AsyncFn() -> Result<Option<T>, Fault>) -> Result<Option<T>, Fault> {
+    let began = Instant::now();
+    loop {
+        let found = look().await?;
+        if found.is_some() || began.elapsed() > SEEN {
+            return Ok(found);
         }
+        sleep(LONG).await;
     }
 }
 
