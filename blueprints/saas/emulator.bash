@@ -19,11 +19,11 @@ image_built() { built outpost-worker outpost-api outpost-admin && image worker "
 
 # The emulator keeps what is told of images, and no layers.
 image_pushed() {
-  local manifest digest
-  manifest=$(image inspect --format '{"schemaVersion":2,"config":{"digest":"sha256:{{.Id}}","size":1},"layers":[]}' "$1")
+  local manifest digest kind=application/vnd.oci.image.manifest.v1+json
+  manifest=$(image inspect --format '{"schemaVersion":2,"mediaType":"'$kind'","config":{"digest":"sha256:{{.Id}}","size":1},"layers":[]}' "$1")
   digest=sha256:$(printf '%s' "$manifest" | sha256sum | cut -d' ' -f1)
   aws ecr describe-images --repository-name "outpost-worker$SUFFIX" --image-ids "imageTag=$(commit)" >/dev/null 2>&1 ||
-    aws ecr put-image --repository-name "outpost-worker$SUFFIX" --image-tag "$(commit)" --image-manifest "$manifest" --image-digest "$digest" >/dev/null
+    aws ecr put-image --repository-name "outpost-worker$SUFFIX" --image-tag "$(commit)" --image-manifest "$manifest" --image-manifest-media-type "$kind" --image-digest "$digest" >/dev/null
   aws ecr describe-images --repository-name "outpost-worker$SUFFIX" --image-ids "imageTag=$(commit)" \
     --query "imageDetails[0].imageDigest" --output text | sed "s|^|$2@|"
 }

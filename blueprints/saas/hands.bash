@@ -161,10 +161,10 @@ def resources(module):
         yield from resources(child)
 found = [one["values"] for one in resources(plan["planned_values"]["root_module"]) if one["type"] == "aws_dynamodb_table"]
 [made] = [table for table in found if table["name"].startswith(f"outpost-{name}-")]
-ends = [one["attribute_name"] for one in made["ttl"] if one["enabled"]]
+ends = [one["attribute_name"] for one in made.get("ttl", []) if one["enabled"]]
 told = {
-    "keys": (made["hash_key"], made["range_key"]),
-    "indices": {(one["name"], one["hash_key"], one["range_key"] or None) for one in made["global_secondary_index"]},
+    "keys": (made["hash_key"], made.get("range_key")),
+    "indices": {(one["name"], one["hash_key"], one.get("range_key") or None) for one in made.get("global_secondary_index", [])},
     "ttl": ends[0] if ends else None, "billing": made["billing_mode"], "backups": made["point_in_time_recovery"][0]["enabled"],
 }
 wanted = {
