@@ -55,6 +55,20 @@ remove() {
 output() { tf output -json "$1"; }
 word() { tf output -raw "$1"; }
 
+# named NAME: what stands in no output before all is applied: `worker`, what a worker is started with, `api_secret`, `secrets_prefix`.
+named() {
+  local file=$HOUSE/names.json
+  if [[ ! -s $file ]]; then
+    echo 'jsonencode({worker = local.worker, api_secret = module.names.api_secret, secrets_prefix = module.names.secrets_prefix})' |
+      tf console -var-file="$HOUSE/settings.tfvars.json" | python3 -c 'import json, sys; print(json.load(sys.stdin))' > "$file.new"
+    mv "$file.new" "$file"
+  fi
+  python3 -c '
+import json, sys
+value = json.load(open(sys.argv[1]))[sys.argv[2]]
+print(value if isinstance(value, str) else json.dumps(value))' "$file" "$1"
+}
+
 # tests TARGET [FILTER…]: tests of the workspace by their names. None that fits is a failure, and so is one that skips.
 tests() (
   unset "${!AWS_@}" "${!OUTPOST_@}"
@@ -95,7 +109,7 @@ empty_bucket() {
 
 # secret NAME: one of what the API keeps for itself. For a pipe, never for a log.
 secret() {
-  aws secretsmanager get-secret-value --secret-id "$(word api_secret)" --query SecretString --output text |
+  aws secretsmanager get-secret-value --secret-id "$(named api_secret)" --query SecretString --output text |
     python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
 }
 
@@ -123,13 +137,10 @@ module() {
   ls "infrastructure/terraform/modules/$1"
 }
 
-# The end of the names of tables.
-environment() { tf output -json worker_environment | python3 -c 'import json, sys; print(json.load(sys.stdin)["OUTPOST_ENV"])'; }
-
 # table NAME PARTITION SORT [INDEX…]: whether the table is as it should be; no sort key is `-`.
 table() {
   local told
-  told=$(aws dynamodb describe-table --table-name "outpost-$1-$(environment)" --output json)
+  told=$(aws dynamodb describe-table --table-name "outpost-$1-$TABLES" --output json)
   python3 - "$told" "$@" <<'PYTHON'
 import json, sys
 table, name, partition, sort, *indices = json.loads(sys.argv[1])["Table"], *sys.argv[2:]
@@ -182,7 +193,7 @@ PYTHON
 operator_key() (
   [[ -s $HOUSE/operator.key ]] && return
   umask 077
-  eval "$(tf output -json worker_environment | python3 -c '
+  eval "$(named worker | python3 -c '
 import json, shlex, sys
 for name, value in json.load(sys.stdin).items():
     print(f"export {name}={shlex.quote(value)}")')"
@@ -218,7 +229,7 @@ stripe() { OUTPOST_STRIPE_KEY=$(stripe_key) "$BUILT/outpost-admin" --json stripe
 # stripe_endpoint URL: where Stripe tells of payments; what it signs with goes into the API's secret, beside the key.
 stripe_endpoint() {
   local name
-  name=$(word api_secret)
+  name=$(named api_secret)
   (
     umask 077
     if [[ ! -s $HOUSE/stripe.endpoint ]]; then
@@ -293,7 +304,7 @@ verification_report() {
   seen() { found+=("\"$1\":true"); tell "$1"; }
   [[ $(curl -s -o /dev/null -w '%{http_code}' "$url/health/ready") == 200 ]] && seen "the API answers"
   for name in users api-keys jobs usage-events audit idempotency; do
-    [[ $(aws dynamodb describe-table --table-name "outpost-$name-$(environment)" --query Table.TableStatus --output text) == ACTIVE ]]
+    [[ $(aws dynamodb describe-table --table-name "outpost-$name-$TABLES" --query Table.TableStatus --output text) == ACTIVE ]]
   done && seen "six tables are active"
   for name in free pro enterprise dlq; do
     aws sqs get-queue-url --queue-name "outpost-jobs-$name$SUFFIX" >/dev/null
