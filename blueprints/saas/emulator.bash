@@ -3,7 +3,7 @@ unset "${!AWS_@}"
 HOUSE=$PWD/.outpost/saas/emulator
 # Where it is not there, a port that nobody listens at: nothing here ever reaches AWS itself.
 AWS_ENDPOINT_URL=$(cat "$HOUSE/aws/endpoint" 2>/dev/null || echo http://127.0.0.1:9)
-export HOUSE AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=AKIABLUEPRINT AWS_SECRET_ACCESS_KEY=emulated AWS_REGION=us-east-1
+export HOUSE AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=BLUEPRINT AWS_SECRET_ACCESS_KEY=emulated AWS_REGION=us-east-1
 export AWS_EC2_METADATA_DISABLED=true AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
 OUTPOST_STRIPE_URL=$(cat "$HOUSE/aws/stripe" 2>/dev/null || echo http://127.0.0.1:9)
 export OUTPOST_STRIPE_URL

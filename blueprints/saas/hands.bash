@@ -281,7 +281,7 @@ PYTHON
 # Whether what is planned costs less than it may while nobody does anything, by prices of a known day.
 idle_cost() {
   built outpost-cost
-  "$BUILT/outpost-cost" < "$HOUSE/tfplan.json" >&2
+  "$BUILT/outpost-cost" < "$HOUSE/tfplan.json" | tee "$HOUSE/cost.md" >&2
 }
 
 # unchanged: whether there is nothing left to apply.
@@ -342,8 +342,32 @@ paid() {
   [[ $tier == pro ]] || { tell "it paid, and is $tier"; return 1; }
 }
 
-# The success metrics, measured where they can be.
+# The success metrics, measured where they can be: target beside result. How long an emulator takes says nothing about AWS: it is
+# told, and fails nothing.
 metrics() {
-  tf show -json > "$HOUSE/state.json"
-  trial metrics --report "$HOUSE/scaling.json" --cost "$HOUSE/tfplan.json"
+  trial metrics --report "$HOUSE/scaling.json" --cost "$HOUSE/cost.md" > "$HOUSE/metrics.new" || [[ $EMULATOR == true ]]
+  python3 - "$HOUSE/metrics.new" "$EMULATOR" <<'PYTHON'
+import json, sys
+report = json.load(open(sys.argv[1]))
+missed = [check["what"] for check in report["checks"] if not check["passed"]]
+if sys.argv[2] == "true":
+    missed = [what for what in missed if "latency" not in what]
+if missed:
+    sys.exit("missed: " + "; ".join(missed))
+json.dump(report, sys.stdout)
+PYTHON
+}
+
+# Where the service is, and what its first tenant does.
+service() {
+  local url
+  url=$(word api_gateway_url)
+  cat <<TEXT
+The service stands at $url
+
+    export CLOUD=$CLOUD STACK=$STACK; . $BASH_ENV
+    curl -s $url/v1/auth/register --json "{\"email\": \"ada@example.com\", \"invitation\": \"\$(secret OUTPOST_INVITATIONS)\"}"
+
+answers with a key; docs/API.md says what it opens. To take it all away: outpost-bp rollback $OUTPOST_RUN
+TEXT
 }

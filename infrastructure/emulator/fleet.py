@@ -74,7 +74,7 @@ class Fleet:
         home = folder / "workers" / str(self.number)
         home.mkdir(parents=True, exist_ok=True)
         variables = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")} | environment | {
-            "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "AKIAWORKER",
+            "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "WORKER",
             "AWS_SECRET_ACCESS_KEY": "emulated", "AWS_EC2_METADATA_DISABLED": "true", "OUTPOST_WORKSPACES": str(home),
         }
         log = open(folder / "workers" / f"{self.number}.log", "ab")
