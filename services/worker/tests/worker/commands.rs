@@ -95,11 +95,16 @@ async fn a_command_reaches_nothing_but_its_own() {
     let caller = world.tenant(Tier::Pro).await;
     let _worker = world.worker().env("WORKER_SECRET", "canary-of-the-worker").start(&world.path("said"));
     let data = world.path("data");
+    let workspaces = world.path("workspaces");
+    let other = workspaces.join("other");
+    std::fs::create_dir_all(&other).expect("a folder");
+    std::fs::write(other.join("file"), "of another job").expect("a file");
+    // Where walls are a file system of its own, what it writes outside of its folder is gone with it.
     let lines = format!(
-        "cat {0}/vault.key && exit 9; ls {0} && exit 8; ls {1} && exit 7; echo x > {1}/x && exit 6; env; \
-         cat /proc/*/environ 2>/dev/null; echo here > file && echo home > $HOME/file && mktemp",
+        "cat {0}/vault.key && exit 9; ls {0} && exit 8; ls {1}/other && exit 7; echo x > {1}/other/x && exit 6; \
+         echo x > {1}/x; env; cat /proc/*/environ 2>/dev/null; echo here > file && echo home > $HOME/file && mktemp",
         data.display(),
-        world.path("workspaces").display()
+        workspaces.display()
     );
     let id = world.submit(&caller, shell(&lines)).await;
     let (job, outcome) = world.ended(&caller, &id).await;
@@ -107,6 +112,7 @@ async fn a_command_reaches_nothing_but_its_own() {
     let log = world.log(&caller, &id).await;
     assert!(log.iter().any(|line| line.text.starts_with("OUTPOST_JOB=job_")));
     assert!(!log.iter().any(|line| line.text.contains("canary-of-the-worker")));
+    assert!(!workspaces.join("x").exists() && !other.join("x").exists(), "what is outside is as it was");
 }
 
 #[tokio::test(flavor = "multi_thread")]
