@@ -95,6 +95,7 @@ fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
     let mut wanted = BTreeSet::new();
     for manifest in [
         "Cargo.toml",
+        "blueprints/release/Cargo.toml",
         "executors/agent/Cargo.toml",
         "executors/container/Cargo.toml",
         "executors/contract/Cargo.toml",
