@@ -87,7 +87,9 @@ fn the_page_of_commands_is_the_help_of_the_tool() {
 
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> =
-        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "blueprints/RELEASE.md"]
+            .map(|name| root().join(name))
+            .into();
     for folder in ["docs", "docs/diagnostics", "docs/adr", "examples"] {
         let entries = fs::read_dir(root().join(folder)).expect("a folder");
         let files = entries.map(|entry| entry.expect("an entry").path());
