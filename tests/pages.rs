@@ -95,6 +95,7 @@ fn the_dependency_page_has_a_row_for_every_dependency_and_no_other() {
     let mut wanted = BTreeSet::new();
     for manifest in [
         "Cargo.toml",
+        "blueprints/release/Cargo.toml",
         "executors/agent/Cargo.toml",
         "executors/container/Cargo.toml",
         "executors/contract/Cargo.toml",
@@ -156,8 +157,12 @@ fn banned_crates_are_explained() {
 fn what_the_pages_name_is_there() {
     let mut pages = files("docs", "md");
     pages.extend(files("examples", "md"));
+<<<<<<< HEAD
     pages.extend(files("blueprints", "md"));
     for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
+=======
+    for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "blueprints/RELEASE.md"] {
+>>>>>>> release
         pages.push(root().join(name));
     }
     let (tests, mut missing) = (tests(), Vec::new());

@@ -117,7 +117,7 @@ def listening(environ, start_response):
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         operation = parse_qs(body.decode()).get("Action", [""])[0]
-    if len(scope) > 3 and scope[0] == "AKIATERRAFORM" and operation:
+    if len(scope) > 3 and scope[0] == "TERRAFORM" and operation:
         with lock:
             if (scope[3], operation) not in asked:
                 asked.add((scope[3], operation))

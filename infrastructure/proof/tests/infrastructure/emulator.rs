@@ -58,7 +58,7 @@ impl Emulator {
             }
         }
         command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port));
-        command.env("AWS_ACCESS_KEY_ID", "AKIATERRAFORM").env("AWS_SECRET_ACCESS_KEY", "emulated");
+        command.env("AWS_ACCESS_KEY_ID", "TERRAFORM").env("AWS_SECRET_ACCESS_KEY", "emulated");
         command.env("AWS_REGION", "us-east-1").env("AWS_EC2_METADATA_DISABLED", "true");
         command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     }
@@ -75,7 +75,7 @@ impl Emulator {
         let mut command = Command::new("python3");
         command.arg(script).arg(what).env("PYTHONPATH", &self.packages).env("PYTHONDONTWRITEBYTECODE", "1");
         self.place(&mut command);
-        command.env("AWS_ACCESS_KEY_ID", "AKIAHANDS");
+        command.env("AWS_ACCESS_KEY_ID", "HANDS");
         let output = command.output().expect("python3 runs");
         assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
