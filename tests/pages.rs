@@ -157,12 +157,8 @@ fn banned_crates_are_explained() {
 fn what_the_pages_name_is_there() {
     let mut pages = files("docs", "md");
     pages.extend(files("examples", "md"));
-<<<<<<< HEAD
     pages.extend(files("blueprints", "md"));
     for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
-=======
-    for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "blueprints/RELEASE.md"] {
->>>>>>> release
         pages.push(root().join(name));
     }
     let (tests, mut missing) = (tests(), Vec::new());
