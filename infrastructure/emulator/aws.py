@@ -131,7 +131,7 @@ class Quiet(WSGIRequestHandler):
 
 
 def beside(folder, name, command, **variables):
-    """Starts a program that ends when we do, however we do, and gives the first line that it prints."""
+    """Starts a program that ends when we do, however we do; with it comes the first line that it prints."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")} | variables
     log = open(folder / f"{name}.log", "ab")
     child = subprocess.Popen([sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
@@ -140,7 +140,7 @@ def beside(folder, name, command, **variables):
     if not line:
         sys.exit(f"{name} does not start: see {folder / name}.log")
     threading.Thread(target=child.stdout.read, daemon=True).start()
-    return line
+    return child, line
 
 
 def main():
@@ -152,21 +152,27 @@ def main():
     endpoint = f"http://127.0.0.1:{server.port}"
     home = folder / "ministack"
     home.mkdir(exist_ok=True)
-    router.ministack = int(beside(
+    ministack, port = beside(
         folder, "ministack", [str(HERE / "from_ministack.py")], PYTHONPATH=str(BROUGHT / "ministack"), BIND_HOST="127.0.0.1",
         GATEWAY_PORT=str(server.port), MINISTACK_ACCOUNT_ID=ACCOUNT, AWS_SECRET_ACCESS_KEY="emulated", LOG_LEVEL="WARNING",
-        HOME=str(home), TMPDIR=str(home), AWS_ENDPOINT_URL=endpoint))
+        HOME=str(home), TMPDIR=str(home), AWS_ENDPOINT_URL=endpoint)
+    router.ministack = int(port)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    stripe = beside(folder, "stripe", [str(HERE / "stripe.py"), "0"])
-    beside(folder, "fleet", [str(HERE / "fleet.py"), endpoint, str(folder)])
-    (folder / "stripe").write_text(f"http://127.0.0.1:{stripe}\n")
+    stripe, port = beside(folder, "stripe", [str(HERE / "stripe.py"), "0"])
+    watching = [str(HERE / "fleet.py"), endpoint, str(folder)]
+    fleet, _ = beside(folder, "fleet", watching)
+    (folder / "stripe").write_text(f"http://127.0.0.1:{port}\n")
     (folder / "endpoint").write_text(f"{endpoint}\n")
     pid = folder / "pid"
     pid.write_text(f"{os.getpid()}\n")
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     while not ended.wait(2) and pid.exists() and pid.read_text().strip() == str(os.getpid()):
-        pass
+        if ministack.poll() is not None or stripe.poll() is not None:
+            print("a part of it has ended, and what it held is lost", file=sys.stderr)
+            break
+        if fleet.poll() is not None:
+            fleet, _ = beside(folder, "fleet", watching)
     for name in ("pid", "endpoint", "stripe"):
         (folder / name).unlink(missing_ok=True)
     os._exit(0)

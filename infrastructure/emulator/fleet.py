@@ -25,18 +25,18 @@ SQS = "AmazonSQS"
 GRACE = 120
 
 
-def ask(service, target, **question):
+def ask(whose, target, /, **question):
     request = urllib.request.Request(endpoint, json.dumps(question).encode())
-    version = "1.1" if service == "ecs" else "1.0"
+    version = "1.1" if whose == "ecs" else "1.0"
     request.add_header("content-type", f"application/x-amz-json-{version}")
     request.add_header("x-amz-target", target)
-    scope = f"FLEET/20260101/us-east-1/{service}/aws4_request"
+    scope = f"FLEET/20260101/us-east-1/{whose}/aws4_request"
     request.add_header("authorization", f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 
-def ecs(operation, **question):
+def ecs(operation, /, **question):
     return ask("ecs", f"{ECS}.{operation}", **question)
 
 
