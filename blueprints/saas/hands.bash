@@ -256,6 +256,16 @@ desired() {
 }
 export -f desired
 
+# idle: waits until no worker is wanted, a quarter of an hour at most.
+idle() {
+  for _ in {1..180}; do
+    [[ $(desired) == 0 ]] && return
+    sleep 5
+  done
+  tell "workers are still wanted"
+  return 1
+}
+
 # passed NAME…: whether these trials did.
 passed() {
   for name in "$@"; do

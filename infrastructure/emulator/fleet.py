@@ -7,9 +7,11 @@ A worker is started as its task definition says, from the program that FOLDER/wo
 in FOLDER/agents. FOLDER/idle says after how many seconds of nothing none is wanted any more (300, as the alarm has it).
 """
 
+import ctypes
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -79,7 +81,10 @@ class Fleet:
         }
         log = open(folder / "workers" / f"{self.number}.log", "ab")
         command = [str(program.resolve()), "--aws", "--agents", str(folder / "agents")]
-        self.workers.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables))
+        # None outlives who watches over it: PR_SET_PDEATHSIG.
+        bound = lambda: ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # noqa: E731
+        self.workers.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables,
+                                             preexec_fn=bound))
         print(f"worker {self.number} is started", file=sys.stderr, flush=True)
 
     def keep(self, wanted, environment):
