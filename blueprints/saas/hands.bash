@@ -8,6 +8,8 @@ if [[ ! -f ${TF_CLI_CONFIG_FILE:-} ]]; then
   export TF_PLUGIN_CACHE_DIR=$PWD/target/terraform
 fi
 BUILT=${CARGO_TARGET_DIR:-$PWD/target}/$BUILD
+# The checkout itself, also where a run has a folder of its own that links to it: cargo takes another path for other programs.
+CHECKOUT=$(dirname "$(realpath Cargo.toml)")
 PACKAGES=$HOUSE/packages
 
 tf() { terraform -chdir="$STACK" "$@"; }
@@ -75,7 +77,7 @@ tests() (
   local log
   log=$(mktemp -p "$HOUSE")
   trap 'rm -f "$log"' EXIT
-  cargo test --workspace --all-features --locked --quiet --test "$1" -- "${@:2}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  cargo test --manifest-path "$CHECKOUT/Cargo.toml" --workspace --all-features --locked --quiet --test "$1" -- "${@:2}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
   grep -h '^SKIPPED' "$log" >&2 && exit 1
   grep -h '^test result: ok. [1-9]' "$log" >&2 || { tell "no test of \`$1\` is called ${*:2}"; exit 1; }
 )
@@ -85,7 +87,7 @@ built() {
   local words=()
   for name in "$@"; do words+=(--bin "$name"); done
   # shellcheck disable=SC2086
-  cargo build --workspace --all-features --locked --quiet $BUILD_FLAGS "${words[@]}"
+  cargo build --manifest-path "$CHECKOUT/Cargo.toml" --workspace --all-features --locked --quiet $BUILD_FLAGS "${words[@]}"
 }
 
 # packed NAME PROGRAM: a function's package.
