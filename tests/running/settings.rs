@@ -4,10 +4,14 @@ use crate::project;
 
 #[test]
 fn f_30_all_checks_before_the_start_fail_together_and_nothing_starts() {
-    let checks = "preflight_checks: [{command: exit 3, error_message: no database}, {command: exit 4, expected_exit_code: 4}, {command: no-such-command, error_message: no tool}]";
+    let checks = "preflight_checks: [{command: exit 3, error_message: no database}, {command: exit 4, expected_exit_code: 4}, {command: no-such-command, error_message: no tool}, {command: 'echo why; echo; echo because >&2; false', error_message: no luck}]";
     let project = project(checks, &[("a", "", "run: note ran")]);
-    let said =
-        ["E_PREFLIGHT_FAILED: no database: `exit 3` exited with 3", "no tool: `no-such-command` exited with 127"];
+    let said = [
+        "E_PREFLIGHT_FAILED: no database: `exit 3` exited with 3\n",
+        "no tool: `no-such-command` exited with 127\n    ",
+        "no-such-command: command not found\n",
+        "`echo why; echo; echo because >&2; false` exited with 1\n    because\n",
+    ];
     let ended = project.outpost(&["run", "blueprint.md"]).with(8).says(&said);
     assert!(!ended.stderr.contains("exit 4"), "{}", ended.stderr);
     assert_eq!((project.ledger(), project.run_folder()), (Vec::new(), None));
