@@ -432,6 +432,28 @@ fn outputs_are_judged_and_bound_as_in_a_run() {
     );
 }
 
+/// Whether the schema of an output is about its ports, or about the value of its only one.
+#[test]
+fn an_output_that_is_its_only_port_is_judged_by_its_schema() {
+    for schema in ["{type: object, required: [city]}", "{type: object, required: [place]}"] {
+        let a = format!(
+            "interface: {{input: x, output: x, output_type: json, output_schema: {schema}}}\nrun: x\n\
+             output: {{location: file, path: a.json, ports: {{place: {{type: json}}}}}}"
+        );
+        let takes = "input_bindings: {place: {source: a, output_port: place}}\nrun: x";
+        let project = project("", &[("a", "", &a), ("b", "a", takes)]);
+        let left = "tasks: {a: {outputs: {place: {city: Rome}}}}";
+        fits(&project, &format!("{left}\nexpect: {{run: done, tasks: {{b: {{inputs: {{place: {{city: Rome}}}}}}}}}}"));
+    }
+    let a = "interface: {input: x, output: x, output_type: json, output_schema: {type: object, required: [city]}}\nrun: x\n\
+             output: {location: file, path: a.json, ports: {place: {type: json}}}";
+    let project = project("", &[("a", "", a)]);
+    fits(
+        &project,
+        "tasks: {a: {outputs: {place: {river: Tiber}}}}\nexpect: {run: failed, tasks: {a: {because: '\"city\" is a required property'}}}",
+    );
+}
+
 #[test]
 fn the_examples_of_the_page_about_testing_go_as_it_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -151,7 +151,13 @@ impl Play<'_, '_> {
         if left.is_none() && !fixed {
             return Ok(Values::new());
         }
-        output::judged(task, left.as_ref()).map_err(wrong)
+        let judged = output::judged(task, left.as_ref());
+        // An output may be the value of its only port, and its schema is about that.
+        let alone = match task.ports() {
+            [port] => left.as_ref().and_then(|left| left.get(port.name.as_str())),
+            _ => None,
+        };
+        judged.or_else(|why| alone.and_then(|value| output::judged(task, Some(value)).ok()).ok_or(why)).map_err(wrong)
     }
 
     fn tell(&mut self, index: TaskIndex, attempt: u32, stage: Stage, milliseconds: u64, end: Result<Values, Failure>) {
