@@ -143,9 +143,18 @@ def beside(folder, name, command, **variables):
     return child, line
 
 
+def is_ours(pid):
+    try:
+        return pid.read_text().strip() == str(os.getpid())
+    except OSError:
+        return False
+
+
 def main():
     folder = Path(sys.argv[1]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    pid = folder / "pid"
+    pid.write_text(f"{os.getpid()}\n")
     router = Router(0, 0)
     server = make_server("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0, router, threaded=True, request_handler=Quiet)
     router.port = server.port
@@ -161,20 +170,20 @@ def main():
     stripe, port = beside(folder, "stripe", [str(HERE / "stripe.py"), "0"])
     watching = [str(HERE / "fleet.py"), endpoint, str(folder)]
     fleet, _ = beside(folder, "fleet", watching)
-    (folder / "stripe").write_text(f"http://127.0.0.1:{port}\n")
-    (folder / "endpoint").write_text(f"{endpoint}\n")
-    pid = folder / "pid"
-    pid.write_text(f"{os.getpid()}\n")
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    while not ended.wait(2) and pid.exists() and pid.read_text().strip() == str(os.getpid()):
+    (folder / "stripe").write_text(f"http://127.0.0.1:{port}\n")
+    (folder / "endpoint").write_text(f"{endpoint}\n")
+    while is_ours(pid) and not ended.wait(2):
         if ministack.poll() is not None or stripe.poll() is not None:
             print("a part of it has ended, and what it held is lost", file=sys.stderr)
             break
         if fleet.poll() is not None:
             fleet, _ = beside(folder, "fleet", watching)
-    for name in ("pid", "endpoint", "stripe"):
-        (folder / name).unlink(missing_ok=True)
+    # Those of another one, that took this one's place, stay.
+    if is_ours(pid):
+        for name in ("pid", "endpoint", "stripe"):
+            (folder / name).unlink(missing_ok=True)
     os._exit(0)
 
 
