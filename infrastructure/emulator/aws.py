@@ -14,6 +14,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -74,16 +75,14 @@ class Router:
             if environ.get(name):
                 headers[name.replace("_", "-").lower()] = environ[name]
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        there = http.client.HTTPConnection("127.0.0.1", self.ministack, timeout=120)
         try:
-            there.request(environ["REQUEST_METHOD"], target, body=body, headers=headers)
-            answer = there.getresponse()
-            told = answer.read()
+            if environ.get("HTTP_X_AMZ_TARGET") == "AmazonSQS.ReceiveMessage":
+                answer, told = self.received(environ, target, body, headers)
+            else:
+                answer, told = self.asked(environ, target, body, headers)
         except OSError as error:
             start_response("502 Bad Gateway", [("content-type", "text/plain")])
             return [f"ministack does not answer: {error}\n".encode()]
-        finally:
-            there.close()
         if whose == "apigateway":
             told = self.mended(told, body)
         kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in HOP | {"content-length"}]
@@ -93,6 +92,29 @@ class Router:
             kept.append(("content-length", str(len(told))))
         start_response(f"{answer.status} {answer.reason or 'OK'}", kept)
         return [told]
+
+    def asked(self, environ, target, body, headers):
+        there = http.client.HTTPConnection("127.0.0.1", self.ministack, timeout=120)
+        try:
+            there.request(environ["REQUEST_METHOD"], target, body=body, headers=headers)
+            answer = there.getresponse()
+            return answer, answer.read()
+        finally:
+            there.close()
+
+    def received(self, environ, target, body, headers):
+        """Who waits for tickets and goes gets none: one that was given to nobody would be hidden for minutes."""
+        question = json.loads(body)
+        until = time.monotonic() + float(question.get("WaitTimeSeconds") or 0)
+        body = json.dumps(question | {"WaitTimeSeconds": 0}).encode()
+        headers["content-length"] = str(len(body))
+        while True:
+            answer, told = self.asked(environ, target, body, headers)
+            if answer.status != 200 or json.loads(told).get("Messages") or time.monotonic() >= until:
+                return answer, told
+            time.sleep(0.1)
+            if is_gone(environ.get("werkzeug.socket")):
+                return answer, told
 
     def mended(self, told, sent):
         """Addresses that every program of this machine finds, authorizers and integrations as AWS tells of them."""
@@ -112,6 +134,16 @@ class Router:
                 if one["integrationId"] in self.credentials:
                     one["credentialsArn"] = self.credentials[one["integrationId"]]
         return json.dumps(value).encode()
+
+
+def is_gone(connection):
+    """Whether whoever asked has hung up."""
+    try:
+        return connection is not None and connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 class Kept:

@@ -8,9 +8,11 @@ in FOLDER/agents. FOLDER/idle says after how many seconds of nothing none is wan
 """
 
 import ctypes
+import ctypes
 import json
 import math
 import os
+import signal
 import signal
 import subprocess
 import sys
@@ -35,6 +37,14 @@ def ask(whose, target, /, **question):
     request.add_header("authorization", f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
+
+
+def end_with_us():
+    """A worker is told to go when the fleet is no more, however it ended, where the system (Linux) has that."""
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    except (AttributeError, OSError):
+        pass
 
 
 def ecs(operation, /, **question):
