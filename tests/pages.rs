@@ -260,3 +260,34 @@ fn the_page_about_running_has_the_exit_codes_of_the_code() {
         rows(table).map(|row| row[0].to_owned()).filter(|code| code.parse::<u8>().is_ok()).collect();
     assert_eq!(told, wanted);
 }
+
+#[test]
+fn the_page_about_the_plan_counts_what_its_tables_have() {
+    let text = page("docs/SEED.md");
+    let (prose, rest) = text.split_once("\n## Each command\n").expect("the table of commands");
+    let (each, undone) = rest.split_once("\n## Rollbacks\n").expect("the table of rollbacks");
+    let ours = page("blueprints/OUTPOST_V2_MULTI_TENANT_SAAS.md");
+
+    let commands: Vec<Vec<&str>> = rows(each).filter(|row| row[0] != "task").collect();
+    let pass = |column: usize| commands.iter().filter(|row| row[column] == "passes").count();
+    let sum = rows(prose).find(|row| row[0] == "**all**").expect("the sum");
+    assert_eq!(
+        sum[1..],
+        [commands.len(), pass(4), pass(3)].map(|count| count.to_string()),
+        "of commands, that pass, that passed before"
+    );
+    for row in commands.iter().filter(|row| row[4] != "passes") {
+        let check = row[7].trim_matches('`').trim_end_matches('…').trim_end().replace("\\|", "|");
+        assert!(!check.is_empty() && ours.contains(&check), "{} {}: the blueprint has no `{check}`", row[0], row[1]);
+    }
+    for name in ["docs/SEED.md", "blueprints/README.md"] {
+        let counted = format!("{} of its {} commands pass", pass(4), commands.len());
+        assert!(page(name).replace('\n', " ").contains(&counted), "{name} does not say: {counted}");
+    }
+
+    let (_, undone) = undone.split_once("| task | rollback |").expect("the rollbacks");
+    let (undone, _) = undone.split_once("\n## ").expect("what is different");
+    let undone: Vec<Vec<&str>> = rows(undone).filter(|row| row[0].starts_with('T')).collect();
+    let passed = undone.iter().filter(|row| row[2] == "passes").count();
+    assert!(text.contains(&format!("{passed} of {} rollbacks pass.", undone.len())), "{passed} of {}", undone.len());
+}

@@ -5,8 +5,8 @@ whichever of two emulators does it better.
 
 `ministack` keeps tables, queues, files and secrets, and has a gateway that really asks the authorizer and calls functions;
 `moto` has the rest: clusters, scaling, images, alarms, networks. An API of the gateway is reached at /api/ID. Beside them
-stand a double of Stripe and the fleet (fleet.py). FOLDER gets `endpoint`, `stripe` and `pid`, and everybody's logs. It ends
-with SIGTERM, or when nobody finds `pid` any more.
+stand a double of Stripe and the fleet (fleet.py). The account is 123456789012, or EMULATED_ACCOUNT. FOLDER gets `endpoint`,
+`stripe` and `pid`, and everybody's logs. It ends with SIGTERM, or when nobody finds `pid` any more.
 """
 
 import http.client
@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from urllib.parse import parse_qs
 
-ACCOUNT = "123456789012"
+ACCOUNT = os.environ.get("EMULATED_ACCOUNT", "123456789012")
 HERE = Path(__file__).resolve().parent
 BROUGHT = HERE.parent.parent / "target"
 # Signing names, which are not always those of the services.
