@@ -384,13 +384,14 @@ paid() {
 # The success metrics, measured where they can be: target beside result. How long an emulator takes says nothing about AWS: it is
 # told, and fails nothing.
 metrics() {
-  trial metrics --report "$HOUSE/scaling.json" --cost "$HOUSE/cost.md" > "$HOUSE/metrics.new" || [[ $EMULATOR == true ]]
+  # shellcheck disable=SC2086
+  trial metrics ${METRICS_OF:-} --report "$HOUSE/scaling.json" --cost "$HOUSE/cost.md" > "$HOUSE/metrics.new" || [[ $EMULATOR == true ]]
   python3 - "$HOUSE/metrics.new" "$EMULATOR" <<'PYTHON'
 import json, sys
 report = json.load(open(sys.argv[1]))
 missed = [check["what"] for check in report["checks"] if not check["passed"]]
 if sys.argv[2] == "true":
-    missed = [what for what in missed if "latency" not in what]
+    missed = [what for what in missed if not what.startswith(("API authentication", "job dispatch"))]
 if missed:
     sys.exit("missed: " + "; ".join(missed))
 json.dump(report, sys.stdout)
