@@ -384,7 +384,10 @@ paid() {
 # The success metrics, measured where they can be: target beside result. How long an emulator takes says nothing about AWS: it is
 # told, and fails nothing.
 metrics() {
-  trial metrics --report "$HOUSE/scaling.json" --cost "$HOUSE/cost.md" > "$HOUSE/metrics.new" || [[ $EMULATOR == true ]]
+  # Processors of this machine are not those of AWS: what is missed here is told, and does not hold anybody up.
+  local code=0
+  trial metrics --report "$HOUSE/scaling.json" --cost "$HOUSE/cost.md" > "$HOUSE/metrics.new" || [[ $EMULATOR == true ]] || code=$?
+  [[ $code == 0 || $code == 1 && $EMULATOR == true ]]
   python3 - "$HOUSE/metrics.new" "$EMULATOR" <<'PYTHON'
 import json, sys
 report = json.load(open(sys.argv[1]))
