@@ -6,3 +6,4 @@ mod local;
 #[path = "../project/mod.rs"]
 #[expect(dead_code, reason = "the stage of other tests, too")]
 mod project;
+mod saas;

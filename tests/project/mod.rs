@@ -245,13 +245,18 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn end(mut self) -> Ended {
+    pub(crate) fn end(self) -> Ended {
+        self.end_within(PATIENCE)
+    }
+
+    /// Waits for an end that takes a while.
+    pub(crate) fn end_within(mut self, patience: Duration) -> Ended {
         let begin = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 break status;
             }
-            assert!(begin.elapsed() < PATIENCE, "it hangs:\n{}", read(&self.stderr));
+            assert!(begin.elapsed() < patience, "it hangs:\n{}", read(&self.stderr));
             thread::sleep(PAUSE);
         };
         Ended { code: status.code(), stdout: read(&self.stdout), stderr: read(&self.stderr) }
