@@ -97,15 +97,18 @@ packed() {
   "$BUILT/outpost-package" "$ARCHITECTURE" "$BUILT/$2" "$PACKAGES/$1.zip" >&2
 }
 
-# empty_bucket NAME: all versions of all objects, then the bucket.
+# empty_bucket NAME: all versions of all objects, a thousand at once, then the bucket.
 empty_bucket() {
+  local list=$HOUSE/versions.json
   aws s3api head-bucket --bucket "$1" 2>/dev/null || return 0
-  local kind key version
-  for kind in Versions DeleteMarkers; do
-    aws s3api list-object-versions --bucket "$1" --query "$kind[].[Key,VersionId]" --output text | while read -r key version; do
-      [[ $key == None ]] || aws s3api delete-object --bucket "$1" --key "$key" --version-id "$version" >/dev/null
-    done
+  while
+    aws s3api list-object-versions --bucket "$1" --max-items 1000 --output json \
+      --query '{Objects: [Versions, DeleteMarkers][].{Key: Key, VersionId: VersionId}, Quiet: `true`}' > "$list"
+    grep -q '"Key"' "$list"
+  do
+    aws s3api delete-objects --bucket "$1" --delete "file://$list" >/dev/null
   done
+  rm -f "$list"
   aws s3api delete-bucket --bucket "$1"
 }
 
