@@ -62,6 +62,13 @@ pub(super) fn build(
     };
     let (read, write) = (named(&sandbox.read), named(&sandbox.write));
     let objects = stand.map(|stand| stand.repository.objects().to_owned()).into_iter();
+    // What the document opens is no longer kept from it.
+    let is_opened = |folder: &PathBuf| {
+        let real = folder.canonicalize();
+        real.is_ok_and(|real| read.iter().chain(&write).any(|open| real.starts_with(open)))
+    };
+    let mut hidden = if stand.is_none() { folders(&sandbox.store) } else { Vec::new() };
+    hidden.retain(|folder| !is_opened(folder));
     let guarded = [&sandbox.project, &sandbox.store].into_iter().chain(&sandbox.trees).cloned().collect();
     let fence = Fence {
         required: sandbox.required,
@@ -70,7 +77,7 @@ pub(super) fn build(
         handed: objects.chain(sandbox.handed.iter().cloned()).collect(),
         read,
         write,
-        hidden: if stand.is_none() { folders(&sandbox.store) } else { Vec::new() },
+        hidden,
         guarded,
         ..Fence::new(layers)
     };

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::Session;
 use crate::agents::{Office, document};
 
-const HERE: &str = "isolation: none";
+// A sandbox that can hide the store does, unless the document opens it.
+const HERE: &str = "isolation: none, sandbox: {read: [.outpost/runs], write: [ledger, ~/scripts]}";
 const PORTS: &str = "acceptance_criteria: [It greets]\nfiles_to_create: [greet.sh]\n\
                      output: {location: memory, ports: {word: {type: string}, times: {type: integer}}}";
 
