@@ -384,8 +384,8 @@ paid() {
   [[ $tier == pro ]] || { tell "it paid, and is $tier"; return 1; }
 }
 
-# The success metrics, measured where they can be: target beside result. How long an emulator takes says nothing about AWS: it is
-# told, and fails nothing.
+# The success metrics, measured where they can be: target beside result. How long an emulator takes, and how many it bears at
+# once, says nothing about AWS: it is told, and fails nothing.
 metrics() {
   # shellcheck disable=SC2086
   trial metrics ${METRICS_OF:-} --report "$HOUSE/scaling.json" --cost "$HOUSE/cost.md" > "$HOUSE/metrics.new" || [[ $EMULATOR == true ]]
@@ -394,7 +394,7 @@ import json, sys
 report = json.load(open(sys.argv[1]))
 missed = [check["what"] for check in report["checks"] if not check["passed"]]
 if sys.argv[2] == "true":
-    missed = [what for what in missed if not what.startswith(("API authentication", "job dispatch"))]
+    missed = [what for what in missed if not what.startswith(("API authentication", "job dispatch", "many tenants", "tenants with"))]
 if missed:
     sys.exit("missed: " + "; ".join(missed))
 json.dump(report, sys.stdout)

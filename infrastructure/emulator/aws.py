@@ -34,6 +34,9 @@ sys.path[:0] = [str(HERE), str(BROUGHT / "python")]
 from from_moto import application as moto  # noqa: E402
 from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
 
+# As many requests are with functions at the same time; the others wait. Each has a process of its own, and AWS has more of them.
+AT_ONCE = 16
+
 HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
 
 
@@ -49,6 +52,7 @@ def service(environ):
 class Router:
     def __init__(self, ministack, port):
         self.ministack, self.port = ministack, port
+        self.functions = threading.BoundedSemaphore(AT_ONCE)
         # As whom a gateway calls, which ministack forgets.
         self.credentials = {}
 
@@ -78,6 +82,9 @@ class Router:
         try:
             if environ.get("HTTP_X_AMZ_TARGET") == "AmazonSQS.ReceiveMessage":
                 answer, told = self.received(environ, target, body, headers)
+            elif target.startswith("/_aws/execute-api/"):
+                with self.functions:
+                    answer, told = self.asked(environ, target, body, headers)
             else:
                 answer, told = self.asked(environ, target, body, headers)
         except OSError as error:
