@@ -122,7 +122,7 @@ secret() {
 trial() {
   OUTPOST_TRIAL_URL=$(word api_gateway_url) OUTPOST_TRIAL_INVITATION=$(secret OUTPOST_INVITATIONS) \
     OUTPOST_TRIAL_ADMIN_KEY=$(<"$HOUSE/operator.key") OUTPOST_TRIAL_SECRET=${AGENT_KEY:-} \
-    "${CARGO_TARGET_DIR:-$PWD/target}/$BUILD/outpost-trial" "$@"
+    "$BUILT/outpost-trial" "$@"
 }
 
 # bootstrap WORD…: Terraform, where the state's own bucket is described; its state is a file here.
